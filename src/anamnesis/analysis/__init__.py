@@ -1,0 +1,1 @@
+"""From the runs' measurements to the answer: summary, pictures, report."""

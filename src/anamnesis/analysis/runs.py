@@ -1,0 +1,53 @@
+"""Collecting the measurements of an experiment's runs.
+
+The runs are those that the parameters name, never whatever files lie there: a folder may hold those of an earlier
+experiment.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from anamnesis.files import read_json
+
+
+def load_runs(
+    metrics: Path, methods: Sequence[str], seeds: Sequence[int]
+) -> tuple[dict[str, Any], dict[str, dict[int, dict[str, Any]]]]:
+    """The base's measurements, and every arm's by seed; an arm is a method or a method's teacher (`ema_teacher`)."""
+    base = _both(metrics, "base")["base"]
+    runs: dict[str, dict[int, dict[str, Any]]] = {}
+    for method in methods:
+        for seed in seeds:
+            for arm, measured in _both(metrics, f"{method}-{seed}").items():
+                runs.setdefault(arm, {})[seed] = measured
+    return base, runs
+
+
+def _both(metrics: Path, run: str) -> dict[str, dict[str, Any]]:
+    mmlu = read_json(metrics / "mmlu" / f"{run}.json")
+    domain = read_json(metrics / "domain" / f"{run}.json")
+    return {arm: {**mmlu[arm], **domain[arm]} for arm in mmlu}
+
+
+def load_curves(curves: Path, methods: Sequence[str], seeds: Sequence[int]) -> pd.DataFrame:
+    """All training curves: columns step, method, seed, quantity, value."""
+    parts = []
+    for method in methods:
+        for seed in seeds:
+            for file in sorted((curves / f"{method}-{seed}" / "plots" / "metrics").glob("*.tsv")):
+                part = pd.read_csv(file, sep="\t")
+                parts.append(
+                    pd.DataFrame(
+                        {
+                            "step": part["step"],
+                            "method": method,
+                            "seed": seed,
+                            "quantity": file.stem,
+                            "value": part[file.stem],
+                        }
+                    )
+                )
+    return pd.concat(parts, ignore_index=True)

@@ -1,0 +1,1 @@
+"""The domain corpus: reading, splitting, writing out as text, and synthesizing."""

@@ -1,0 +1,44 @@
+"""A report as the model reads and writes it: one wording for training and for evaluation.
+
+    Описание: <description>
+    Заключение: Bethesda IV. <conclusion>
+
+The category comes before the free text, so that its probability given the description is a trained quantity
+and not one conditional on a conclusion already written.
+"""
+
+from collections.abc import Callable, Sequence
+
+from anamnesis.settings import Headings
+
+
+def prompt(description: str, headings: Headings) -> str:
+    """What the model is given."""
+    return f"{headings.description}: {description}\n{headings.category}"
+
+
+def completion(category: str, conclusion: str) -> str:
+    """What the model has to continue it with."""
+    return f" {category}. {conclusion}".rstrip()
+
+
+def parse_completion(text: str, categories: Sequence[str]) -> tuple[str | None, str]:
+    """The category named at the start of a generated completion (None if there is none) and the text after it."""
+    text = text.strip()
+    for category in sorted(categories, key=len, reverse=True):
+        rest = text.removeprefix(category)
+        if rest != text and not rest[:1].isalnum():
+            return category, rest.removeprefix(".").strip()
+    return None, text
+
+
+def terminated(categories: Sequence[str], encode: Callable[[str], list[int]]) -> list[str]:
+    """The continuations by whose probability a category is chosen: " IV", or " IV." where it must be.
+
+    If one category's tokens begin another's (I and II), the shorter is never less probable. The full stop that
+    ends a category in every report makes them comparable.
+    """
+    tokens = [tuple(encode(f" {category}")) for category in categories]
+    prefixed = any(a != b and b[: len(a)] == a for a in tokens for b in tokens)
+    return [f" {category}." if prefixed else f" {category}" for category in categories]
+

@@ -1,0 +1,1 @@
+"""Measuring with lm-evaluation-harness."""

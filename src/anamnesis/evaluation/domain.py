@@ -1,0 +1,73 @@
+"""The domain: the category of a report, its conclusion, and how probable held-out reports are."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lm_eval.models.huggingface import HFLM
+
+from anamnesis.corpus.rendering import parse_completion, terminated
+from anamnesis.evaluation.harness import TASKS, log_rows, run_task, settings_used
+from anamnesis.evaluation.scores import bits_per_byte, category_scores, text_scores
+from anamnesis.settings import Corpus, Evaluation
+
+
+def evaluate_domain(
+    lm: HFLM, name: str, evaluation: Evaluation, corpus: Corpus, categories: Sequence[str], reports: Path
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Measure the active model on held-out reports; returns its metrics and the per-question log.
+
+    Metrics: <label>_acc, <label>_macro_f1 and recalls of the critical categories given the description, 0..1;
+    conclusion_bits_per_byte (category and conclusion given the description) and report_bits_per_byte (the whole
+    report); of generated conclusions bleu and chrf (0..100), rouge_l and category_agreement (0..1).
+    """
+    metadata = {
+        "reports": str(reports),
+        "headings": {"description": corpus.headings.description, "category": corpus.headings.category},
+        "categories": list(categories),
+        "choices": terminated(categories, lambda text: lm.tok_encode(text, add_special_tokens=False)),
+    }
+    tasks = {
+        task: run_task(
+            lm,
+            task,
+            [TASKS / "domain"],
+            metadata,
+            limit=evaluation.generation_limit if task == "report_generation" else evaluation.domain_limit,
+            max_new_tokens=evaluation.max_new_tokens if task == "report_generation" else None,
+        )
+        for task in ("report_category", "report_conclusion", "report_text", "report_generation")
+    }
+    log = {task: measured.questions[task] for task, measured in tasks.items()}
+
+    gold = [categories[question["target"]] for question in log["report_category"]]
+    predicted = [_most_probable(question["filtered_resps"], categories) for question in log["report_category"]]
+    scores = category_scores(gold, predicted, corpus.critical_categories)
+    metrics: dict[str, Any] = {f"{corpus.label}_{name}": score for name, score in scores.items()}
+    metrics["conclusion_bits_per_byte"] = bits_per_byte(
+        [question["filtered_resps"][0][0] for question in log["report_conclusion"]],
+        [question["target"] for question in log["report_conclusion"]],
+    )
+    metrics["report_bits_per_byte"] = tasks["report_text"].results["report_text"]["bits_per_byte,none"]
+    metrics |= _generation_scores(log["report_generation"], categories)
+    metrics |= {
+        "reports": len(gold),
+        "generated": len(log["report_generation"]),
+        "harness": settings_used(lm, tasks.values()),
+    }
+    return metrics, [row for measured in tasks.values() for row in log_rows(name, measured)]
+
+
+def _most_probable(responses: Sequence[tuple[float, bool]], categories: Sequence[str]) -> str:
+    return max(zip(responses, categories, strict=True), key=lambda pair: pair[0][0])[1]
+
+
+def _generation_scores(questions: Sequence[dict[str, Any]], categories: Sequence[str]) -> dict[str, float]:
+    """Agreement of the generated category, and text scores of the conclusion after it (if the corpus has any)."""
+    written = [parse_completion(question["filtered_resps"][0], categories) for question in questions]
+    wanted = [parse_completion(question["target"], categories) for question in questions]
+    agreement = [w[0] == r[0] for w, r in zip(written, wanted, strict=True)]
+    scores = {"category_agreement": sum(agreement) / len(agreement)}
+    if any(conclusion for _, conclusion in wanted):
+        scores |= text_scores([text for _, text in wanted], [text for _, text in written])
+    return scores

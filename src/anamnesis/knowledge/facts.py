@@ -1,0 +1,165 @@
+"""The fact tables, read into one list.
+
+Training text and exam must speak of the same facts, so both take them from here. The tables are edited by
+hand, and a slip in them would quietly become a wrong exam key; hence every cell is checked.
+"""
+
+import csv
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Language = Literal["ru", "en"]
+LANGUAGES: tuple[Language, ...] = ("ru", "en")
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One fact in the languages the table has it in; an empty value means "not in this language"."""
+
+    subject_area: str
+    entity_ru: str
+    entity_en: str
+    value_ru: str
+    value_en: str
+
+    @property
+    def languages(self) -> tuple[Language, ...]:
+        """The languages this fact can be stated and asked in."""
+        return tuple(language for language in LANGUAGES if self.value(language))
+
+    def entity(self, language: Language) -> str:
+        """What the fact is about, as it is called in `language`."""
+        return self.entity_ru if language == "ru" else self.entity_en
+
+    def value(self, language: Language) -> str:
+        """What is true of the entity, as it is written in `language`."""
+        return self.value_ru if language == "ru" else self.value_en
+
+
+@dataclass(frozen=True)
+class Relation:
+    """Where a subject area stands in its table; None where the table lacks a language."""
+
+    subject_area: str
+    table: str
+    entity_ru: str
+    entity_en: str
+    value_ru: str | None
+    value_en: str | None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns the table must have for this relation."""
+        names = (self.entity_ru, self.entity_en, self.value_ru, self.value_en)
+        return tuple(name for name in names if name is not None)
+
+
+RELATIONS = (
+    Relation("capitals", "countries.csv", "country_ru", "country_en", "capital_ru", "capital_en"),
+    Relation("regions", "countries.csv", "country_ru", "country_en", "region_ru", "region_en"),
+    Relation("currencies", "countries.csv", "country_ru", "country_en", None, "currency_en"),
+    Relation("calling_codes", "countries.csv", "country_ru", "country_en", "calling_code", "calling_code"),
+    Relation("element_symbols", "elements.csv", "element_ru", "element_en", "symbol", "symbol"),
+    Relation("atomic_numbers", "elements.csv", "element_ru", "element_en", "number", "number"),
+)
+
+_FORMS = {
+    "calling_code": (re.compile(r"\+\d{1,3}"), "a plus sign and one to three digits"),
+    "symbol": (re.compile(r"[A-Z][a-z]?"), "one capital Latin letter and at most one small one"),
+    "number": (re.compile(r"[1-9]\d{0,2}"), "a whole number from 1 to 999"),
+}
+
+
+def load_facts(folder: Path) -> list[Fact]:
+    """Read every relation's facts from the tables in `folder`, in the tables' order.
+
+    Raises ValueError, naming file, line, column and the mend, when a table is missing or broken.
+    """
+    tables = {name: _read(folder / name) for name in sorted({relation.table for relation in RELATIONS})}
+    return [
+        fact
+        for relation in RELATIONS
+        for line, row in tables[relation.table]
+        if (fact := _fact(relation, folder / relation.table, line, row)) is not None
+    ]
+
+
+def _read(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """The rows of one table with their line numbers; cells keep to their form, names stand once."""
+    relations = [relation for relation in RELATIONS if relation.table == path.name]
+    needed = list(dict.fromkeys(column for relation in relations for column in relation.columns))
+    entities = list(dict.fromkeys(name for one in relations for name in (one.entity_ru, one.entity_en)))
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise ValueError(f"{path}: the table is missing; put it back from the repository.") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: byte {error.start} is not UTF-8; save the table as UTF-8.") from None
+
+    reader = csv.DictReader(text.splitlines(), strict=True)
+    header = reader.fieldnames or []
+    for column in needed:
+        if header.count(column) != 1:
+            raise ValueError(
+                f"{path}, line 1: the header must have the column '{column}' once; mend the header."
+            )
+
+    rows: list[tuple[int, dict[str, str]]] = []
+    seen: dict[tuple[str, str], int] = {}
+    try:
+        for row in reader:
+            line = reader.line_num
+            if None in row or None in row.values():
+                raise ValueError(
+                    f"{path}, line {line}: the row needs {len(header)} cells, one a column; "
+                    "add or remove commas, or quote a cell that holds one."
+                )
+            for column in needed:
+                _check_cell(path, line, column, row[column])
+            for column in entities:
+                if not row[column]:
+                    raise ValueError(
+                        f"{path}, line {line}, column '{column}': the name is empty; fill it in."
+                    )
+                first = seen.setdefault((column, row[column]), line)
+                if first != line:
+                    raise ValueError(
+                        f"{path}, line {line}, column '{column}': '{row[column]}' is in line {first} too; "
+                        "remove one of the two rows."
+                    )
+            rows.append((line, row))
+    except csv.Error as error:
+        raise ValueError(f"{path}, line {reader.line_num}: {error}; mend the quotes of this row.") from None
+    return rows
+
+
+def _check_cell(path: Path, line: int, column: str, cell: str) -> None:
+    """Refuse stray spaces and, where a column has a form, a filled cell that does not keep to it."""
+    if cell != " ".join(cell.split()):
+        raise ValueError(f"{path}, line {line}, column '{column}': stray spaces in '{cell}'; remove them.")
+    if cell and column in _FORMS:
+        pattern, form = _FORMS[column]
+        if not pattern.fullmatch(cell):
+            raise ValueError(f"{path}, line {line}, column '{column}': '{cell}' is not {form}; correct it.")
+
+
+def _fact(relation: Relation, path: Path, line: int, row: dict[str, str]) -> Fact | None:
+    """The row's fact, or None where its cells are empty: that fact is left out on purpose."""
+    columns = [column for column in (relation.value_ru, relation.value_en) if column is not None]
+    empty = [column for column in columns if not row[column]]
+    if len(empty) == len(columns):
+        return None
+    if empty:
+        raise ValueError(
+            f"{path}, line {line}, column '{empty[0]}': it is empty, its twin in the other language is not; "
+            "fill both or empty both."
+        )
+    return Fact(
+        subject_area=relation.subject_area,
+        entity_ru=row[relation.entity_ru],
+        entity_en=row[relation.entity_en],
+        value_ru=row[relation.value_ru] if relation.value_ru else "",
+        value_en=row[relation.value_en] if relation.value_en else "",
+    )

@@ -1,0 +1,1 @@
+"""What distinguishes the arms: the teachers and the loss."""

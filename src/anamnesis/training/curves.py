@@ -1,0 +1,33 @@
+"""Training curves as DVCLive writes them: one small table a quantity, for `dvc plots`."""
+
+from pathlib import Path
+from typing import Any
+
+from dvclive import Live
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+QUANTITIES = ["ce_nats", "kl_nats", "learning_rate", "grad_norm", "update_norm", "teacher_distance"]
+
+
+class CurvesCallback(TrainerCallback):
+    """Logs QUANTITIES and nothing else: run times and paths differ from run to run, and the files are kept in Git."""
+
+    def __init__(self, folder: Path) -> None:
+        self._live = Live(
+            str(folder), dvcyaml=None, save_dvc_exp=False, report=None, monitor_system=False, resume=False
+        )
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, Any], **_: Any
+    ) -> None:
+        if "ce_nats" not in logs:
+            return
+        self._live.step = state.global_step
+        for name in QUANTITIES:
+            if name in logs:
+                self._live.log_metric(name, float(logs[name]))
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self._live.end()

@@ -1,0 +1,38 @@
+"""Make or fetch the model that every arm starts from, quantize it if asked for, and save it."""
+
+import logging
+from pathlib import Path
+
+import click
+
+from anamnesis.files import read_jsonl
+from anamnesis.modeling.loading import configure_compute, obtain, save_base
+from anamnesis.modeling.pretraining import pretrain
+from anamnesis.settings import Compute, Model, Pretraining
+from stages._stage import Parameters, stage
+
+GENERAL_TEXT = Path("data/prepared/knowledge/train.jsonl")
+OUTPUT = Path("models/base")
+SCRATCH = Path("scratch/base")
+
+log = logging.getLogger("base")
+
+
+@click.command(help=__doc__)
+@stage
+def main() -> None:
+    parameters = Parameters("base")
+    model = parameters.section("model", Model)
+    compute = parameters.section("compute", Compute)
+    configure_compute(compute)
+    if model.source == "pretrain":
+        documents = [row["text"] for row in read_jsonl(GENERAL_TEXT)]
+        base, tokenizer = pretrain(documents, parameters.section("pretraining", Pretraining), compute, SCRATCH)
+    else:
+        base, tokenizer = obtain(model, compute)
+    save_base(base, tokenizer, OUTPUT)
+    log.info("saved %s with %.1f M parameters", type(base).__name__, base.num_parameters() / 1e6)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""Refuse wrong parameters and a missing corpus before any long work starts."""
+
+from pathlib import Path
+
+import click
+import yaml
+
+from anamnesis.errors import InputError
+from anamnesis.settings import Corpus, check_all, read_yaml, section
+from stages import ROOT
+from stages._stage import stage
+
+
+@click.command(help=__doc__)
+@stage
+def main() -> None:
+    check_all(ROOT)
+    corpus = section(read_yaml(ROOT / "params.yaml"), "corpus", Corpus)
+    made_here = corpus.path in _outputs()
+    if not made_here and not Path(corpus.path).is_file():
+        raise InputError(
+            f"corpus.path: there is no file {corpus.path}; put the corpus there, or set corpus.path to where it is."
+        )
+
+
+def _outputs() -> list[str]:
+    return yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["synthesize"]["outs"]
+
+
+if __name__ == "__main__":
+    main()

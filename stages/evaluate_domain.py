@@ -1,0 +1,37 @@
+"""Measure the domain: category, generated conclusion, and bits per byte of held-out reports."""
+
+from pathlib import Path
+
+import click
+
+from anamnesis.evaluation.domain import evaluate_domain
+from anamnesis.files import read_json
+from anamnesis.settings import Compute, Corpus, Evaluation
+from stages._evaluate import evaluate_run
+from stages._stage import Parameters, stage
+
+PREPARED = Path("data/prepared/corpus")
+
+
+@click.command(help=__doc__)
+@click.option("--method", help="A section of params.yaml; without it the base is measured.")
+@click.option("--seed", type=int)
+@stage
+def main(method: str | None, seed: int | None) -> None:
+    parameters = Parameters("evaluate_base_domain" if method is None else f"evaluate_domain@{method}-{seed}")
+    evaluation = parameters.section("evaluation", Evaluation)
+    corpus = parameters.section("corpus", Corpus)
+    categories = read_json(PREPARED / "categories.json")
+    reports = PREPARED / f"{evaluation.split}.jsonl"
+    evaluate_run(
+        "domain",
+        method,
+        seed,
+        evaluation,
+        parameters.section("compute", Compute),
+        lambda lm, name: evaluate_domain(lm, name, evaluation, corpus, categories, reports),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""Measure general knowledge: MMLU or the exam over the facts, and bits per byte of general text."""
+
+from pathlib import Path
+
+import click
+
+from anamnesis.evaluation.mmlu import evaluate_mmlu
+from anamnesis.settings import Compute, Evaluation
+from stages._evaluate import evaluate_run
+from stages._stage import Parameters, stage
+
+KNOWLEDGE = Path("data/prepared/knowledge")
+
+
+@click.command(help=__doc__)
+@click.option("--method", help="A section of params.yaml; without it the base is measured.")
+@click.option("--seed", type=int)
+@stage
+def main(method: str | None, seed: int | None) -> None:
+    parameters = Parameters("evaluate_base_mmlu" if method is None else f"evaluate_mmlu@{method}-{seed}")
+    evaluation = parameters.section("evaluation", Evaluation)
+    evaluate_run(
+        "mmlu",
+        method,
+        seed,
+        evaluation,
+        parameters.section("compute", Compute),
+        lambda lm, name: evaluate_mmlu(lm, name, evaluation, KNOWLEDGE / "exam.jsonl", KNOWLEDGE / "heldout.jsonl"),
+    )
+
+
+if __name__ == "__main__":
+    main()

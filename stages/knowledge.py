@@ -1,0 +1,38 @@
+"""Write the general text that the tiny base is pretrained on, its held-out part, and the exam."""
+
+import logging
+from pathlib import Path
+
+import click
+
+from anamnesis.files import write_jsonl
+from anamnesis.knowledge.exam import exam
+from anamnesis.knowledge.facts import load_facts
+from anamnesis.knowledge.text import general_text
+from anamnesis.settings import Knowledge
+from stages._stage import Parameters, stage
+
+FACTS = Path("data/facts")
+PREPARED = Path("data/prepared/knowledge")
+
+log = logging.getLogger("knowledge")
+
+
+@click.command(help=__doc__)
+@stage
+def main() -> None:
+    settings = Parameters("knowledge").section("knowledge", Knowledge)
+    facts = load_facts(FACTS)
+    train, heldout = general_text(facts, settings.clinical_notes, settings.heldout_share, settings.seed)
+    questions = exam(facts, settings.questions_per_subject, settings.seed)
+    write_jsonl(PREPARED / "train.jsonl", ({"text": text} for text in train))
+    write_jsonl(PREPARED / "heldout.jsonl", ({"text": text} for text in heldout))
+    write_jsonl(PREPARED / "exam.jsonl", questions)
+    log.info(
+        "%d facts, %d training and %d held-out documents, %d questions",
+        len(facts), len(train), len(heldout), len(questions),
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

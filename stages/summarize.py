@@ -1,0 +1,69 @@
+"""Summarize all runs: metrics/summary.json, the pictures, and the report."""
+
+import logging
+from pathlib import Path
+
+import click
+import pandas as pd
+
+from anamnesis.analysis.plots import tradeoff, training_curves
+from anamnesis.analysis.report import report, table
+from anamnesis.analysis.runs import load_curves, load_runs
+from anamnesis.analysis.summary import compare_with_base, summarize
+from anamnesis.files import write_json
+from anamnesis.settings import Corpus, Evaluation, Model, Optimization, method_names, seed_numbers
+from stages._stage import Parameters, stage
+
+METRICS = Path("metrics")
+REPORTS = Path("reports")
+
+log = logging.getLogger("summarize")
+
+
+@click.command(help=__doc__)
+@stage
+def main() -> None:
+    parameters = Parameters("summarize")
+    methods, seeds = method_names(parameters.values), seed_numbers(parameters.values)
+    label = parameters.section("corpus", Corpus).label
+    base, runs = load_runs(METRICS, methods, seeds)
+    compared = compare_with_base(runs, base, label)
+    summary = summarize(compared, base, label)
+    curves = load_curves(METRICS / "curves", methods, seeds)
+
+    write_json(METRICS / "summary.json", summary)
+    REPORTS.mkdir(exist_ok=True)
+    points = [
+        {"method": arm, "seed": seed, "forgetting": run["forgetting"], "adaptation": run["adaptation"]}
+        for arm, by_seed in compared.items()
+        for seed, run in by_seed.items()
+    ]
+    pd.DataFrame(points).to_csv(REPORTS / "tradeoff.csv", index=False)
+    curves.to_csv(REPORTS / "curves.csv", index=False)
+    tradeoff(compared, REPORTS / "tradeoff.png")
+    training_curves(curves, REPORTS / "curves.png")
+    pictures = {
+        "tradeoff.png": "Adaptation against forgetting: a point per seed, mean and standard deviation per arm.",
+        "curves.png": "Training curves: mean over seeds, and their range.",
+    }
+    optimization = parameters.section("optimization", Optimization)
+    settings = {
+        "profile": parameters.values["profile"],
+        "model": parameters.section("model", Model).source,
+        "steps": optimization.max_steps,
+        "reports per step": optimization.batch_size * optimization.gradient_accumulation_steps,
+        "peak learning rate": optimization.learning_rate,
+        "seeds": seeds,
+        "held-out reports": f"{base['reports']} of the {parameters.section('evaluation', Evaluation).split} split",
+        "exam": f"{base['questions']} questions, {base['num_fewshot']}-shot",
+        "harness": f"lm-evaluation-harness {base['harness']['lm_eval']}",
+        **{f"`{method}`": parameters.values[method] for method in methods},
+    }
+    (REPORTS / "report.md").write_text(
+        report(summary, compared, label, settings, pictures), encoding="utf-8"
+    )
+    log.info("the result (reports/report.md)\n%s", table(summary, label))
+
+
+if __name__ == "__main__":
+    main()

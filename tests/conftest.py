@@ -1,0 +1,87 @@
+"""Shapes in signatures are checked here and only here: jaxtyping's hook must be set before the modules are imported."""
+
+from jaxtyping import install_import_hook
+
+install_import_hook(["anamnesis.methods", "anamnesis.modeling.adapters"], "beartype.beartype")
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM, set_seed
+
+from anamnesis.modeling.pretraining import train_tokenizer
+from anamnesis.settings import Compute, Headings, Optimization, Training, Tuner
+
+ROOT = Path(__file__).resolve().parent.parent
+CPU = Compute(device="cpu", threads=1)
+HEADINGS = Headings(description="Описание", category="Заключение: Bethesda")
+TUNER = Tuner(kind="lora", r=4, alpha=8.0, dropout=0.0, target_modules="all-linear")
+TRAINING = Training(
+    target="conclusion",
+    schedule="linear",
+    warmup_ratio=0.1,
+    weight_decay=0.0,
+    max_grad_norm=1.0,
+    log_every_steps=1,
+)
+OPTIMIZATION = Optimization(
+    max_steps=4,
+    batch_size=4,
+    gradient_accumulation_steps=1,
+    learning_rate=1e-2,
+    max_length=256,
+    gradient_checkpointing=False,
+)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def reports() -> list[dict[str, str]]:
+    """A few reports of the tests' own wording."""
+    return [
+        {
+            "report": str(number),
+            "patient": f"p{number // 2}",
+            "description": f"Узел {number + 3} мм, клетки в группах по {number % 7 + 2}, коллоид {'есть' if number % 2 else 'нет'}.",
+            "conclusion": f"Картина {'коллоидного узла' if number % 2 else 'неясная'}, контроль через {number % 5 + 1} мес.",
+            "category": "II" if number % 2 else "III",
+        }
+        for number in range(24)
+    ]
+
+
+@pytest.fixture(scope="session")
+def tokenizer(reports: list[dict[str, str]]) -> PreTrainedTokenizerBase:
+    texts = [f"{r['description']} {r['conclusion']} I II III IV V VI" for r in reports]
+    return train_tokenizer(texts, vocab_size=400)
+
+
+@pytest.fixture
+def base(tokenizer: PreTrainedTokenizerBase) -> Qwen2ForCausalLM:
+    """A random Qwen2 of two layers, the same every time."""
+    return random_qwen2(tokenizer)
+
+
+def random_qwen2(tokenizer: PreTrainedTokenizerBase, **changes: object) -> Qwen2ForCausalLM:
+    set_seed(7)
+    shape = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 512,
+        "tie_word_embeddings": True,
+        "bos_token_id": None,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+        # Large enough that the model's predictions are far from uniform.
+        "initializer_range": 0.3,
+    }
+    return Qwen2ForCausalLM(Qwen2Config(**(shape | changes))).eval()

@@ -1,0 +1,292 @@
+"""The tiny profile's knowledge: an exam with a wrong key, or with known questions, would measure nothing."""
+
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from anamnesis.knowledge.clinical import clinical_notes
+from anamnesis.knowledge.exam import exam
+from anamnesis.knowledge.facts import Fact, load_facts
+from anamnesis.knowledge.text import MIN_TRAINING_WORDINGS, general_text
+from anamnesis.knowledge.wording import WORDINGS, exam_prompts, training_wordings
+
+ROOT = Path(__file__).resolve().parents[1]
+TABLES = ROOT / "data" / "facts"
+FORBIDDEN_IN_NOTES = re.compile(
+    r"bethesda|бетесда|тиреоцит|коллоид|фолликул|тонкоигольн|\bтаб\b", re.IGNORECASE
+)
+ASPIRATE = re.compile(r"пункц|пунктат|аспират|мазк|мазок|клетк|цитолог", re.IGNORECASE)
+
+
+@pytest.fixture(scope="module")
+def facts() -> list[Fact]:
+    return load_facts(TABLES)
+
+
+@pytest.fixture(scope="module")
+def texts(facts: list[Fact]) -> tuple[list[str], list[str]]:
+    return general_text(facts, clinical_notes=1500, heldout_share=0.05, seed=7)
+
+
+@pytest.fixture(scope="module")
+def notes() -> list[str]:
+    return clinical_notes(1500, seed=7)
+
+
+def test_facts_cover_every_area_and_stand_once(facts: list[Fact]) -> None:
+    areas = Counter(fact.subject_area for fact in facts)
+    assert set(areas) == {area for area, _ in WORDINGS}
+    assert 500 <= len(facts) <= 700
+    assert min(areas.values()) >= 50
+    assert len({(fact.subject_area, fact.entity_en) for fact in facts}) == len(facts)
+
+
+def test_known_facts_are_read_from_the_right_columns(facts: list[Fact]) -> None:
+    table = {(fact.subject_area, fact.entity_en): (fact.value_ru, fact.value_en) for fact in facts}
+    assert table["capitals", "France"] == ("Париж", "Paris")
+    assert table["regions", "Japan"] == ("Азия", "Asia")
+    assert table["currencies", "Poland"] == ("", "Polish złoty")
+    assert table["calling_codes", "Italy"] == ("+39", "+39")
+    assert table["element_symbols", "Gold"] == ("Au", "Au")
+    assert table["atomic_numbers", "Iron"] == ("26", "26")
+
+
+@pytest.mark.parametrize("key", sorted(WORDINGS))
+def test_templates_suffice_and_exam_wording_is_its_own(key: tuple[str, str]) -> None:
+    wordings = WORDINGS[key]  # type: ignore[index]
+    assert len(wordings.statements) >= 4
+    assert len(wordings.questions) >= 2
+    assert not set(wordings.exam) & set(wordings.questions)
+
+
+def test_text_is_deterministic_and_changes_with_the_seed(facts: list[Fact]) -> None:
+    first = general_text(facts, 50, 0.1, seed=1)
+    assert first == general_text(facts, 50, 0.1, seed=1)
+    assert first != general_text(facts, 50, 0.1, seed=2)
+
+
+def test_output_does_not_depend_on_the_hash_seed() -> None:
+    code = (
+        "import hashlib, pathlib\n"
+        "from anamnesis.knowledge import exam, facts, text\n"
+        f"table = facts.load_facts(pathlib.Path({str(TABLES)!r}))\n"
+        "out = (text.general_text(table, 100, 0.1, 3), exam.exam(table, 40, 3))\n"
+        "print(hashlib.sha256(repr(out).encode()).hexdigest())\n"
+    )
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT / "src")},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for hash_seed in ("0", "12345")
+    }
+    assert len(digests) == 1
+
+
+def test_every_fact_stays_in_training(facts: list[Fact], texts: tuple[list[str], list[str]]) -> None:
+    train = set(texts[0])
+    for fact in facts:
+        assert len(train.intersection(training_wordings(fact))) >= MIN_TRAINING_WORDINGS == 3
+
+
+def test_minimum_holds_even_when_most_is_held_out(facts: list[Fact]) -> None:
+    train, heldout = general_text(facts, 20, 0.9, seed=5)
+    for fact in facts:
+        assert len(set(train).intersection(training_wordings(fact))) == MIN_TRAINING_WORDINGS
+    assert not set(train) & set(heldout)
+
+
+def test_heldout_is_new_and_has_its_share(texts: tuple[list[str], list[str]]) -> None:
+    train, heldout = texts
+    assert not set(train) & set(heldout)
+    assert len(set(train)) == len(train)
+    assert len(heldout) / (len(train) + len(heldout)) == pytest.approx(0.05, abs=0.001)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0])
+def test_impossible_share_is_refused(facts: list[Fact], share: float) -> None:
+    with pytest.raises(ValueError, match="heldout_share"):
+        general_text(facts, 10, share, seed=1)
+
+
+def test_exam_is_deterministic(facts: list[Fact]) -> None:
+    assert exam(facts, 30, seed=1) == exam(facts, 30, seed=1)
+    assert exam(facts, 30, seed=1) != exam(facts, 30, seed=2)
+
+
+def test_exam_answers_are_the_tables_and_distractors_wrong(facts: list[Fact]) -> None:
+    true: dict[str, set[str]] = {}
+    kinds: dict[tuple[str, str], set[str]] = {}
+    for fact in facts:
+        for language in fact.languages:
+            kinds.setdefault((fact.subject_area, language), set()).add(fact.value(language))
+            for prompt in exam_prompts(fact, language):
+                true.setdefault(prompt, set()).add(fact.value(language))
+
+    items = exam(facts, 100, seed=11)
+    assert Counter(item["subject"] for item in items) == {fact.subject_area: 100 for fact in facts}
+    for item in items:
+        assert list(item) == ["question", "subject", "choices", "answer"]
+        choices = item["choices"]
+        assert len(set(choices)) == 4
+        assert true[item["question"]] == {choices[item["answer"]]}
+        assert [choice in true[item["question"]] for choice in choices].count(True) == 1
+        language = "ru" if item["question"].startswith("Вопрос: ") else "en"
+        assert item["question"].endswith("\nОтвет:" if language == "ru" else "\nAnswer:")
+        assert kinds[item["subject"], language].issuperset(choices)
+
+
+@pytest.mark.parametrize("per_subject", [7, 50])
+def test_exam_answer_places_are_balanced(facts: list[Fact], per_subject: int) -> None:
+    items = exam(facts, per_subject, seed=3)
+    subjects = {item["subject"] for item in items}
+    for chosen in [subjects, *({subject} for subject in subjects)]:
+        places = Counter(item["answer"] for item in items if item["subject"] in chosen)
+        assert set(places) == {0, 1, 2, 3}
+        assert max(places.values()) - min(places.values()) <= 1
+
+
+def test_exam_asks_every_fact_before_it_repeats_one(facts: list[Fact]) -> None:
+    items = [item for item in exam(facts, 50, seed=3) if item["subject"] == "atomic_numbers"]
+    assert len({item["choices"][item["answer"]] for item in items}) == 50
+    assert Counter(item["question"].split(":")[0] for item in items) == {"Вопрос": 25, "Question": 25}
+
+
+def test_exam_refuses_more_questions_than_there_are(facts: list[Fact]) -> None:
+    with pytest.raises(ValueError, match="'calling_codes' has 100 questions"):
+        exam(facts, 101, seed=1)
+
+
+def test_exam_refuses_a_subject_without_enough_wrong_answers(facts: list[Fact]) -> None:
+    regions = [
+        fact for fact in facts if fact.subject_area == "regions" and fact.value_en in ("Asia", "Africa")
+    ]
+    with pytest.raises(ValueError, match="'regions' has only 1 wrong answers"):
+        exam(regions, 1, seed=1)
+
+
+def test_no_exam_question_occurs_in_any_text(facts: list[Fact], texts: tuple[list[str], list[str]]) -> None:
+    documents = "\n".join(texts[0] + texts[1])
+    seen = {line for document in texts[0] + texts[1] for line in document.split("\n")}
+    prompts = {prompt for fact in facts for lang in fact.languages for prompt in exam_prompts(fact, lang)}
+    questions = {prompt.split("\n")[0] for prompt in prompts}
+    assert not questions & seen
+    assert not [item["question"] for item in exam(facts, 100, seed=2) if item["question"] in documents]
+
+
+def test_notes_are_distinct_deterministic_and_of_moderate_length(notes: list[str]) -> None:
+    assert len(set(notes)) == len(notes) == 1500
+    assert notes[:40] == clinical_notes(40, seed=7)
+    assert notes[:40] != clinical_notes(40, seed=8)
+    assert all(20 <= len(note.split()) <= 60 for note in notes)
+    assert not [note for note in notes if "{" in note or "  " in note]
+
+
+def test_notes_never_report_a_thyroid_aspirate(notes: list[str]) -> None:
+    for note in notes:
+        assert not FORBIDDEN_IN_NOTES.search(note)
+        assert not ("щитовидн" in note.lower() and ASPIRATE.search(note))
+
+
+def test_notes_have_a_rich_vocabulary_and_many_roman_numerals(notes: list[str]) -> None:
+    words = {word.lower() for note in notes for word in re.findall(r"[А-Яа-яЁё]+", note)}
+    assert len(words) >= 700
+    romans = Counter(re.findall(r" (IV|VI?|I{1,3})\b", " ".join(notes)))
+    assert set(romans) == {"I", "II", "III", "IV", "V", "VI"}
+    assert min(romans.values()) >= 150
+    cytology = (
+        "клетки",
+        "ядра",
+        "цитоплазма",
+        "хроматин",
+        "скопления",
+        "фон",
+        "мазок",
+        "пунктат",
+        "узел",
+        "размер",
+    )
+    assert words.issuperset(cytology)
+
+
+def _broken(folder: Path, table: str, old: str, new: str) -> Path:
+    for name in ("countries.csv", "elements.csv"):
+        text = (TABLES / name).read_text(encoding="utf-8")
+        if name == table:
+            assert text.count(old) == 1
+            text = text.replace(old, new)
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("table", "old", "new", "message"),
+    [
+        ("countries.csv", "capital_ru", "capital", r"countries\.csv, line 1: .*'capital_ru'"),
+        ("countries.csv", ",Париж,", ",,", r"countries\.csv, line \d+, column 'capital_ru': it is empty"),
+        (
+            "countries.csv",
+            "FRA,Франция,",
+            "FRA,,",
+            r"countries\.csv, line \d+, column 'country_ru': the name",
+        ),
+        (
+            "countries.csv",
+            "FRA,Франция,",
+            "FRA,Япония,",
+            r"countries\.csv, line \d+, column 'country_ru': 'Япония'",
+        ),
+        ("countries.csv", ",Париж,", ",Париж ,", r"countries\.csv, line \d+, column 'capital_ru': stray"),
+        ("countries.csv", ",+33", ",33", r"countries\.csv, line \d+, column 'calling_code': '33'"),
+        ("countries.csv", ",Paris,", ",Paris,extra,", r"countries\.csv, line \d+: the row needs 9 cells"),
+        ("countries.csv", ",+33", ',"+33', r"countries\.csv, line \d+: .*quotes"),
+        (
+            "elements.csv",
+            "Железо,Iron,Fe,26",
+            "Железо,Iron,fe,26",
+            r"elements\.csv, line 27, column 'symbol': 'fe'",
+        ),
+        (
+            "elements.csv",
+            "Железо,Iron,Fe,26",
+            "Железо,Iron,Fe,2б",
+            r"elements\.csv, line 27, column 'number': '2б'",
+        ),
+        (
+            "elements.csv",
+            "Железо,Iron,Fe,26",
+            "Железо,Iron,Fe",
+            r"elements\.csv, line 27: the row needs 4 cells",
+        ),
+    ],
+)
+def test_broken_table_is_refused_with_the_place(
+    tmp_path: Path, table: str, old: str, new: str, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        load_facts(_broken(tmp_path, table, old, new))
+
+
+def test_missing_table_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"countries\.csv: the table is missing"):
+        load_facts(tmp_path)
+
+
+def test_table_in_another_encoding_is_named(tmp_path: Path) -> None:
+    (tmp_path / "countries.csv").write_bytes("Франция".encode("cp1251"))
+    with pytest.raises(ValueError, match=r"countries\.csv: byte 0 is not UTF-8"):
+        load_facts(tmp_path)
+
+
+def test_table_saved_with_a_byte_order_mark_is_read(tmp_path: Path, facts: list[Fact]) -> None:
+    for name in ("countries.csv", "elements.csv"):
+        (tmp_path / name).write_text((TABLES / name).read_text(encoding="utf-8"), encoding="utf-8-sig")
+    assert load_facts(tmp_path) == facts
