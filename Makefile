@@ -9,7 +9,14 @@ INSTALLED := .venv/.installed
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
 
-repro: $(INSTALLED)  ## run the experiment (only what is not up to date) and print its result
+# Branches are independent: JOBS of them run at once, one thread each. On one GPU use JOBS=1. What is up to date is
+# skipped, and the last line is the plain `dvc repro`, which settles that nothing was left out.
+JOBS ?= 2
+
+repro: $(INSTALLED)  ## run the experiment (only what is not up to date) and print its result; JOBS=1 for one GPU
+	dvc repro check corpus base
+	dvc stage list --name-only | sed -n 's/^train@//p' | xargs -P $(JOBS) -I RUN sh -c \
+	    'dvc repro -s train@RUN && dvc repro -s evaluate_mmlu@RUN && dvc repro -s evaluate_domain@RUN || exit 255'
 	dvc repro
 	@sed -n '/^|/p' reports/report.md
 

@@ -22,9 +22,7 @@ log = logging.getLogger("corpus")
 def main() -> None:
     settings = Parameters("corpus").section("corpus", Corpus)
     reading = read_corpus(settings)
-    parts = split_by_patient(
-        reading.reports, settings.validation_share, settings.test_share, settings.seed
-    )
+    parts = split_by_patient(reading.reports, settings.validation_share, settings.test_share, settings.seed)
     for name, part in parts.items():
         write_jsonl(PREPARED / f"{name}.jsonl", part[FIELDS].to_dict("records"))
     write_jsonl(PREPARED / "quarantine.jsonl", reading.quarantine.to_dict("records"))

@@ -23,7 +23,9 @@ log = logging.getLogger("knowledge")
 def main() -> None:
     settings = Parameters("knowledge").section("knowledge", Knowledge)
     facts = load_facts(FACTS)
-    train, heldout = general_text(facts, settings.clinical_notes, settings.heldout_share, settings.seed)
+    train, heldout = general_text(
+        facts, settings.clinical_notes, settings.cytology_reports, settings.heldout_share, settings.seed
+    )
     questions = exam(facts, settings.questions_per_subject, settings.seed)
     write_jsonl(PREPARED / "train.jsonl", ({"text": text} for text in train))
     write_jsonl(PREPARED / "heldout.jsonl", ({"text": text} for text in heldout))

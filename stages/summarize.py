@@ -59,9 +59,7 @@ def main() -> None:
         "harness": f"lm-evaluation-harness {base['harness']['lm_eval']}",
         **{f"`{method}`": parameters.values[method] for method in methods},
     }
-    (REPORTS / "report.md").write_text(
-        report(summary, compared, label, settings, pictures), encoding="utf-8"
-    )
+    (REPORTS / "report.md").write_text(report(summary, compared, label, settings, pictures), encoding="utf-8")
     log.info("the result (reports/report.md)\n%s", table(summary, label))
 
 

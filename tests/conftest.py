@@ -1,8 +1,4 @@
-"""Shapes in signatures are checked here and only here: jaxtyping's hook must be set before the modules are imported."""
-
-from jaxtyping import install_import_hook
-
-install_import_hook(["anamnesis.methods", "anamnesis.modeling.adapters"], "beartype.beartype")
+"""What many tests need: a tiny random model, its tokenizer, a few reports, and settings in test size."""
 
 from pathlib import Path
 
@@ -14,6 +10,8 @@ from anamnesis.modeling.pretraining import train_tokenizer
 from anamnesis.settings import Compute, Headings, Optimization, Training, Tuner
 
 ROOT = Path(__file__).resolve().parent.parent
+COLLOID = ["нет", "есть"]
+PICTURE = ["неясная", "коллоидного узла"]
 CPU = Compute(device="cpu", threads=1)
 HEADINGS = Headings(description="Описание", category="Заключение: Bethesda")
 TUNER = Tuner(kind="lora", r=4, alpha=8.0, dropout=0.0, target_modules="all-linear")
@@ -47,8 +45,8 @@ def reports() -> list[dict[str, str]]:
         {
             "report": str(number),
             "patient": f"p{number // 2}",
-            "description": f"Узел {number + 3} мм, клетки в группах по {number % 7 + 2}, коллоид {'есть' if number % 2 else 'нет'}.",
-            "conclusion": f"Картина {'коллоидного узла' if number % 2 else 'неясная'}, контроль через {number % 5 + 1} мес.",
+            "description": f"Узел {number + 3} мм, группы по {number % 7 + 2}, коллоид {COLLOID[number % 2]}.",
+            "conclusion": f"Картина {PICTURE[number % 2]}, контроль через {number % 5 + 1} мес.",
             "category": "II" if number % 2 else "III",
         }
         for number in range(24)

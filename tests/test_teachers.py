@@ -90,7 +90,8 @@ def test_teacher_forward_leaves_no_trace(model: PeftModel, batch: dict[str, Tens
     assert not output.requires_grad
     assert modes == {name: module.training for name, module in model.named_modules()}
     assert trainable == {name for name, weight in model.named_parameters() if weight.requires_grad}
-    assert trainable and all(f".{STUDENT}." in name for name in trainable)
+    assert trainable
+    assert all(f".{STUDENT}." in name for name in trainable)
     assert torch.equal(torch.get_rng_state(), random_state)
 
 

@@ -79,6 +79,7 @@ class Synthesis:
     reports: Positive
     class_shares: dict[str, Share]
     hard_case_share: Share
+    standard_share: Share
     typo_rate: Share
     seed: NonNegative
 
@@ -92,6 +93,7 @@ class Synthesis:
 @dataclass(frozen=True, config=STRICT)
 class Knowledge:
     clinical_notes: Positive
+    cytology_reports: Positive
     heldout_share: Share
     questions_per_subject: Positive
     seed: NonNegative
@@ -188,7 +190,8 @@ class Evaluation:
     mmlu_limit: Positive | None
     general_text_limit: Positive | None
     split: Literal["validation", "test"]
-    domain_limit: Positive | None
+    category_limit: Positive | None
+    likelihood_limit: Positive | None
     generation_limit: Positive | None
     max_new_tokens: Positive
     batch_size: Positive

@@ -35,7 +35,7 @@ def tradeoff(compared: Runs, path: Path) -> None:
     axes.axvline(0, color="0.85", zorder=0)
     axes.scatter([0], [0], marker="s", color="0.4", label="base")
     for arm, colour in colours(list(compared)).items():
-        points = pd.DataFrame(compared[arm].values())
+        points = pd.DataFrame(list(compared[arm].values()))
         axes.scatter(points["forgetting"], points["adaptation"], s=18, alpha=0.5, color=colour)
         spread = points[["forgetting", "adaptation"]].std().fillna(0)
         axes.errorbar(

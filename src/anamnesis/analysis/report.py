@@ -57,7 +57,10 @@ def _comparison(first: str, second: str, compared: Runs) -> str:
     seeds = sorted(compared[first].keys() & compared[second].keys())
     parts = [
         _difference([compared[second][s][key] - compared[first][s][key] for s in seeds], more, less)
-        for key, more, less in (("forgetting", "forgets more", "forgets less"), ("adaptation", "adapts more", "adapts less"))
+        for key, more, less in (
+            ("forgetting", "forgets more", "forgets less"),
+            ("adaptation", "adapts more", "adapts less"),
+        )
     ]
     return f"Against `{first}`, `{second}` {parts[0]} and {parts[1]}."
 

@@ -78,14 +78,12 @@ def _read_rows(path: Path) -> pd.DataFrame:
     readers = {".csv": _read_csv, ".jsonl": _read_jsonl}
     if path.suffix.lower() not in readers:
         raise CorpusError(
-            f"corpus.path: {path} ends in {path.suffix or 'nothing'}; give a .csv or a .jsonl file with one report a row."
+            f"corpus.path: {path} ends in {path.suffix or 'nothing'}; give a .csv or a .jsonl file, one report a row."
         )
     try:
         rows = readers[path.suffix.lower()](path)
     except UnicodeDecodeError as error:
-        raise CorpusError(
-            f"corpus.path: {path} is not UTF-8 text (byte {error.start}); save it as UTF-8."
-        ) from None
+        raise CorpusError(f"corpus.path: {path} is not UTF-8 text (byte {error.start}); save it as UTF-8.") from None
     if rows.empty:
         raise CorpusError(f"corpus.path: {path} holds no reports; give a file with at least a few hundred.")
     return rows

@@ -41,4 +41,3 @@ def terminated(categories: Sequence[str], encode: Callable[[str], list[int]]) ->
     tokens = [tuple(encode(f" {category}")) for category in categories]
     prefixed = any(a != b and b[: len(a)] == a for a in tokens for b in tokens)
     return [f" {category}." if prefixed else f" {category}" for category in categories]
-

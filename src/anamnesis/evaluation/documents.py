@@ -70,7 +70,9 @@ def read_mmlu_csv(path: Path, subject: str) -> list[dict[str, Any]]:
         InputError: the file is missing or is neither.
     """
     if not path.is_file():
-        raise InputError(f"`evaluation.mmlu`: there is no file {path}; the folder must hold dev/ and test/ of all subjects.")
+        raise InputError(
+            f"`evaluation.mmlu`: there is no file {path}; the folder must hold dev/ and test/ of all subjects."
+        )
     # "None" and "NA" are answers.
     table = pd.read_csv(path, dtype=str, keep_default_na=False, header=None)
     if table.shape[1] == 6 and table.iloc[0].tolist() == ["question", *CHOICE_COLUMNS, "answer"]:

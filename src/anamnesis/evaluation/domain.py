@@ -27,16 +27,22 @@ def evaluate_domain(
         "categories": list(categories),
         "choices": terminated(categories, lambda text: lm.tok_encode(text, add_special_tokens=False)),
     }
+    limits = {
+        "report_category": evaluation.category_limit,
+        "report_conclusion": evaluation.likelihood_limit,
+        "report_text": evaluation.likelihood_limit,
+        "report_generation": evaluation.generation_limit,
+    }
     tasks = {
         task: run_task(
             lm,
             task,
             [TASKS / "domain"],
             metadata,
-            limit=evaluation.generation_limit if task == "report_generation" else evaluation.domain_limit,
+            limit,
             max_new_tokens=evaluation.max_new_tokens if task == "report_generation" else None,
         )
-        for task in ("report_category", "report_conclusion", "report_text", "report_generation")
+        for task, limit in limits.items()
     }
     log = {task: measured.questions[task] for task, measured in tasks.items()}
 

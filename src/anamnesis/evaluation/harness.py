@@ -26,9 +26,7 @@ class Measured:
     versions: Mapping[str, Any]
 
 
-def language_model(
-    model: PreTrainedModel | PeftModel, tokenizer: PreTrainedTokenizerBase, batch_size: int
-) -> HFLM:
+def language_model(model: PreTrainedModel | PeftModel, tokenizer: PreTrainedTokenizerBase, batch_size: int) -> HFLM:
     """The harness's view of a model. Probabilities in fp32: in bf16 answers tie."""
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     return HFLM(pretrained=model, tokenizer=tokenizer, batch_size=batch_size, softmax_dtype="float32")
@@ -68,9 +66,7 @@ def run_task(
         leaf.set_fewshot_seed(FEWSHOT_SEED)
     output = evaluate(lm, task_dict=loaded, limit=limit, bootstrap_iters=0, log_samples=True)
     groups = output.get("groups") or {}
-    return Measured(
-        results={**output["results"], **groups}, questions=output["samples"], versions=output["versions"]
-    )
+    return Measured(results={**output["results"], **groups}, questions=output["samples"], versions=output["versions"])
 
 
 def log_rows(model: str, measured: Measured) -> Iterator[dict[str, Any]]:

@@ -49,7 +49,8 @@ def evaluate_mmlu(
         lm, "general_text", [TASKS / "general"], {"general_text": str(general_text)}, evaluation.general_text_limit
     )
     correct = {
-        task.removeprefix(f"{group}_"): [answered["acc"] for answered in log] for task, log in questions.questions.items()
+        task.removeprefix(f"{group}_"): [answered["acc"] for answered in log]
+        for task, log in questions.questions.items()
     }
     metrics: dict[str, Any] = {
         "mmlu_acc": questions.results[group]["acc,none"],

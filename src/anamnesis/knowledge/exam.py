@@ -4,6 +4,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
+from anamnesis.errors import InputError
 from anamnesis.knowledge.facts import Fact, Language
 from anamnesis.knowledge.wording import exam_prompts
 
@@ -23,7 +24,7 @@ def exam(facts: Sequence[Fact], questions_per_subject: int, seed: int) -> list[d
         of_subject = [fact for fact in facts if fact.subject_area == subject]
         asked = _asked(of_subject, rng)
         if questions_per_subject > len(asked):
-            raise ValueError(
+            raise InputError(
                 f"The subject '{subject}' has {len(asked)} questions, not {questions_per_subject}; "
                 "lower the number of questions per subject."
             )
@@ -62,7 +63,7 @@ def _distractors(fact: Fact, language: Language, facts: Sequence[Fact], rng: ran
     true = {other.value(language) for other in facts if other.entity(language) == entity}
     wrong = sorted({other.value(language) for other in facts} - true - {""})
     if len(wrong) < CHOICES - 1:
-        raise ValueError(
+        raise InputError(
             f"The subject '{fact.subject_area}' has only {len(wrong)} wrong answers for '{entity}'; "
             f"add facts until there are {CHOICES - 1}."
         )

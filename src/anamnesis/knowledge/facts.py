@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from anamnesis.errors import InputError
+
 Language = Literal["ru", "en"]
 LANGUAGES: tuple[Language, ...] = ("ru", "en")
 
@@ -56,13 +58,14 @@ class Relation:
         return tuple(name for name in names if name is not None)
 
 
+# Codes, symbols and numbers are the same in both languages and cost the small model most: they are taught in one.
 RELATIONS = (
     Relation("capitals", "countries.csv", "country_ru", "country_en", "capital_ru", "capital_en"),
     Relation("regions", "countries.csv", "country_ru", "country_en", "region_ru", "region_en"),
     Relation("currencies", "countries.csv", "country_ru", "country_en", None, "currency_en"),
-    Relation("calling_codes", "countries.csv", "country_ru", "country_en", "calling_code", "calling_code"),
-    Relation("element_symbols", "elements.csv", "element_ru", "element_en", "symbol", "symbol"),
-    Relation("atomic_numbers", "elements.csv", "element_ru", "element_en", "number", "number"),
+    Relation("calling_codes", "countries.csv", "country_ru", "country_en", "calling_code", None),
+    Relation("element_symbols", "elements.csv", "element_ru", "element_en", "symbol", None),
+    Relation("atomic_numbers", "elements.csv", "element_ru", "element_en", "number", None),
 )
 
 _FORMS = {
@@ -75,7 +78,7 @@ _FORMS = {
 def load_facts(folder: Path) -> list[Fact]:
     """Read every relation's facts from the tables in `folder`, in the tables' order.
 
-    Raises ValueError, naming file, line, column and the mend, when a table is missing or broken.
+    Raises InputError, naming file, line, column and the mend, when a table is missing or broken.
     """
     tables = {name: _read(folder / name) for name in sorted({relation.table for relation in RELATIONS})}
     return [
@@ -94,17 +97,15 @@ def _read(path: Path) -> list[tuple[int, dict[str, str]]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise ValueError(f"{path}: the table is missing; put it back from the repository.") from None
+        raise InputError(f"{path}: the table is missing; put it back from the repository.") from None
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: byte {error.start} is not UTF-8; save the table as UTF-8.") from None
+        raise InputError(f"{path}: byte {error.start} is not UTF-8; save the table as UTF-8.") from None
 
     reader = csv.DictReader(text.splitlines(), strict=True)
     header = reader.fieldnames or []
     for column in needed:
         if header.count(column) != 1:
-            raise ValueError(
-                f"{path}, line 1: the header must have the column '{column}' once; mend the header."
-            )
+            raise InputError(f"{path}, line 1: the header must have the column '{column}' once; mend the header.")
 
     rows: list[tuple[int, dict[str, str]]] = []
     seen: dict[tuple[str, str], int] = {}
@@ -112,7 +113,7 @@ def _read(path: Path) -> list[tuple[int, dict[str, str]]]:
         for row in reader:
             line = reader.line_num
             if None in row or None in row.values():
-                raise ValueError(
+                raise InputError(
                     f"{path}, line {line}: the row needs {len(header)} cells, one a column; "
                     "add or remove commas, or quote a cell that holds one."
                 )
@@ -120,29 +121,27 @@ def _read(path: Path) -> list[tuple[int, dict[str, str]]]:
                 _check_cell(path, line, column, row[column])
             for column in entities:
                 if not row[column]:
-                    raise ValueError(
-                        f"{path}, line {line}, column '{column}': the name is empty; fill it in."
-                    )
+                    raise InputError(f"{path}, line {line}, column '{column}': the name is empty; fill it in.")
                 first = seen.setdefault((column, row[column]), line)
                 if first != line:
-                    raise ValueError(
+                    raise InputError(
                         f"{path}, line {line}, column '{column}': '{row[column]}' is in line {first} too; "
                         "remove one of the two rows."
                     )
             rows.append((line, row))
     except csv.Error as error:
-        raise ValueError(f"{path}, line {reader.line_num}: {error}; mend the quotes of this row.") from None
+        raise InputError(f"{path}, line {reader.line_num}: {error}; mend the quotes of this row.") from None
     return rows
 
 
 def _check_cell(path: Path, line: int, column: str, cell: str) -> None:
     """Refuse stray spaces and, where a column has a form, a filled cell that does not keep to it."""
     if cell != " ".join(cell.split()):
-        raise ValueError(f"{path}, line {line}, column '{column}': stray spaces in '{cell}'; remove them.")
+        raise InputError(f"{path}, line {line}, column '{column}': stray spaces in '{cell}'; remove them.")
     if cell and column in _FORMS:
         pattern, form = _FORMS[column]
         if not pattern.fullmatch(cell):
-            raise ValueError(f"{path}, line {line}, column '{column}': '{cell}' is not {form}; correct it.")
+            raise InputError(f"{path}, line {line}, column '{column}': '{cell}' is not {form}; correct it.")
 
 
 def _fact(relation: Relation, path: Path, line: int, row: dict[str, str]) -> Fact | None:
@@ -152,7 +151,7 @@ def _fact(relation: Relation, path: Path, line: int, row: dict[str, str]) -> Fac
     if len(empty) == len(columns):
         return None
     if empty:
-        raise ValueError(
+        raise InputError(
             f"{path}, line {line}, column '{empty[0]}': it is empty, its twin in the other language is not; "
             "fill both or empty both."
         )

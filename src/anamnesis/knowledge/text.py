@@ -7,7 +7,8 @@ not mean forgetting. So it holds unseen notes, and unseen wordings of facts that
 import random
 from collections.abc import Sequence
 
-from anamnesis.knowledge import clinical
+from anamnesis.errors import InputError
+from anamnesis.knowledge import clinical, cytology
 from anamnesis.knowledge.facts import Fact
 from anamnesis.knowledge.wording import training_wordings
 
@@ -15,31 +16,32 @@ MIN_TRAINING_WORDINGS = 3
 
 
 def general_text(
-    facts: Sequence[Fact], clinical_notes: int, heldout_share: float, seed: int
+    facts: Sequence[Fact], clinical_notes: int, cytology_reports: int, heldout_share: float, seed: int
 ) -> tuple[list[str], list[str]]:
     """Return (training documents, held-out documents), both shuffled.
 
-    `heldout_share` of the notes and of the (fact, wording) pairs is held out, but of no fact so many wordings
-    that fewer than MIN_TRAINING_WORDINGS stay in training.
+    `heldout_share` of the notes, of the cytology reports, and of the (fact, wording) pairs is held out, but of no
+    fact so many wordings that fewer than MIN_TRAINING_WORDINGS stay in training.
     """
     if not 0 <= heldout_share < 1:
-        raise ValueError(f"heldout_share is {heldout_share}; give a share from 0 up to, not including, 1.")
+        raise InputError(f"heldout_share is {heldout_share}; give a share from 0 up to, not including, 1.")
     rng = random.Random(seed)
     train, heldout = _split_facts(facts, heldout_share, rng)
 
-    notes = clinical.clinical_notes(clinical_notes, rng.randrange(2**32))
-    cut = round(len(notes) * heldout_share)
-    heldout += notes[:cut]
-    train += notes[cut:]
+    for texts in (
+        clinical.clinical_notes(clinical_notes, rng.randrange(2**32)),
+        cytology.cytology_reports(cytology_reports, rng.randrange(2**32)),
+    ):
+        cut = round(len(texts) * heldout_share)
+        heldout += texts[:cut]
+        train += texts[cut:]
 
     rng.shuffle(train)
     rng.shuffle(heldout)
     return train, heldout
 
 
-def _split_facts(
-    facts: Sequence[Fact], heldout_share: float, rng: random.Random
-) -> tuple[list[str], list[str]]:
+def _split_facts(facts: Sequence[Fact], heldout_share: float, rng: random.Random) -> tuple[list[str], list[str]]:
     """Hold out random wordings of random facts, always leaving each fact its minimum in training."""
     wordings = [training_wordings(fact) for fact in facts]
     left = [len(texts) for texts in wordings]

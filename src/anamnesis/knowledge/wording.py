@@ -26,10 +26,10 @@ WORDINGS: dict[tuple[str, Language], Wordings] = {
         statements=(
             "Страна — {e}. Её столица — {v}.",
             "{e}: столица — {v}.",
-            "{v} — столица. Страна: {e}.",
             "Столица страны {e} — {v}.",
         ),
         questions=(
+            "Какой город — столица страны {e}?",
             "Страна — {e}. Как называется её столица?",
             "{e}. Какой город — столица этой страны?",
             "Назовите столицу. Страна: {e}.",
@@ -43,10 +43,10 @@ WORDINGS: dict[tuple[str, Language], Wordings] = {
         statements=(
             "Country: {e}. Capital: {v}.",
             "The country is {e}, and its capital is {v}.",
-            "{v} is the capital. Country: {e}.",
             "Capital of {e}: {v}.",
         ),
         questions=(
+            "What is the capital of {e}?",
             "The country is {e}. What is its capital?",
             "{e}. Which city is the capital of this country?",
             "Name the capital. Country: {e}.",
@@ -60,44 +60,44 @@ WORDINGS: dict[tuple[str, Language], Wordings] = {
         statements=(
             "Страна — {e}. Её часть света — {v}.",
             "{e}: часть света — {v}.",
-            "{v} — часть света, где лежит страна {e}.",
-            "Часть света — {v}, страна — {e}.",
+            "Часть света страны {e} — {v}.",
         ),
         questions=(
+            "В какой части света страна {e}?",
             "Страна — {e}. Какая это часть света?",
             "{e}. К какой части света относится эта страна?",
             "Назовите часть света. Страна: {e}.",
         ),
         exam=(
-            "Есть страна {e}. В какой части света она лежит?",
-            "В какой части света находится эта страна: {e}?",
+            "Есть страна {e}. Какая это часть света?",
+            "Какая часть света у этой страны: {e}?",
         ),
     ),
     ("regions", "en"): Wordings(
         statements=(
             "Country: {e}. Part of the world: {v}.",
             "The country is {e}, and its part of the world is {v}.",
-            "{v} is the part of the world. Country: {e}.",
             "Part of the world of {e}: {v}.",
         ),
         questions=(
+            "Which part of the world is {e} in?",
             "The country is {e}. Which part of the world is it in?",
             "{e}. Where in the world does this country lie?",
             "Name the part of the world. Country: {e}.",
         ),
         exam=(
-            "There is a country named {e}. In which part of the world does it lie?",
-            "Which part of the world is this country in: {e}?",
+            "There is a country named {e}. Which part of the world is it in?",
+            "What is the part of the world of this country: {e}?",
         ),
     ),
     ("currencies", "en"): Wordings(
         statements=(
             "Country: {e}. Currency: {v}.",
             "The country is {e}, and its currency is the {v}.",
-            "The {v} is the currency. Country: {e}.",
             "Currency of {e}: {v}.",
         ),
         questions=(
+            "What is the currency of {e}?",
             "The country is {e}. What is its currency?",
             "{e}. Which currency does this country use?",
             "Name the currency. Country: {e}.",
@@ -111,10 +111,10 @@ WORDINGS: dict[tuple[str, Language], Wordings] = {
         statements=(
             "Страна — {e}. Её телефонный код — {v}.",
             "{e}: телефонный код — {v}.",
-            "{v} — телефонный код. Страна: {e}.",
             "Телефонный код страны {e} — {v}.",
         ),
         questions=(
+            "Какой телефонный код у страны {e}?",
             "Страна — {e}. Какой у неё телефонный код?",
             "{e}. Каков телефонный код этой страны?",
             "Назовите телефонный код. Страна: {e}.",
@@ -124,31 +124,14 @@ WORDINGS: dict[tuple[str, Language], Wordings] = {
             "Какой телефонный код у этой страны: {e}?",
         ),
     ),
-    ("calling_codes", "en"): Wordings(
-        statements=(
-            "Country: {e}. Calling code: {v}.",
-            "The country is {e}, and its calling code is {v}.",
-            "{v} is the calling code. Country: {e}.",
-            "Calling code of {e}: {v}.",
-        ),
-        questions=(
-            "The country is {e}. What is its calling code?",
-            "{e}. Which calling code does this country have?",
-            "Name the calling code. Country: {e}.",
-        ),
-        exam=(
-            "There is a country named {e}. Which calling code does it have?",
-            "What is the calling code of this country: {e}?",
-        ),
-    ),
     ("element_symbols", "ru"): Wordings(
         statements=(
             "Элемент — {e}. Его символ — {v}.",
             "{e}: символ элемента — {v}.",
-            "{v} — символ. Элемент: {e}.",
             "Символ элемента {e} — {v}.",
         ),
         questions=(
+            "Какой символ у элемента {e}?",
             "Элемент — {e}. Какой у него символ?",
             "{e}. Каким символом обозначают этот элемент?",
             "Назовите символ. Элемент: {e}.",
@@ -158,31 +141,14 @@ WORDINGS: dict[tuple[str, Language], Wordings] = {
             "Какой символ у этого элемента: {e}?",
         ),
     ),
-    ("element_symbols", "en"): Wordings(
-        statements=(
-            "Element: {e}. Symbol: {v}.",
-            "The element is {e}, and its symbol is {v}.",
-            "{v} is the symbol. Element: {e}.",
-            "The symbol of {e} is {v}.",
-        ),
-        questions=(
-            "The element is {e}. What is its symbol?",
-            "{e}. Which symbol does this element have?",
-            "Name the symbol. Element: {e}.",
-        ),
-        exam=(
-            "There is an element named {e}. Which symbol does it have?",
-            "What is the symbol of this element: {e}?",
-        ),
-    ),
     ("atomic_numbers", "ru"): Wordings(
         statements=(
             "Элемент — {e}. Его атомный номер — {v}.",
             "{e}: атомный номер — {v}.",
-            "{v} — атомный номер. Элемент: {e}.",
             "Атомный номер элемента {e} — {v}.",
         ),
         questions=(
+            "Какой атомный номер у элемента {e}?",
             "Элемент — {e}. Какой у него атомный номер?",
             "{e}. Под каким атомным номером стоит этот элемент?",
             "Назовите атомный номер. Элемент: {e}.",
@@ -190,23 +156,6 @@ WORDINGS: dict[tuple[str, Language], Wordings] = {
         exam=(
             "Есть элемент {e}. Под каким атомным номером он стоит?",
             "Какой атомный номер у этого элемента: {e}?",
-        ),
-    ),
-    ("atomic_numbers", "en"): Wordings(
-        statements=(
-            "Element: {e}. Atomic number: {v}.",
-            "The element is {e}, and its atomic number is {v}.",
-            "{v} is the atomic number. Element: {e}.",
-            "The atomic number of {e} is {v}.",
-        ),
-        questions=(
-            "The element is {e}. What is its atomic number?",
-            "{e}. Which atomic number does this element have?",
-            "Name the atomic number. Element: {e}.",
-        ),
-        exam=(
-            "There is an element named {e}. Which atomic number does it have?",
-            "What is the atomic number of this element: {e}?",
         ),
     ),
 }
@@ -226,8 +175,7 @@ def training_wordings(fact: Fact) -> list[str]:
 def exam_prompts(fact: Fact, language: Language) -> list[str]:
     """The exam's prompts for `fact`, each up to and including "Ответ:" / "Answer:"."""
     return [
-        _prompt(template, language, fact.entity(language))
-        for template in WORDINGS[fact.subject_area, language].exam
+        _prompt(template, language, fact.entity(language)) for template in WORDINGS[fact.subject_area, language].exam
     ]
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol, runtime_checkable
 
+import bitsandbytes as bnb
 import torch
 from jaxtyping import Bool, Float
 from peft import PeftModel
@@ -22,7 +23,8 @@ from anamnesis.settings import Method, Tuner
 class Teacher(Protocol):
     """What the student is held to. `adapter` is the teacher's own adapter, None for the bare base."""
 
-    adapter: str | None
+    @property
+    def adapter(self) -> str | None: ...
 
     def hidden_states(
         self, batch: Mapping[str, Tensor], positions: Bool[Tensor, "batch seq"]
@@ -54,7 +56,7 @@ class _SharedBase:
     def hidden_states(
         self, batch: Mapping[str, Tensor], positions: Bool[Tensor, "batch seq"]
     ) -> Float[Tensor, "n hidden"]:
-        with torch.no_grad(), self._switch.use(self.adapter), _without_dropout(self._model):
+        with torch.no_grad(), self._switch.use(self.adapter), without_dropout(self._model):
             return hidden_states(self._model, batch, positions)
 
 
@@ -105,9 +107,13 @@ def make_teacher(method: Method, model: PeftModel, tuner: Tuner) -> Teacher | No
 
 
 @contextmanager
-def _without_dropout(model: torch.nn.Module) -> Iterator[None]:
-    """Evaluation mode for the block; afterwards exactly the modules that were training train again."""
-    training = [module for module in model.modules() if module.training]
+def without_dropout(model: torch.nn.Module) -> Iterator[None]:
+    """Evaluation mode for the block; afterwards exactly the modules that were training train again.
+
+    Quantized layers are left as they are: they have no dropout, and on some processors a forward in evaluation mode
+    repacks their weights for inference, after which they cannot be trained through.
+    """
+    training = [m for m in model.modules() if m.training and not isinstance(m, bnb.nn.Linear4bit)]
     for module in training:
         module.training = False
     try:

@@ -64,11 +64,7 @@ def lora_layers(model: PeftModel) -> list[LoraLayer]:
 
 def tensors(model: PeftModel, adapter: str) -> list[Tensor]:
     """The weights of one adapter, A then B of each layer, in the model's order."""
-    return [
-        getattr(layer, factor)[adapter].weight
-        for layer in lora_layers(model)
-        for factor in ("lora_A", "lora_B")
-    ]
+    return [getattr(layer, factor)[adapter].weight for layer in lora_layers(model) for factor in ("lora_A", "lora_B")]
 
 
 class AdapterSwitch:

@@ -50,9 +50,7 @@ def obtain(model: Model, compute: Compute) -> tuple[PreTrainedModel, PreTrainedT
             bnb_4bit_compute_dtype=dtype,
         )
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            model.source, revision=model.revision, local_files_only=local
-        )
+        tokenizer = AutoTokenizer.from_pretrained(model.source, revision=model.revision, local_files_only=local)
         base = AutoModelForCausalLM.from_pretrained(
             model.source,
             revision=model.revision,

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import torch
 from datasets import Dataset
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     PreTrainedTokenizerBase,
-    PreTrainedTokenizerFast,
     Qwen2Config,
     Qwen2ForCausalLM,
+    Qwen2Tokenizer,
     Trainer,
     TrainingArguments,
     set_seed,
@@ -22,30 +21,15 @@ from transformers import (
 
 from anamnesis.settings import Compute, Pretraining
 
-END_OF_TEXT = "<|endoftext|>"
 IGNORED = -100
 
 
 def train_tokenizer(documents: Iterable[str], vocab_size: int) -> PreTrainedTokenizerBase:
-    """Byte-level BPE as Qwen2's, so that no text is out of vocabulary; one special token ends and pads a text."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.train_from_iterator(
-        documents,
-        trainers.BpeTrainer(
-            vocab_size=vocab_size,
-            special_tokens=[END_OF_TEXT],
-            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-            show_progress=False,
-        ),
-    )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        eos_token=END_OF_TEXT,
-        pad_token=END_OF_TEXT,
-        clean_up_tokenization_spaces=False,
-    )
+    """Qwen2's own tokenizer with a vocabulary of its own: byte-level BPE, each digit a token.
+
+    It must be Qwen2's: beside a Qwen2 model any other is loaded back as one, and splits digits that it did not.
+    """
+    return Qwen2Tokenizer().train_new_from_iterator(documents, vocab_size, show_progress=False)
 
 
 def pack(documents: Sequence[Sequence[int]], row_length: int, end: int) -> list[dict[str, list[int]]]:
@@ -111,6 +95,8 @@ def pretrain(
             lr_scheduler_type="cosine",
             warmup_steps=settings.warmup_ratio,
             weight_decay=settings.weight_decay,
+            # A second moment of 1,000 steps' memory is too slow for a run of as many.
+            adam_beta2=0.98,
             logging_steps=25,
             save_strategy="no",
             report_to=[],

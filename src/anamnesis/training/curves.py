@@ -27,7 +27,5 @@ class CurvesCallback(TrainerCallback):
             if name in logs:
                 self._live.log_metric(name, float(logs[name]))
 
-    def on_train_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self._live.end()

@@ -16,8 +16,9 @@ from transformers import (
     TrainingArguments,
 )
 
+from anamnesis.errors import InputError
 from anamnesis.methods.losses import IGNORED, distillation_loss, supervised_positions, targets
-from anamnesis.methods.teachers import Teacher, hidden_states
+from anamnesis.methods.teachers import Teacher, hidden_states, without_dropout
 from anamnesis.modeling.adapters import STUDENT, tensors, update_distance
 from anamnesis.settings import Compute, Method, Optimization, Training
 
@@ -112,14 +113,15 @@ def check_head(model: PeftModel, batch: dict[str, Tensor]) -> None:
     Not so in architectures that scale or cap logits after the head; training them this way would be wrong.
 
     Raises:
-        ValueError: the logits differ.
+        InputError: the logits differ.
     """
     positions = batch["attention_mask"].bool()
-    with torch.no_grad():
+    model.train()
+    with torch.no_grad(), without_dropout(model):
         ours = model.get_output_embeddings()(hidden_states(model, batch, positions)).float()
         own = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits[positions].float()
     if not torch.allclose(ours, own, rtol=1e-3, atol=1e-3):
-        raise ValueError(
+        raise InputError(
             f"{type(model.get_base_model()).__name__} does not compute its logits by its output head alone; "
             f"this architecture is not supported: choose another `model.source`."
         )
@@ -153,8 +155,8 @@ def make_trainer(
             max_steps=optimization.max_steps,
             per_device_train_batch_size=optimization.batch_size,
             gradient_accumulation_steps=optimization.gradient_accumulation_steps,
-            gradient_checkpointing=optimization.gradient_checkpointing,
-            gradient_checkpointing_kwargs={"use_reentrant": False},
+            activation_checkpointing=optimization.gradient_checkpointing,
+            activation_checkpointing_kwargs={"use_reentrant": False},
             learning_rate=optimization.learning_rate,
             lr_scheduler_type=training.schedule,
             warmup_steps=training.warmup_ratio,

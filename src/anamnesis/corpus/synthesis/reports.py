@@ -9,6 +9,8 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from anamnesis.errors import InputError
+
 from .conclusions import ADVICE, HEADLINES, REMARKS
 from .findings import FINDINGS, GROUP_COUNTS
 from .nodules import OPENINGS, Nodule, new_nodule, opening, procedure, remeasured
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from anamnesis.settings import Synthesis
 
 CYTOLOGISTS = 14
-DESCRIPTION_WORDS = (30, 65)
+DESCRIPTION_WORDS = (20, 65)
 CONCLUSION_WORDS = (10, 25)
 REPORTS_PER_PATIENT = {1: 0.55, 2: 0.27, 3: 0.12, 4: 0.06}
 REPEATED_CATEGORIES = ("I", "III")  # after these the same nodule is punctured again
@@ -79,10 +81,10 @@ def _draw_findings(picture: Picture, rng: random.Random) -> Found:
     return found
 
 
-def _clause(aspect: str, finding: str, rng: random.Random) -> str:
+def _clause(aspect: str, finding: str, standard_share: float, rng: random.Random) -> str:
     number = rng.randint(*GROUP_COUNTS[finding]) if finding in GROUP_COUNTS else 0
     groups = f"{number} {plural(number, 'группа', 'группы', 'групп')}"
-    return say(FINDINGS[aspect][finding], rng, {"групп": groups, "число": str(number)})
+    return say(FINDINGS[aspect][finding], rng, {"групп": groups, "число": str(number)}, standard_share)
 
 
 def _sentence(text: str) -> str:
@@ -99,11 +101,11 @@ def _join(clauses: list[str], joining: float, rng: random.Random) -> str:
     return " ".join(map(_sentence, sentences))
 
 
-def _description(found: Found, nodule: Nodule, writer: Cytologist, rng: random.Random) -> str:
+def _description(found: Found, nodule: Nodule, writer: Cytologist, standard_share: float, rng: random.Random) -> str:
     """One wording of the findings; drawn again until it has the length of a real description."""
     low, high = DESCRIPTION_WORDS
     while True:
-        clauses = [_clause(aspect, found[aspect], rng) for aspect in writer.order if aspect in found]
+        clauses = [_clause(aspect, found[aspect], standard_share, rng) for aspect in writer.order if aspect in found]
         if writer.announcing:
             clauses[0] = f"микроскопически: {clauses[0]}"
         if rng.random() < writer.idle:
@@ -114,22 +116,20 @@ def _description(found: Found, nodule: Nodule, writer: Cytologist, rng: random.R
         clauses.insert(len(clauses) if writer.opening_last else 0, first)
         while sum(len(clause.split()) for clause in clauses) < low + 3:
             clauses.insert(rng.randint(1, len(clauses) - 1), say(IDLE_REMARKS, rng))
-        text = _join(
-            [abbreviate(clause, writer.abbreviating, rng) for clause in clauses], writer.joining, rng
-        )
+        text = _join([abbreviate(clause, writer.abbreviating, rng) for clause in clauses], writer.joining, rng)
         if low <= len(text.split()) <= high:
             return text
 
 
-def _conclusion(picture: Picture, found: Found, rng: random.Random) -> str:
+def _conclusion(picture: Picture, found: Found, standard_share: float, rng: random.Random) -> str:
     low, high = CONCLUSION_WORDS
     remarks = [REMARKS[item] for item in found.items() if item in REMARKS]
     while True:
-        parts = [say(HEADLINES[picture.name], rng)]
+        parts = [say(HEADLINES[picture.name], rng, standard_share=standard_share)]
         if remarks and rng.random() < 0.5:
-            parts.append(say(rng.choice(remarks), rng))
+            parts.append(say(rng.choice(remarks), rng, standard_share=standard_share))
         if rng.random() < 0.9:
-            parts.append(say(ADVICE[picture.category], rng))
+            parts.append(say(ADVICE[picture.category], rng, standard_share=standard_share))
         text = " ".join(map(_sentence, parts))
         if low <= len(text.split()) <= high:
             return text
@@ -139,7 +139,7 @@ def _quotas(reports: int, shares: dict[str, float]) -> dict[str, int]:
     """Exact class counts by largest remainder; a category with a positive share is never empty."""
     present = [category for category in sorted(shares) if shares[category] > 0]
     if reports < len(present):
-        raise ValueError(f"{reports} reports cannot hold {len(present)} categories; raise `reports`")
+        raise InputError(f"{reports} reports cannot hold {len(present)} categories; raise `reports`")
     exact = {category: reports * shares[category] / sum(shares.values()) for category in present}
     counts = {category: max(1, int(exact[category])) for category in present}
     while sum(counts.values()) != reports:
@@ -176,8 +176,10 @@ def synthesize(settings: "Synthesis") -> list[dict[str, str]]:
         nodule = remeasured(nodule, rng) if again else new_nodule(rng)
         picture = _picture(category, rng.random() < settings.hard_case_share, rng)
         found = _draw_findings(picture, rng)
-        description = mistype(_description(found, nodule, writer, rng), settings.typo_rate, slips)
-        conclusion = _conclusion(picture, found, rng)
+        description = mistype(
+            _description(found, nodule, writer, settings.standard_share, rng), settings.typo_rate, slips
+        )
+        conclusion = _conclusion(picture, found, settings.standard_share, rng)
         rows.append(
             {
                 "report_id": f"R{number:06d}",

@@ -38,17 +38,27 @@ def plural(number: int, one: str, few: str, many: str) -> str:
     return many
 
 
-def say(wordings: Sequence[str], rng: random.Random, values: Mapping[str, str] | None = None) -> str:
-    """One random paraphrase out of a list of wordings."""
+def say(
+    wordings: Sequence[str],
+    rng: random.Random,
+    values: Mapping[str, str] | None = None,
+    standard_share: float = 0.0,
+) -> str:
+    """One paraphrase out of a list of wordings: the first of everything (the laboratory's standard phrase) with
+    probability `standard_share`, otherwise any."""
+    standard = rng.random() < standard_share
+
+    def pick(options: Sequence[str]) -> str:
+        return options[0] if standard else rng.choice(options)
 
     def name(match: re.Match[str]) -> str:
         key = match.group(1)
-        return values[key] if values and key in values else rng.choice(SYNONYMS[key])
+        return values[key] if values and key in values else pick(SYNONYMS[key])
 
     def choice(match: re.Match[str]) -> str:
-        return rng.choice(match.group(1).split("|"))
+        return pick(match.group(1).split("|"))
 
-    text, replaced = rng.choice(wordings), 1
+    text, replaced = pick(wordings), 1
     while replaced:
         text, replaced = _CHOICE.subn(choice, text)
     return " ".join(_NAME.sub(name, text).split())

@@ -1,0 +1,256 @@
+"""The real commands in a copy of the checkout, in the smallest size: what a user types, and what it must print."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from transformers import LlamaConfig, LlamaForCausalLM, set_seed
+
+from anamnesis.modeling.pretraining import train_tokenizer
+from tests.conftest import ROOT
+
+SMALL = {
+    "params.yaml": {
+        "seeds": [0],
+        "synthesis.reports": 240,
+        "knowledge.clinical_notes": 40,
+        "knowledge.cytology_reports": 20,
+        "knowledge.questions_per_subject": 4,
+        "training.log_every_steps": 2,
+    },
+    "profiles/tiny.yaml": {
+        "pretraining.max_steps": 4,
+        "optimization.max_steps": 4,
+        "optimization.batch_size": 4,
+        "evaluation.general_text_limit": 4,
+        "evaluation.category_limit": 12,
+        "evaluation.likelihood_limit": 6,
+        "evaluation.generation_limit": 3,
+        "evaluation.max_new_tokens": 6,
+    },
+}
+
+
+class Project:
+    """A copy of the checkout with its own Git history and DVC cache."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        listed = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=ROOT,
+            capture_output=True,
+            check=True,
+        ).stdout.decode()
+        for name in filter(None, listed.split("\0")):
+            if (ROOT / name).is_file() and name != "dvc.lock" and not name.startswith(("metrics/", "reports/")):
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, folder / name)
+        for file, changes in SMALL.items():
+            self.change(file, changes)
+        self.commit("start")
+
+    def change(self, file: str, changes: Mapping[str, Any]) -> None:
+        path = self.folder / file
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        for key, value in changes.items():
+            *parents, last = key.split(".")
+            place = values
+            for parent in parents:
+                place = place[parent]
+            place[last] = value
+        path.write_text(yaml.safe_dump(values, allow_unicode=True, sort_keys=False), encoding="utf-8")
+
+    def commit(self, message: str) -> None:
+        if not (self.folder / ".git").exists():
+            self.run("git", "init", "--quiet")
+        self.run("git", "add", "--all")
+        author = ("-c", "user.name=Test", "-c", "user.email=test@localhost")
+        self.run("git", *author, "commit", "--quiet", "--message", message)
+
+    def run(self, *command: str, fails: bool = False) -> str:
+        """What the command prints; it must succeed, or with `fails` must not."""
+        environment = {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT / "tests" / "no_network"),
+        }
+        done = subprocess.run(
+            command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        assert (done.returncode != 0) == fails, done.stdout[-4000:]
+        return done.stdout
+
+    def json(self, path: str) -> Any:
+        return json.loads((self.folder / path).read_text(encoding="utf-8"))
+
+
+def stages_run(output: str) -> list[str]:
+    return re.findall(r"^Running stage '(.+)':", output, flags=re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The default experiment, run once."""
+    project = Project(tmp_path_factory.mktemp("project"))
+    project.output = project.run("dvc", "repro")  # type: ignore[attr-defined]
+    project.commit("run")
+    return project
+
+
+def test_the_run_ends_with_table_pictures_and_all_metrics(project: Project) -> None:
+    report = (project.folder / "reports/report.md").read_text(encoding="utf-8")
+    for arm in ("base", "none", "static", "ema", "ema_teacher"):
+        assert f"| `{arm}` |" in report
+    for picture in ("tradeoff.png", "curves.png"):
+        assert (project.folder / "reports" / picture).read_bytes().startswith(b"\x89PNG")
+        assert f"({picture})" in report
+    summary = project.json("metrics/summary.json")
+    for arm in ("none", "static", "ema", "ema_teacher"):
+        assert summary[arm]["seeds"] == 1
+        for key in ("mmlu_acc", "forgetting", "adaptation", "bethesda_macro_f1", "report_bits_per_byte", "chrf"):
+            assert key in summary[arm], key
+    shown = project.run("dvc", "metrics", "show", "--md")
+    assert "ema.forgetting" in shown
+    assert "ema.bethesda_macro_f1" in shown
+    assert "tradeoff.csv" in project.run("dvc", "plots", "show", "--json")
+
+
+def test_rows_are_accounted_for(project: Project) -> None:
+    counts = project.json("metrics/corpus.json")
+    parts = ("train", "validation", "test", "duplicates", "quarantined")
+    assert counts["rows_in"] == 240 == sum(counts[part] for part in parts)
+
+
+def test_no_reports_text_leaves_data(project: Project) -> None:
+    """Not in metrics, pictures' tables, the report, the model folders' text, or on the console."""
+    texts = set()
+    for line in (project.folder / "data/raw/fna_synthetic.jsonl").read_text(encoding="utf-8").splitlines():
+        report = json.loads(line)
+        texts |= {report["description"][:40], report["conclusion"][:40], report["patient_id"]}
+    written = {"console": project.output}  # type: ignore[attr-defined]
+    for folder in ("metrics", "reports", "models"):
+        for file in (project.folder / folder).rglob("*"):
+            if file.suffix in (".json", ".csv", ".tsv", ".md", ".yaml", ".jsonl"):
+                written[str(file)] = file.read_text(encoding="utf-8")
+    assert len(written) > 20
+    for name, content in written.items():
+        assert not [text for text in texts if text in content], name
+
+
+def test_a_second_run_does_nothing(project: Project) -> None:
+    assert stages_run(project.run("dvc", "repro")) == []
+    assert project.run("git", "status", "--porcelain") == ""
+
+
+def test_the_lock_file_is_fresh_in_a_bare_clone(project: Project, tmp_path: Path) -> None:
+    project.run("git", "clone", "--quiet", ".", str(tmp_path / "clone"))
+    clone = object.__new__(Project)
+    clone.folder = tmp_path / "clone"
+    assert stages_run(clone.run("dvc", "repro", "--allow-missing", "--dry")) == []
+    (clone.folder / "src/anamnesis/analysis/plots.py").open("a").write("\n# changed\n")
+    assert stages_run(clone.run("dvc", "repro", "--allow-missing", "--dry")) == ["summarize"]
+
+
+def test_forced_again_the_results_are_bit_identical(project: Project) -> None:
+    forced = ("base", "train@ema-0", "evaluate_mmlu@ema-0", "evaluate_domain@ema-0", "summarize")
+    for stage in forced:
+        assert stages_run(project.run("dvc", "repro", "--force", "--single-item", stage)) == [stage]
+    # dvc.lock holds the hashes of all outputs; metrics and reports are in Git themselves.
+    assert project.run("git", "status", "--porcelain") == ""
+
+
+def test_another_decay_runs_the_ema_branch_alone_and_changes_its_rows_alone(project: Project) -> None:
+    output = project.run("dvc", "exp", "run", "-S", "ema.decay=0.5")
+    assert sorted(stages_run(output)) == [
+        "evaluate_domain@ema-0",
+        "evaluate_mmlu@ema-0",
+        "summarize",
+        "train@ema-0",
+    ]
+    changed = json.loads(project.run("dvc", "metrics", "diff", "--json"))["metrics/summary.json"]
+    assert changed
+    assert {key.split(".")[0] for key in changed} <= {"ema", "ema_teacher"}
+    project.run("git", "checkout", "--quiet", "--force", "HEAD")
+    project.run("dvc", "checkout", "--quiet", "--force")
+
+
+@pytest.mark.parametrize(
+    ("file", "changes", "said"),
+    [
+        ("params.yaml", {"ema.decay": 1.5}, "`ema.decay` is 1.5: input should be less than or equal to 1"),
+        ("params.yaml", {"ema.decy": 0.9}, "unknown key `ema.decy`; did you mean `decay`?"),
+        ("params.yaml", {"emma": {"decay": 0.9}}, "unknown key `emma`; did you mean `ema`?"),
+        ("params.yaml", {"methods": ["none", "momentum"]}, "there is no section `momentum`: add one"),
+        ("params.yaml", {"corpus.path": "data/raw/absent.csv"}, "there is no file data/raw/absent.csv; put the corpus"),
+        ("params.yaml", {"corpus.columns.description": "text"}, "corpus.columns.description is 'text', but"),
+        ("params.yaml", {"corpus.path": "empty.jsonl"}, "empty.jsonl holds no reports"),
+        ("params.yaml", {"corpus.categories": ["I", "II", "V", "VI"]}, "a category outside the declared set"),
+        ("profiles/tiny.yaml", {"optimization.steps": 3}, "unknown key `optimization.steps`; did you mean `max_steps`"),
+    ],
+)
+@pytest.mark.parametrize("state", ["fresh", "cached"])
+def test_a_mistake_stops_in_seconds_with_one_sentence(
+    project: Project, tmp_path: Path, state: str, file: str, changes: Mapping[str, Any], said: str
+) -> None:
+    """In a fresh clone, where `base` would come first, and in a finished one, where only what changed is run."""
+    at = Project(tmp_path) if state == "fresh" else project
+    (at.folder / "empty.jsonl").touch()
+    at.change(file, changes)
+    start = time.monotonic()
+    output = at.run("dvc", "repro", fails=True)
+    seconds = time.monotonic() - start
+    project.run("git", "checkout", "--quiet", "--force", "HEAD")
+    (project.folder / "empty.jsonl").unlink(missing_ok=True)
+    assert said in output
+    assert "Traceback" not in output
+    assert not {"base", "train@none-0"} & set(stages_run(output))
+    assert seconds < 20
+
+
+# ---- Another corpus and another model, through parameters only ---------------------------------------------------
+
+
+def test_another_corpus_and_architecture_complete(tmp_path: Path) -> None:
+    """Complaints with a code instead of cytology, no conclusions, no patients; a random Llama on disk."""
+    project = Project(tmp_path / "project")
+    complaints = [{"жалобы": f"Боль {i % 9} дней, кашель {i % 5}.", "код": f"J{i % 4}0"} for i in range(120)]
+    pd.DataFrame(complaints).to_csv(tmp_path / "complaints.csv", index=False)
+    tokenizer = train_tokenizer([row["жалобы"] + row["код"] for row in complaints], 320)
+    set_seed(0)
+    LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            max_position_embeddings=512,
+        )
+    ).save_pretrained(tmp_path / "llama")
+    tokenizer.save_pretrained(tmp_path / "llama")
+    project.run(
+        *("dvc", "exp", "run", "-S", "methods=[none,ema]"),
+        *("-S", f"corpus.path={tmp_path / 'complaints.csv'}"),
+        *("-S", "corpus.columns.description=жалобы", "-S", "corpus.columns.category=код"),
+        *("-S", "corpus.columns.conclusion=null", "-S", "corpus.columns.patient=null"),
+        *("-S", "corpus.headings.description=Жалобы", "-S", "corpus.headings.category=Код"),
+        *("-S", "corpus.label=icd10", "-S", "corpus.categories=null", "-S", "corpus.critical_categories=[J00]"),
+        *("-S", f"profiles/tiny.yaml:model.source={tmp_path / 'llama'}"),
+    )
+    assert project.json("models/base/config.json")["model_type"] == "llama"
+    summary = project.json("metrics/summary.json")
+    assert set(summary) == {"base", "none", "ema", "ema_teacher"}
+    assert 0 <= summary["ema"]["icd10_macro_f1"] <= 1
+    assert "icd10_recall_critical" in summary["ema"]
+    assert not [key for numbers in summary.values() for key in numbers if "bethesda" in key or "bleu" in key]

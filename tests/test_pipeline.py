@@ -1,0 +1,241 @@
+"""dvc.yaml tested as code: what a stage reads stands there, and what stands there exists."""
+
+import ast
+import re
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import networkx
+import pytest
+import yaml
+from dvc.repo import Repo
+
+from anamnesis.settings import SCALE, SCIENCE, read_yaml
+from tests.conftest import ROOT
+
+PIPELINE: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
+STAGES: dict[str, Any] = PIPELINE["stages"]
+PARAMS = read_yaml(ROOT / "params.yaml")
+
+
+@pytest.fixture(scope="module")
+def repo() -> Repo:
+    with Repo(str(ROOT)) as repo:
+        yield repo
+
+
+# ---- Code --------------------------------------------------------------------------------------------------------
+
+
+def path_of(module: str) -> Path | None:
+    """The file of a first-party module."""
+    for root in (ROOT / "src", ROOT):
+        for path in (root / f"{module.replace('.', '/')}.py", root / module.replace(".", "/") / "__init__.py"):
+            if path.is_file():
+                return path
+    return None
+
+
+@cache
+def imported_by(path: Path) -> frozenset[Path]:
+    """First-party files that one file imports, each package on the way included."""
+    modules: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            modules.add(node.module)
+            modules |= {f"{node.module}.{alias.name}" for alias in node.names}
+    if path.name == "harness.py":
+        # The harness imports what its task files name.
+        for task in (path.parent / "tasks").rglob("*yaml"):
+            modules |= set(re.findall(r"!function ([\w.]+)\.\w+", task.read_text(encoding="utf-8")))
+    files = {path_of(".".join(module.split(".")[: i + 1])) for module in modules for i in range(module.count(".") + 1)}
+    return frozenset(file for file in files if file is not None)
+
+
+def all_imported_by(path: Path) -> set[Path]:
+    reached, todo = set(), [path]
+    while todo:
+        file = todo.pop()
+        if file not in reached:
+            reached.add(file)
+            todo += imported_by(file)
+    return reached
+
+
+def is_only_a_docstring(path: Path) -> bool:
+    return all(isinstance(node, ast.Expr) for node in ast.parse(path.read_text(encoding="utf-8")).body)
+
+
+def command_module(stage: str) -> Path:
+    module = STAGES[stage]["cmd"].removeprefix("python -m ").split()[0]
+    path = path_of(module)
+    assert path is not None, module
+    return path
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_module_a_stage_imports_is_a_dependency(stage: str) -> None:
+    declared = [ROOT / dep for dep in STAGES[stage]["deps"]]
+    for file in all_imported_by(command_module(stage)):
+        covered = any(file == dep or dep in file.parents for dep in declared)
+        assert covered or is_only_a_docstring(file), f"{stage} imports {file.relative_to(ROOT)}"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_code_dependency_is_imported_or_below_an_imported_package(stage: str) -> None:
+    """A dependency too many makes a stage stale for nothing."""
+    imported = all_imported_by(command_module(stage))
+    for dep in STAGES[stage]["deps"]:
+        if dep.startswith(("src/", "stages/")):
+            path = ROOT / dep
+            assert path in imported or any(path in file.parents for file in imported), f"{stage} does not need {dep}"
+
+
+def test_imports_run_one_way() -> None:
+    rooms = {
+        "corpus": {"torch", "transformers", "anamnesis.training", "anamnesis.evaluation", "anamnesis.modeling"},
+        "analysis": {"torch", "anamnesis.training", "anamnesis.evaluation", "anamnesis.modeling"},
+        "knowledge": {"torch", "transformers", "anamnesis.training", "anamnesis.corpus"},
+    }
+    for room, forbidden in rooms.items():
+        for file in (ROOT / "src" / "anamnesis" / room).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+                names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+                for name in names:
+                    assert not any(name == f or name.startswith(f + ".") for f in forbidden), f"{file}: {name}"
+    for file in (ROOT / "src").rglob("*.py"):
+        assert "stages" not in {p.parts[0] for p in (f.relative_to(ROOT) for f in imported_by(file))}, file
+
+
+def test_tasks_of_the_harness_are_dependencies_of_the_evaluations() -> None:
+    for stage in STAGES:
+        if stage.startswith("evaluate"):
+            assert "src/anamnesis/evaluation" in STAGES[stage]["deps"]
+
+
+# ---- Data --------------------------------------------------------------------------------------------------------
+
+
+def test_adapter_and_base_are_dependencies_of_every_evaluation() -> None:
+    """Left out, an evaluation keeps the scores of an adapter that is gone."""
+    for stage in ("evaluate_mmlu", "evaluate_domain"):
+        assert "models/adapters/${item.method}-${item.seed}" in STAGES[stage]["deps"]
+    for stage in ("train", "evaluate_mmlu", "evaluate_domain", "evaluate_base_mmlu", "evaluate_base_domain"):
+        assert "models/base" in STAGES[stage]["deps"]
+
+
+def test_every_stage_says_what_it_does_and_none_switches_the_run_cache_off() -> None:
+    for name, stage in STAGES.items():
+        assert stage["desc"].endswith("."), name
+        assert not stage.get("always_changed"), name
+        for out in stage.get("outs", []):
+            assert not (isinstance(out, dict) and any(o.get("persist") for o in out.values())), name
+
+
+def test_patient_text_stays_under_data() -> None:
+    """Outputs kept in Git hold numbers and pictures; whatever may hold a report's text is under data/."""
+    for name, stage in STAGES.items():
+        for out in [*stage.get("outs", []), *stage.get("metrics", []), *stage.get("plots", [])]:
+            path, options = next(iter(out.items())) if isinstance(out, dict) else (out, {})
+            in_git = options.get("cache") is False
+            assert path.startswith(("metrics/", "reports/")) == in_git, f"{name}: {path}"
+            assert in_git or path.startswith(("data/", "models/")), f"{name}: {path}"
+
+
+# ---- Parameters --------------------------------------------------------------------------------------------------
+
+
+def declared_keys(stage: str) -> tuple[set[str], set[str]]:
+    """Keys of params.yaml and of the profile that a stage declares; the whole file is `*`."""
+    science, scale = set(), set()
+    for entry in STAGES[stage]["params"]:
+        if isinstance(entry, str):
+            science |= set(PARAMS["methods"]) if entry == "${item.method}" else {entry}
+        elif "params.yaml" in entry:
+            assert entry["params.yaml"] is None
+            science.add("*")
+        else:
+            scale |= set(entry["profiles/${profile}.yaml"])
+    return science, scale
+
+
+def test_every_declared_key_exists() -> None:
+    for stage in STAGES:
+        science, scale = declared_keys(stage)
+        for key in science - {"*"}:
+            values: Any = PARAMS
+            for part in key.split("."):
+                values = values[part]
+        assert scale <= SCALE.keys(), stage
+
+
+def test_every_existing_key_is_declared_by_a_stage_that_uses_it() -> None:
+    science = {key.split(".")[0] for stage in STAGES for key in declared_keys(stage)[0]}
+    scale = {key for stage in STAGES for key in declared_keys(stage)[1]}
+    assert PARAMS.keys() <= science
+    assert PARAMS.keys() == {"profile", "methods", "seeds", *SCIENCE, *PARAMS["methods"]}
+    assert scale == SCALE.keys()
+
+
+@pytest.mark.parametrize("stage", [s for s in STAGES if s not in ("check", "summarize")])
+def test_a_stage_asks_for_exactly_the_sections_it_declares(stage: str) -> None:
+    code = [command_module(stage), ROOT / "stages" / "_evaluate.py"]
+    asked = set()
+    for file in code if stage.startswith("evaluate") else code[:1]:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "section":
+                argument = node.args[0]
+                asked |= {argument.value} if isinstance(argument, ast.Constant) else set(PARAMS["methods"])
+    science, scale = declared_keys(stage)
+    assert asked == science | scale
+
+
+# ---- What DVC makes of it ----------------------------------------------------------------------------------------
+
+
+def test_the_parameter_ema_decay_makes_exactly_the_ema_branch_stale(repo: Repo) -> None:
+    users = {
+        stage.addressing
+        for stage in repo.index.stages
+        for dep in stage.deps
+        if getattr(dep, "params", None) and str(dep.fs_path).endswith("params.yaml") and "ema" in dep.params
+    }
+    assert users == {f"train@ema-{seed}" for seed in PARAMS["seeds"]}
+    downstream = {stage.addressing for user in users for stage in _downstream(repo, user)}
+    expected = {
+        f"{stage}@ema-{seed}" for stage in ("train", "evaluate_mmlu", "evaluate_domain") for seed in PARAMS["seeds"]
+    }
+    assert downstream == expected | {"summarize"}
+
+
+def _downstream(repo: Repo, name: str) -> list[Any]:
+    graph = repo.index.graph
+    (node,) = [stage for stage in graph if stage.addressing == name]
+    return [node, *networkx.ancestors(graph, node)]
+
+
+def test_the_summary_is_the_one_metric(repo: Repo) -> None:
+    metrics = [out.def_path for stage in repo.index.stages for out in stage.outs if out.metric]
+    assert metrics == ["metrics/summary.json"]
+
+
+def test_lock_file_has_pins_and_no_addresses() -> None:
+    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").split()
+    assert "torch==2.13.0" in lines
+    for line in lines:
+        assert line.count("==") == 1, line
+        assert "/" not in line, line
+        assert "@" not in line, line
+
+
+def test_nothing_private_or_large_is_tracked() -> None:
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode()
+    for name in filter(None, tracked.split("\0")):
+        if name.startswith(("data/", "models/")):
+            assert name.startswith("data/facts/") or Path(name).name == ".gitignore", name
+        assert (ROOT / name).stat().st_size < 1_000_000 if (ROOT / name).exists() else True, name

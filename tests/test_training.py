@@ -1,0 +1,313 @@
+"""The training loop: what the arms have in common, where they must coincide, and what must never change."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from peft import PeftModel
+from torch import Tensor
+from transformers import (
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    set_seed,
+)
+
+from anamnesis.corpus.rendering import completion, prompt
+from anamnesis.errors import InputError
+from anamnesis.methods.losses import IGNORED
+from anamnesis.methods.teachers import make_teacher
+from anamnesis.modeling.adapters import STUDENT, TEACHER, AdapterSwitch, add_student, save_adapter, tensors
+from anamnesis.modeling.loading import load_base, obtain, save_base
+from anamnesis.settings import Method, Model, Optimization, Tuner
+from anamnesis.training.curves import CurvesCallback
+from anamnesis.training.data import encode_report, encode_reports
+from anamnesis.training.trainer import DistillationTrainer, check_gradients, make_trainer
+from tests.conftest import CPU, HEADINGS, OPTIMIZATION, TRAINING, TUNER, random_qwen2
+
+NONE = Method(teacher="none")
+STATIC = Method(teacher="static", kl_weight=1.0)
+EMA = Method(teacher="ema", kl_weight=1.0, decay=0.9)
+
+Reports = list[dict[str, str]]
+
+
+@pytest.fixture
+def train(tokenizer: PreTrainedTokenizerBase, reports: Reports, tmp_path: Path) -> Any:
+    """Trains a fresh model by a method; the same seed each time."""
+
+    def run(
+        method: Method,
+        optimization: Optimization = OPTIMIZATION,
+        tuner: Tuner = TUNER,
+        base: PreTrainedModel | None = None,
+        curves: Path | None = None,
+    ) -> DistillationTrainer:
+        encoded = encode_reports(reports, HEADINGS, tokenizer, "conclusion", optimization.max_length)
+        base = random_qwen2(tokenizer) if base is None else base
+        set_seed(0)
+        model = add_student(base, tuner)
+        teacher = make_teacher(method, model, tuner)
+        trainer = make_trainer(
+            model, tokenizer, encoded, method, teacher, TRAINING, optimization, CPU, 0, str(tmp_path),
+            callbacks=[] if curves is None else [CurvesCallback(curves)],
+        )  # fmt: skip
+        trainer.train()
+        return trainer
+
+    return run
+
+
+def weights(trainer: DistillationTrainer, adapter: str = STUDENT) -> list[Tensor]:
+    return [weight.detach().clone() for weight in tensors(trainer.model, adapter)]
+
+
+def identical(first: list[Tensor], second: list[Tensor]) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def frozen(model: PeftModel) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in model.state_dict().items() if "lora_" not in name}
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+@pytest.mark.parametrize("teacher", [replace(STATIC, kl_weight=0.0), replace(EMA, kl_weight=0.0)])
+def test_weight_zero_is_plain_fine_tuning_bit_for_bit(train: Any, teacher: Method, dropout: float) -> None:
+    tuner = replace(TUNER, dropout=dropout)
+    plain, weighted = train(NONE, tuner=tuner), train(teacher, tuner=tuner)
+    assert identical(weights(plain), weights(weighted))
+    # Not because the teacher was left out: its divergence was computed, and is not zero.
+    assert weighted.state.log_history[-2]["kl_nats"] > 0
+
+
+def test_decay_one_is_the_static_teacher_bit_for_bit(train: Any) -> None:
+    static, still = train(STATIC), train(replace(EMA, decay=1.0))
+    assert identical(weights(static), weights(still))
+    assert not identical(weights(static), weights(train(EMA)))
+    assert not identical(weights(static), weights(train(NONE)))
+
+
+@pytest.mark.parametrize("method", [NONE, STATIC, EMA])
+def test_base_never_changes_and_only_the_student_is_optimized(
+    train: Any, method: Method, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    before = frozen(add_student(random_qwen2(tokenizer), TUNER))
+    trainer = train(method)
+    after = frozen(trainer.model)
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    optimized = [w for group in trainer.optimizer.param_groups for w in group["params"]]
+    assert {id(w) for w in optimized} == {id(w) for w in tensors(trainer.model, STUDENT)}
+    trainable = {id(w) for w in trainer.model.parameters() if w.requires_grad}
+    assert trainable == {id(w) for w in tensors(trainer.model, STUDENT)}
+
+
+def test_training_moves_student_and_ema_teacher(train: Any) -> None:
+    trainer = train(EMA)
+    student, teacher = weights(trainer), weights(trainer, TEACHER)
+    assert not identical(student, teacher)
+    # Every B has left zero, the teacher's too: its rule reaches all the weights.
+    assert all(weight.abs().max() > 0 for weight in student + teacher)
+
+
+def test_the_same_run_twice_is_bit_identical(train: Any) -> None:
+    assert identical(weights(train(EMA)), weights(train(EMA)))
+
+
+@pytest.mark.parametrize("method", [NONE, EMA])
+def test_accumulation_does_not_change_the_step(train: Any, method: Method) -> None:
+    """Reports differ in length: a mean of micro-batches' means would not be the mean over tokens."""
+    whole = train(method, replace(OPTIMIZATION, batch_size=8))
+    parts = train(method, replace(OPTIMIZATION, batch_size=4, gradient_accumulation_steps=2))
+    for key in ("ce_nats", "kl_nats"):
+        first, second = ([row[key] for row in t.state.log_history if key in row] for t in (whole, parts))
+        assert first == pytest.approx(second, rel=1e-4, abs=1e-6)
+    for a, b in zip(weights(whole), weights(parts), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-2, atol=1e-4)
+
+
+def test_gradient_checkpointing_recomputes_with_the_students_adapter(train: Any) -> None:
+    plain = train(EMA)
+    checkpointed = train(EMA, replace(OPTIMIZATION, gradient_checkpointing=True))
+    for a, b in zip(weights(plain), weights(checkpointed), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_logged_numbers_are_what_their_names_say(train: Any, tmp_path: Path) -> None:
+    trainer = train(STATIC, curves=tmp_path / "curves")
+    rows = [row for row in trainer.state.log_history if "ce_nats" in row]
+    assert [row["step"] for row in rows] == [1, 2, 3, 4]
+    # The student starts as the base: no divergence, so the first loss is the cross-entropy alone.
+    assert rows[0]["kl_nats"] == pytest.approx(0, abs=1e-6)
+    assert rows[-1]["kl_nats"] > 1e-4
+    for row in rows:
+        assert row["loss"] == pytest.approx(row["ce_nats"] + row["kl_nats"], rel=1e-4)
+        assert row["teacher_distance"] == row["update_norm"]
+    table = (tmp_path / "curves" / "plots" / "metrics" / "ce_nats.tsv").read_text().splitlines()
+    assert table[0].split("\t") == ["step", "ce_nats"]
+    assert [float(line.split("\t")[1]) for line in table[1:]] == [row["ce_nats"] for row in rows]
+
+
+def test_first_cross_entropy_is_the_models_own_loss(
+    train: Any, tokenizer: PreTrainedTokenizerBase, reports: Reports
+) -> None:
+    optimization = replace(OPTIMIZATION, batch_size=24, max_steps=1)
+    logged = train(NONE, optimization).state.log_history[0]["ce_nats"]
+    encoded = encode_reports(reports, HEADINGS, tokenizer, "conclusion", 256)
+    batch = tokenizer.pad({k: encoded[k] for k in ("input_ids", "attention_mask")}, return_tensors="pt")
+    labels = torch.full_like(batch["input_ids"], IGNORED)
+    for row, values in enumerate(encoded["labels"]):
+        labels[row, : len(values)] = torch.tensor(values)
+    with torch.no_grad():
+        own = random_qwen2(tokenizer)(**batch, labels=labels).loss
+    assert logged == pytest.approx(float(own), rel=1e-4)
+
+
+def test_gradients_lost_to_the_teacher_are_noticed(tokenizer: PreTrainedTokenizerBase) -> None:
+    model = add_student(random_qwen2(tokenizer), TUNER)
+    make_teacher(EMA, model, TUNER)
+    tokens = torch.tensor([[1, 2, 3, 4]])
+    with AdapterSwitch(model).use(TEACHER):
+        loss = model(input_ids=tokens, labels=tokens).loss + 0 * sum(w.sum() for w in tensors(model, STUDENT)[:1])
+        loss.backward()
+    with pytest.raises(RuntimeError, match="lacks a gradient"):
+        check_gradients(model)
+    model.zero_grad()
+    model(input_ids=tokens, labels=tokens).loss.backward()
+    check_gradients(model)
+
+
+# ---- Tokens and labels -------------------------------------------------------------------------------------------
+
+
+def parts(tokenizer: PreTrainedTokenizerBase, report: Mapping[str, str], target: Any) -> tuple[str, str]:
+    """The text without loss and the text under the loss."""
+    encoded = encode_report(
+        tokenizer,
+        prompt(report["description"], HEADINGS),
+        completion(report["category"], report["conclusion"]),
+        target,
+    )
+    under = [t for t, label in zip(encoded["input_ids"], encoded["labels"], strict=True) if label != IGNORED]
+    assert [label for label in encoded["labels"] if label != IGNORED] == under
+    return tokenizer.decode(encoded["input_ids"][: -len(under)]), tokenizer.decode(under)
+
+
+def test_only_the_conclusion_is_under_the_loss_and_so_is_its_end(
+    tokenizer: PreTrainedTokenizerBase, reports: Reports
+) -> None:
+    assert tokenizer.pad_token_id == tokenizer.eos_token_id
+    for report in reports:
+        given, trained = parts(tokenizer, report, "conclusion")
+        assert given == prompt(report["description"], HEADINGS)
+        assert trained == completion(report["category"], report["conclusion"]) + tokenizer.eos_token
+
+
+def test_the_whole_report_can_be_trained_on(tokenizer: PreTrainedTokenizerBase, reports: Reports) -> None:
+    given, trained = parts(tokenizer, reports[0], "report")
+    assert given == ""
+    assert trained.startswith(prompt(reports[0]["description"], HEADINGS))
+
+
+def test_a_report_too_long_is_refused_not_cut(tokenizer: PreTrainedTokenizerBase, reports: Reports) -> None:
+    with pytest.raises(InputError, match="max_length"):
+        encode_reports(reports, HEADINGS, tokenizer, "conclusion", max_length=20)
+
+
+# ---- Other models ------------------------------------------------------------------------------------------------
+
+
+def llama(tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            bos_token_id=None,
+            eos_token_id=tokenizer.eos_token_id,
+        )
+    )
+
+
+def gpt2(tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
+    return GPT2LMHeadModel(
+        GPT2Config(
+            vocab_size=len(tokenizer),
+            n_embd=32,
+            n_layer=2,
+            n_head=4,
+            bos_token_id=None,
+            eos_token_id=tokenizer.eos_token_id,
+        )
+    )
+
+
+@pytest.mark.parametrize("make", [llama, gpt2])
+def test_other_architectures_train(train: Any, tokenizer: PreTrainedTokenizerBase, make: Any) -> None:
+    set_seed(0)
+    trainer = train(EMA, base=make(tokenizer))
+    assert all(weight.abs().max() > 0 for weight in weights(trainer))
+
+
+def test_an_architecture_that_changes_logits_after_the_head_is_refused(
+    train: Any, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    set_seed(0)
+    capped = Gemma2ForCausalLM(
+        Gemma2Config(
+            vocab_size=len(tokenizer),
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            head_dim=8,
+            final_logit_softcapping=0.5,
+            initializer_range=0.5,
+        )
+    )
+    with pytest.raises(InputError, match="not supported"):
+        train(NONE, base=capped)
+
+
+def test_four_bit_base_is_saved_once_loads_identically_and_trains(
+    train: Any, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    save_base(random_qwen2(tokenizer, hidden_size=64, intermediate_size=128), tokenizer, tmp_path / "hub")
+    model = Model(source=str(tmp_path / "hub"), revision=None, quantization="nf4", dtype="float32")
+    quantized, _ = obtain(model, CPU)
+    save_base(quantized, tokenizer, tmp_path / "base")
+    loaded, _ = load_base(tmp_path / "base", CPU)
+    packed = {name: w for name, w in loaded.named_parameters() if w.dtype == torch.uint8}
+    assert len(packed) == 14
+    tokens = torch.tensor([[5, 6, 7, 8]])
+    with torch.no_grad():
+        # In training mode: in evaluation mode bitsandbytes may repack the weights, which is what the loop must avoid.
+        assert torch.equal(loaded.train()(tokens).logits, quantized.train()(tokens).logits)
+    before = {name: weight.clone() for name, weight in packed.items()}
+    trainer = train(EMA, base=loaded.eval())
+    assert all(weight.abs().max() > 0 for weight in weights(trainer))
+    assert all(torch.equal(before[name], weight) for name, weight in packed.items())
+
+
+def test_a_saved_adapter_has_the_same_bytes_every_time(train: Any, tmp_path: Path) -> None:
+    """PEFT writes the set of target modules in hash order, which differs from process to process."""
+    model = train(EMA).model
+    save_adapter(model, STUDENT, tmp_path / "a")
+    save_adapter(model, TEACHER, tmp_path / "a")
+    assert not (tmp_path / "a" / "default").exists()
+    config = (tmp_path / "a" / "adapter_config.json").read_text()
+    modules = json.loads(config)["target_modules"]
+    assert modules == sorted(modules)
+    assert len(modules) == 14
