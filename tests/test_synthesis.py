@@ -32,8 +32,8 @@ SETTINGS = Synthesis(
     reports=4000,
     seed=7,
     class_shares={"I": 0.102, "II": 0.681, "III": 0.051, "IV": 0.100, "V": 0.031, "VI": 0.035},
-    hard_case_share=0.15,
-    standard_share=0.8,
+    hard_case_share=0.1,
+    standard_share=0.85,
     typo_rate=0.01,
 )
 CATEGORIES = list(SETTINGS.class_shares)
@@ -194,7 +194,7 @@ def test_lengths_and_shape_of_the_texts(rows: Rows) -> None:
     assert max(lengths) <= 65
     assert 35 <= statistics.median(lengths) <= 50
     for row in rows:
-        assert 10 <= len(row["conclusion"].split()) <= 25
+        assert 4 <= len(row["conclusion"].split()) <= 25
         for text in (row["description"], row["conclusion"]):
             assert not re.search(r"[\n\t{}\[\]|]|  |\.\.| [,.;:]", text), text
             assert text[0] == text[0].upper()
@@ -328,7 +328,7 @@ def test_plural(number: int, form: str) -> None:
 @pytest.mark.parametrize("seed", [1, 7])
 def test_bag_of_words_is_useful_but_not_enough(seed: int) -> None:
     train, test = _patients_split(synthesize(replace(SETTINGS, seed=seed)))
-    assert 0.70 <= _macro_f1(_bag_of_words(train), test) <= 0.93
+    assert 0.70 <= _macro_f1(_bag_of_words(train), test) <= 0.95
 
 
 def test_hard_cases_are_harder(rows: Rows) -> None:

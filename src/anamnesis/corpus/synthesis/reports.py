@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 CYTOLOGISTS = 14
 DESCRIPTION_WORDS = (20, 65)
-CONCLUSION_WORDS = (10, 25)
+CONCLUSION_WORDS = (4, 25)
 REPORTS_PER_PATIENT = {1: 0.55, 2: 0.27, 3: 0.12, 4: 0.06}
 REPEATED_CATEGORIES = ("I", "III")  # after these the same nodule is punctured again
 REPEAT_SHARE = 0.6
@@ -126,9 +126,9 @@ def _conclusion(picture: Picture, found: Found, standard_share: float, rng: rand
     remarks = [REMARKS[item] for item in found.items() if item in REMARKS]
     while True:
         parts = [say(HEADLINES[picture.name], rng, standard_share=standard_share)]
-        if remarks and rng.random() < 0.5:
+        if remarks and rng.random() < 0.25:
             parts.append(say(rng.choice(remarks), rng, standard_share=standard_share))
-        if rng.random() < 0.9:
+        if rng.random() < 0.35:
             parts.append(say(ADVICE[picture.category], rng, standard_share=standard_share))
         text = " ".join(map(_sentence, parts))
         if low <= len(text.split()) <= high:
