@@ -14,6 +14,7 @@ help:  ## list these targets
 JOBS ?= 2
 
 repro: $(INSTALLED)  ## run the experiment (only what is not up to date) and print its result; JOBS=1 for one GPU
+	@python -m stages.check
 	dvc repro check corpus base
 	dvc stage list --name-only | sed -n 's/^train@//p' | xargs -P $(JOBS) -I RUN sh -c \
 	    'dvc repro -s train@RUN && dvc repro -s evaluate_mmlu@RUN && dvc repro -s evaluate_domain@RUN || exit 255'

@@ -11,7 +11,8 @@ from anamnesis.analysis.report import report, table
 from anamnesis.analysis.runs import load_curves, load_runs
 from anamnesis.analysis.summary import compare_with_base, summarize
 from anamnesis.files import write_json
-from anamnesis.settings import Corpus, Evaluation, Model, Optimization, method_names, seed_numbers
+from anamnesis.settings import Corpus, Evaluation, Method, Model, Optimization, check_all, method_names, seed_numbers
+from stages import ROOT
 from stages._stage import Parameters, stage
 
 METRICS = Path("metrics")
@@ -23,6 +24,8 @@ log = logging.getLogger("summarize")
 @click.command(help=__doc__)
 @stage
 def main() -> None:
+    # A key that belongs to no other stage makes this one run, and stops it here.
+    check_all(ROOT)
     parameters = Parameters("summarize")
     methods, seeds = method_names(parameters.values), seed_numbers(parameters.values)
     label = parameters.section("corpus", Corpus).label
@@ -59,6 +62,11 @@ def main() -> None:
         "harness": f"lm-evaluation-harness {base['harness']['lm_eval']}",
         **{f"`{method}`": parameters.values[method] for method in methods},
     }
+    for method in methods:
+        decay = parameters.section(method, Method).decay
+        if decay is not None and decay < 1:
+            # A horizon as long as the training makes the average the static teacher.
+            settings[f"`{method}` horizon / steps"] = f"{1 / (1 - decay) / optimization.max_steps:.2f}"
     (REPORTS / "report.md").write_text(report(summary, compared, label, settings, pictures), encoding="utf-8")
     log.info("the result (reports/report.md)\n%s", table(summary, label))
 

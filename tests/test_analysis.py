@@ -62,6 +62,12 @@ def test_findings_turn_with_the_numbers() -> None:
     assert "Against `none`, `ema` forgets more (by 0.200, in all 2 seeds)" in text
 
 
+def test_equal_arms_are_called_equal() -> None:
+    same = {"static": COMPARED["none"], "ema": COMPARED["none"]}
+    text = findings(summarize(same, BASE, "bethesda"), same, "bethesda")
+    assert "Against `static`, `ema` forgets the same and adapts the same." in text
+
+
 def test_one_seed_is_called_one_seed() -> None:
     compared = {arm: {0: runs[0]} for arm, runs in COMPARED.items()}
     assert "one seed only" in findings(summarize(compared, BASE, "bethesda"), compared, "bethesda")

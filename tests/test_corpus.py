@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from anamnesis.corpus.reading import CorpusError, read_corpus
 from anamnesis.corpus.rendering import completion, parse_completion, prompt, terminated
 from anamnesis.corpus.splitting import split_by_patient
+from anamnesis.errors import InputError
 from anamnesis.settings import Columns, Corpus
 from tests.conftest import HEADINGS
 
@@ -55,6 +56,31 @@ def test_csv_and_jsonl_give_the_same_reports(tmp_path: Path) -> None:
     assert from_csv.reports["description"][3] == f"Узел 3 мм, {SECRET}"
 
 
+def test_a_report_is_kept_once_whoever_it_is_said_to_be_of(tmp_path: Path) -> None:
+    rows = [*ROWS, {**ROWS[0], "who": "another"}]
+    assert read_corpus(settings(jsonl(tmp_path, rows))).duplicates == 1
+    columns = Columns(description="text", category="code", conclusion="end", patient=None)
+    assert read_corpus(settings(jsonl(tmp_path, rows), columns=columns)).duplicates == 1
+
+
+def test_numbers_stay_as_they_are_written(tmp_path: Path) -> None:
+    rows = [{**row, "code": 2 if i % 2 else 4, "who": i // 3} for i, row in enumerate(ROWS)]
+    path = jsonl(tmp_path, [*rows, {"text": "x", "code": None, "end": "y", "who": 99}])
+    reading = read_corpus(settings(path, categories=["2", "4"], critical_categories=[]))
+    assert set(reading.reports["category"]) == {"2", "4"}
+    assert reading.reports["patient"][59] == "19"
+
+
+def test_a_comma_at_the_end_of_rows_shifts_nothing(tmp_path: Path) -> None:
+    lines = [
+        "text,code,end,who",
+        *(f"Узел {i},II,Вывод,p{i}," for i in range(5)),
+        *(f"Ещё {i},IV,Вывод,q{i}," for i in range(5)),
+    ]
+    (tmp_path / "corpus.csv").write_text("\n".join(lines), encoding="utf-8")
+    assert read_corpus(settings(tmp_path / "corpus.csv")).reports["category"].tolist() == ["II"] * 5 + ["IV"] * 5
+
+
 def test_every_row_is_kept_dropped_or_quarantined(tmp_path: Path) -> None:
     rows = [*ROWS, ROWS[0], {**ROWS[1], "text": "  "}, {**ROWS[2], "code": None}, {"code": "II", "who": "p9"}]
     reading = read_corpus(settings(jsonl(tmp_path, rows)))
@@ -88,6 +114,13 @@ def test_categories_can_be_taken_from_the_file(tmp_path: Path) -> None:
     assert reading.categories == ["K0", "K1", "K2", "K3", "K4"]
 
 
+def test_a_column_of_texts_is_not_taken_for_categories(tmp_path: Path) -> None:
+    path = jsonl(tmp_path, [{**row, "code": f"{SECRET} {i} " * 9} for i, row in enumerate(ROWS)])
+    with pytest.raises(CorpusError, match="categories of over 60 characters") as caught:
+        read_corpus(settings(path, categories=None, critical_categories=[]))
+    assert SECRET not in str(caught.value)
+
+
 def bad_rows() -> dict[str, tuple[list[Any], str]]:
     return {
         "undeclared category": ([*ROWS, {**ROWS[0], "code": "VII"}], "corpus.categories: 1 reports"),
@@ -95,6 +128,10 @@ def bad_rows() -> dict[str, tuple[list[Any], str]]:
         "wrong column": ([{"description": SECRET, "code": "II", "end": "", "who": "p"}], "corpus.columns.description"),
         "not an object": ([[SECRET]], "line 1 is not an object"),
         "empty": ([], "holds no reports"),
+        "no header, so that a report stands in its place": (
+            [{f"{SECRET} " * 9: "x", "II": "II"}],
+            "2 columns and a first line that does not look like their names",
+        ),
     }
 
 
@@ -179,5 +216,7 @@ def test_categories_are_terminated_where_one_begins_another() -> None:
     """By characters I begins II: without an end the shorter is never less probable."""
     by_character = terminated(CATEGORIES, lambda text: [ord(c) for c in text])
     assert by_character == [" I.", " II.", " III.", " IV.", " V.", " VI."]
+    with pytest.raises(InputError, match="begins another"):
+        terminated(["K29", "K29.1"], lambda text: [ord(c) for c in text])
     one_token_each = terminated(CATEGORIES, lambda text: [hash(text)])
     assert one_token_each == [" I", " II", " III", " IV", " V", " VI"]

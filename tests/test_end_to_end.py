@@ -218,6 +218,16 @@ def test_a_mistake_stops_in_seconds_with_one_sentence(
     assert seconds < 20
 
 
+def test_the_full_size_profile_is_the_same_graph(project: Project) -> None:
+    """As far as it goes without the hub: every parameter is found, and what depends on the scale is stale."""
+    project.change("params.yaml", {"profile": "qwen2-1.5b"})
+    project.run("python", "-m", "stages.check")
+    planned = stages_run(project.run("dvc", "repro", "--dry"))
+    project.run("git", "checkout", "--quiet", "--force", "HEAD")
+    assert {"check", "base", "train@ema-0", "evaluate_mmlu@ema-0", "summarize"} <= set(planned)
+    assert not {"synthesize", "corpus", "knowledge"} & set(planned)
+
+
 # ---- Another corpus and another model, through parameters only ---------------------------------------------------
 
 

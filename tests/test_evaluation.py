@@ -146,6 +146,11 @@ def test_domain_metrics_are_what_the_model_says_by_the_definition(
     assert len(log) == 3 * 24 + 3
 
 
+def test_reports_too_long_for_the_model_are_refused_not_cut(lm: Any, held_out: Path) -> None:
+    with pytest.raises(InputError, match="the model takes 512"):
+        evaluate_domain(lm, "base", evaluation(max_new_tokens=500), CORPUS, ["II", "III"], held_out)
+
+
 def test_metrics_hold_no_text(lm: Any, reports: list[dict[str, str]], held_out: Path) -> None:
     metrics, _ = evaluate_domain(lm, "base", evaluation(), CORPUS, ["II", "III"], held_out)
     written = json.dumps(metrics, ensure_ascii=False)
@@ -162,7 +167,7 @@ def test_a_corpus_without_conclusions_has_no_text_scores(
     assert "category_agreement" in metrics
 
 
-def exam_of_one_subject(folder: Path) -> tuple[Path, Path]:
+def small_exam(folder: Path) -> tuple[Path, Path]:
     subjects = list(dict.fromkeys(fact.subject_area for fact in load_facts(ROOT / "data" / "facts")))
     questions = [
         {"question": f"Вопрос: {i}?\nОтвет:", "subject": s, "choices": ["да", "нет", "есть", "мм"], "answer": i % 4}
@@ -182,7 +187,7 @@ def test_exam_has_a_task_for_every_subject_of_the_facts() -> None:
 
 def test_exam_counts_every_question_the_same(lm: Any, tmp_path: Path) -> None:
     """Subjects differ in size: a mean of the subjects' means would be another number."""
-    exam, heldout = exam_of_one_subject(tmp_path)
+    exam, heldout = small_exam(tmp_path)
     metrics, log = evaluate_mmlu(lm, "base", evaluation(), exam, heldout)
     subjects = metrics["subjects"].values()
     total = sum(subject["questions"] for subject in subjects)
@@ -218,7 +223,7 @@ def mmlu_folder(tmp_path: Path) -> Path:
 
 
 def test_real_mmlu_runs_by_the_harness_own_definition(lm: Any, mmlu_folder: Path, tmp_path: Path) -> None:
-    exam, heldout = exam_of_one_subject(tmp_path)
+    exam, heldout = small_exam(tmp_path)
     settings = evaluation(mmlu=str(mmlu_folder), num_fewshot=5, mmlu_limit=1)
     metrics, log = evaluate_mmlu(lm, "base", settings, exam, heldout)
     assert len(metrics["subjects"]) == 57
@@ -241,7 +246,7 @@ def test_real_mmlu_is_asked_with_five_examples(mmlu_folder: Path, monkeypatch: p
         return original(self, requests, **kwargs)
 
     monkeypatch.setattr(type(lm), "loglikelihood", spy)
-    exam, heldout = exam_of_one_subject(mmlu_folder)
+    exam, heldout = small_exam(mmlu_folder)
     evaluate_mmlu(lm, "base", evaluation(mmlu=str(mmlu_folder), num_fewshot=5, mmlu_limit=1), exam, heldout)
     anatomy = next(text for text in asked if "about anatomy" in text)
     assert anatomy.count("Answer:") == 6
@@ -259,7 +264,7 @@ def test_what_is_no_mmlu_file_is_refused(tmp_path: Path, content: str) -> None:
 
 
 def test_a_missing_mmlu_is_refused(lm: Any, tmp_path: Path) -> None:
-    exam, heldout = exam_of_one_subject(tmp_path)
+    exam, heldout = small_exam(tmp_path)
     with pytest.raises(InputError, match="set it to facts, hub, or an existing folder"):
         evaluate_mmlu(lm, "base", evaluation(mmlu="nowhere"), exam, heldout)
     with pytest.raises(InputError, match="there is no file"):

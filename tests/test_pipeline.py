@@ -233,6 +233,12 @@ def test_lock_file_has_pins_and_no_addresses() -> None:
         assert "@" not in line, line
 
 
+def test_git_ignores_whatever_is_put_under_data() -> None:
+    for path in ("data/hospital.csv", "data/raw/reports.jsonl", "data/new/folder/x.xlsx", "data/evaluated/x.jsonl"):
+        assert subprocess.run(["git", "check-ignore", "--quiet", path], cwd=ROOT).returncode == 0, path
+    assert subprocess.run(["git", "check-ignore", "--quiet", "data/facts/countries.csv"], cwd=ROOT).returncode == 1
+
+
 def test_nothing_private_or_large_is_tracked() -> None:
     tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode()
     for name in filter(None, tracked.split("\0")):

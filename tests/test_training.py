@@ -96,6 +96,20 @@ def test_decay_one_is_the_static_teacher_bit_for_bit(train: Any) -> None:
     assert not identical(weights(static), weights(train(NONE)))
 
 
+def test_decay_zero_is_no_pull_at_all(train: Any) -> None:
+    """The teacher is the student itself: no divergence, and the weights of plain fine-tuning up to rounding."""
+    still = train(replace(EMA, decay=0.0))
+    assert all(abs(row["kl_nats"]) < 1e-5 for row in still.state.log_history if "kl_nats" in row)
+    for a, b in zip(weights(train(NONE)), weights(still), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-2, atol=1e-4)
+
+
+@pytest.mark.parametrize("modules", [["q_proj", "lm_head"], ["q_proj", "embed_tokens"], ["no_such_layer"]])
+def test_modules_that_cannot_be_adapted_are_refused(tokenizer: PreTrainedTokenizerBase, modules: list[str]) -> None:
+    with pytest.raises(InputError, match=r"tuner\.target_modules"):
+        add_student(random_qwen2(tokenizer), replace(TUNER, target_modules=modules))
+
+
 @pytest.mark.parametrize("method", [NONE, STATIC, EMA])
 def test_base_never_changes_and_only_the_student_is_optimized(
     train: Any, method: Method, tokenizer: PreTrainedTokenizerBase

@@ -4,11 +4,12 @@ params.yaml (the science) and profiles/<name>.yaml (the scale) are read into fro
 key, a wrong type or a value out of range stops a stage before any work, with one sentence that names the
 file, the key and the mend. The prose manual of the keys is params.yaml itself.
 
-A stage sees only what dvc.yaml declares for it (`of_stage`), so that DVC's cache is right by construction.
+A stage is given only what dvc.yaml declares for it, so that DVC's cache is right by construction.
 `check_all` reads everything, but only to refuse: nothing it reads can change an output.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -63,6 +64,8 @@ class Corpus:
     seed: NonNegative
 
     def __post_init__(self) -> None:
+        if self.label == "mmlu":
+            raise ValueError("label cannot be mmlu, the name of the other measurement; choose another")
         if not 0 < self.validation_share + self.test_share < 1:
             raise ValueError("validation_share and test_share must leave a part of the reports for training")
         if min(self.validation_share, self.test_share) == 0:
@@ -152,7 +155,7 @@ class Model:
     source: Text
     revision: Text | None
     quantization: Literal["none", "nf4"]
-    dtype: Literal["float32", "bfloat16", "float16"]
+    dtype: Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -186,7 +189,7 @@ class Optimization:
 @dataclass(frozen=True, config=STRICT)
 class Evaluation:
     mmlu: Text
-    num_fewshot: NonNegative
+    num_fewshot: Annotated[int, Field(ge=0, le=5)]
     mmlu_limit: Positive | None
     general_text_limit: Positive | None
     split: Literal["validation", "test"]
@@ -199,7 +202,7 @@ class Evaluation:
 
 @dataclass(frozen=True, config=STRICT)
 class Compute:
-    device: Text
+    device: Literal["cpu", "cuda"]
     threads: Positive
 
 
@@ -247,8 +250,12 @@ def method_names(values: Mapping[str, Any]) -> list[str]:
     if len(set(names)) != len(names):
         raise SettingsError(f"params.yaml: `methods` names a method twice: {names}; name each once.")
     for name in names:
-        if name in SCIENCE or name in ("profile", "methods", "seeds", "base"):
+        if name in {*SCIENCE, *SCALE, "profile", "methods", "seeds", "base"} or name.endswith("_teacher"):
             raise SettingsError(f"params.yaml: `methods` cannot use the reserved name `{name}`; rename the method.")
+        if not re.fullmatch("[a-z][a-z0-9_]*", name):
+            raise SettingsError(
+                f"params.yaml: `methods` names {name!r}; use lower-case letters, digits and _ only, a letter first."
+            )
         if name not in values:
             raise SettingsError(
                 f"params.yaml: `methods` names `{name}`, but there is no section `{name}`: "
@@ -297,6 +304,9 @@ def check_all(root: Path, profile: str | None = None) -> None:
             section(scale, name, kind, file)
     if scale["model"]["source"] == "pretrain" and scale["pretraining"] is None:
         raise SettingsError(f"{file}: `model.source` is pretrain, but `pretraining` is null: give its keys.")
+    mmlu = scale["evaluation"]["mmlu"]
+    if mmlu not in ("facts", "hub") and not (root / mmlu).is_dir():
+        raise SettingsError(f"{file}: `evaluation.mmlu` is {mmlu!r}: set it to facts, hub, or an existing folder.")
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -5,6 +5,9 @@ from statistics import mean
 
 from anamnesis.analysis.summary import BASE, SUFFIX_STD, Runs, Summary, quantities
 
+# Two accuracies closer than this are the same number.
+SAME = 1e-9
+
 
 def table(summary: Summary, label: str) -> str:
     """A Markdown table: a row per arm, mean ± sample standard deviation over seeds."""
@@ -68,6 +71,8 @@ def _comparison(first: str, second: str, compared: Runs) -> str:
 def _difference(differences: list[float], more: str, less: str) -> str:
     size = f"{abs(mean(differences)):.3f}"
     n = len(differences)
+    if all(abs(d) < SAME for d in differences):
+        return less.replace("less", "the same")
     if n > 1 and all(d > 0 for d in differences):
         return f"{more} (by {size}, in all {n} seeds)"
     if n > 1 and all(d < 0 for d in differences):

@@ -15,6 +15,9 @@ import pandas as pd
 from anamnesis.errors import InputError
 from anamnesis.settings import Corpus
 
+# A column or a category with a longer name is taken for a report's text and not repeated anywhere.
+LONGEST_NAME = 60
+
 FIELDS = ["report", "patient", "description", "conclusion", "category"]
 
 
@@ -54,7 +57,8 @@ def read_corpus(settings: Corpus) -> Reading:
         reasons[(fields[field] == "") & (reasons == "")] = f"{field} is empty"
     refused = reasons != ""
     kept = fields[~refused]
-    duplicate = kept.duplicated(["patient", "description", "conclusion", "category"])
+    # Whoever's it is: the same report twice would be trained on and tested on.
+    duplicate = kept.duplicated(["description", "conclusion", "category"])
     reports = kept[~duplicate].reset_index(drop=True)
     if reports.empty:
         raise CorpusError(
@@ -92,7 +96,7 @@ def _read_rows(path: Path) -> pd.DataFrame:
 def _read_csv(path: Path) -> pd.DataFrame:
     try:
         # "None" and "NA" may be words of a report, and 007 an identifier: everything is text.
-        return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False)
     except pd.errors.EmptyDataError:
         return pd.DataFrame()
     except pd.errors.ParserError:
@@ -104,7 +108,8 @@ def _read_csv(path: Path) -> pd.DataFrame:
 
 
 def _read_jsonl(path: Path) -> pd.DataFrame:
-    return pd.DataFrame(list(_json_rows(path)))
+    # As objects: beside a missing value pandas would turn the category 2 into 2.0.
+    return pd.DataFrame(list(_json_rows(path)), dtype=object)
 
 
 def _json_rows(path: Path) -> Iterator[Mapping[str, Any]]:
@@ -135,11 +140,18 @@ def _present_columns(rows: pd.DataFrame, settings: Corpus) -> dict[str, str]:
     for field, column in present.items():
         if column not in rows.columns:
             raise CorpusError(
-                f"corpus.columns.{field} is {column!r}, but {settings.path} has the columns "
-                f"{list(map(str, rows.columns))}; set it to one of them"
-                + (" or to null." if field in ("conclusion", "patient") else ".")
+                f"corpus.columns.{field} is {column!r}, but {settings.path} has {_column_names(rows)}; set it to one "
+                f"of its columns" + (" or to null." if field in ("conclusion", "patient") else ".")
             )
     return present
+
+
+def _column_names(rows: pd.DataFrame) -> str:
+    """The columns by name, unless the first line looks like a report's text instead of a header."""
+    names = list(map(str, rows.columns))
+    if max(map(len, names)) > LONGEST_NAME:
+        return f"{len(names)} columns and a first line that does not look like their names"
+    return f"the columns {names}"
 
 
 def _clean(value: object) -> str:
@@ -150,6 +162,11 @@ def _clean(value: object) -> str:
 def _categories(reports: pd.DataFrame, settings: Corpus) -> list[str]:
     found = sorted(reports["category"].unique())
     if settings.categories is None:
+        if max(map(len, found)) > LONGEST_NAME:
+            raise CorpusError(
+                f"corpus.columns.category: {settings.path} has categories of over {LONGEST_NAME} characters; "
+                f"set it to the column that holds the label, or declare corpus.categories."
+            )
         if len(found) < 2:
             raise CorpusError(f"corpus.columns.category: all reports of {settings.path} have one category; give two.")
         if unknown := sorted(set(settings.critical_categories) - set(found)):

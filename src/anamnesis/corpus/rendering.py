@@ -9,6 +9,7 @@ and not one conditional on a conclusion already written.
 
 from collections.abc import Callable, Sequence
 
+from anamnesis.errors import InputError
 from anamnesis.settings import Headings
 
 
@@ -38,6 +39,12 @@ def terminated(categories: Sequence[str], encode: Callable[[str], list[int]]) ->
     If one category's tokens begin another's (I and II), the shorter is never less probable. The full stop that
     ends a category in every report makes them comparable.
     """
-    tokens = [tuple(encode(f" {category}")) for category in categories]
-    prefixed = any(a != b and b[: len(a)] == a for a in tokens for b in tokens)
-    return [f" {category}." if prefixed else f" {category}" for category in categories]
+    for end in ("", "."):
+        choices = [f" {category}{end}" for category in categories]
+        tokens = [tuple(encode(choice)) for choice in choices]
+        if not any(a != b and b[: len(a)] == a for a in tokens for b in tokens):
+            return choices
+    raise InputError(
+        "corpus.categories: one category with its full stop begins another (as K29. begins K29.1.), so that their "
+        "probabilities cannot be compared; rename one."
+    )

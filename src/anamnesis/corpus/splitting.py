@@ -21,7 +21,9 @@ def split_by_patient(
     """
     rest, test = _hold_out(reports, test_share, seed)
     train, validation = _hold_out(rest, validation_share / (1 - test_share), seed)
-    return {"train": train, "validation": validation, "test": test}
+    parts = {"train": train, "validation": validation, "test": test}
+    # In random order: a limit takes the first of them, and a file may be sorted by date or category.
+    return {name: part.sample(frac=1, random_state=seed, ignore_index=True) for name, part in parts.items()}
 
 
 def _hold_out(reports: pd.DataFrame, share: float, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -6,9 +6,11 @@ from typing import Any
 
 from lm_eval.models.huggingface import HFLM
 
-from anamnesis.corpus.rendering import parse_completion, terminated
+from anamnesis.corpus.rendering import completion, parse_completion, prompt, terminated
+from anamnesis.errors import InputError
 from anamnesis.evaluation.harness import TASKS, log_rows, run_task, settings_used
 from anamnesis.evaluation.scores import bits_per_byte, category_scores, text_scores
+from anamnesis.files import read_jsonl
 from anamnesis.settings import Corpus, Evaluation
 
 
@@ -27,6 +29,7 @@ def evaluate_domain(
         "categories": list(categories),
         "choices": terminated(categories, lambda text: lm.tok_encode(text, add_special_tokens=False)),
     }
+    _check_lengths(lm, read_jsonl(reports), corpus, evaluation.max_new_tokens)
     limits = {
         "report_category": evaluation.category_limit,
         "report_conclusion": evaluation.likelihood_limit,
@@ -62,6 +65,20 @@ def evaluate_domain(
         "harness": settings_used(lm, tasks.values()),
     }
     return metrics, [row for measured in tasks.values() for row in log_rows(name, measured)]
+
+
+def _check_lengths(lm: HFLM, reports: Sequence[dict[str, Any]], corpus: Corpus, max_new_tokens: int) -> None:
+    """The harness would cut a prompt that is too long from the left, and say nothing of it."""
+    longest = 0
+    for report in reports:
+        asked = prompt(report["description"], corpus.headings)
+        answer = completion(report["category"], report["conclusion"])
+        longest = max(longest, len(lm.tok_encode(asked + answer)), len(lm.tok_encode(asked)) + max_new_tokens)
+    if longest > lm.max_length:
+        raise InputError(
+            f"held-out reports need up to {longest} tokens and the model takes {lm.max_length}: take long reports out "
+            f"of the corpus, lower `evaluation.max_new_tokens`, or choose a model with a longer context."
+        )
 
 
 def _most_probable(responses: Sequence[tuple[float, bool]], categories: Sequence[str]) -> str:

@@ -9,9 +9,11 @@ import torch
 from jaxtyping import Float
 from peft import LoraConfig, PeftModel, get_peft_model
 from peft.tuners.lora import LoraLayer
+from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from anamnesis.errors import InputError
 from anamnesis.settings import Tuner
 
 STUDENT = "default"
@@ -33,7 +35,18 @@ def add_student(base: PreTrainedModel, tuner: Tuner) -> PeftModel:
         target_modules=tuner.target_modules,
         bias="none",
     )
-    return get_peft_model(base, config, adapter_name=STUDENT)
+    try:
+        model = get_peft_model(base, config, adapter_name=STUDENT)
+    except ValueError as error:
+        raise InputError(
+            f"`tuner.target_modules` is {tuner.target_modules!r}: {' '.join(str(error).split())}"
+        ) from error
+    if any(isinstance(m, BaseTunerLayer) for m in (model.get_output_embeddings(), model.get_input_embeddings())):
+        raise InputError(
+            "`tuner.target_modules` names the output head or the embedding, which student and teacher share: "
+            "take it out (all-linear leaves both alone)."
+        )
+    return model
 
 
 def add_teacher(model: PeftModel, tuner: Tuner) -> None:

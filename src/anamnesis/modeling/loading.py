@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
     BitsAndBytesConfig,
+    GenerationConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -25,6 +27,11 @@ def configure_compute(compute: Compute) -> None:
         raise SettingsError(
             f"`compute.device` is {compute.device}, but this machine has no CUDA device: "
             f"set it to cpu in the profile, or use a profile that does (profile: tiny)."
+        )
+    if compute.device != "cpu" and torch.cuda.device_count() > 1:
+        raise SettingsError(
+            f"this machine shows {torch.cuda.device_count()} GPUs, and training uses one: "
+            f"set CUDA_VISIBLE_DEVICES to the one to use, for example CUDA_VISIBLE_DEVICES=0."
         )
 
 
@@ -59,11 +66,13 @@ def obtain(model: Model, compute: Compute) -> tuple[PreTrainedModel, PreTrainedT
             quantization_config=quantization,
             device_map={"": compute.device},
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError, ImportError, KeyError, SafetensorError) as error:
         raise SettingsError(
             f"`model.source` {model.source!r} could not be loaded: {' '.join(str(error).split())[:300]} - "
             f"give a folder with config, weights and tokenizer, or a hub id."
         ) from error
+    # A checkpoint's own generation settings (longest text, repetition penalty) would change what is measured.
+    base.generation_config = GenerationConfig(eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id)
     if tokenizer.eos_token_id is None:
         raise SettingsError(f"`model.source` {model.source!r}: its tokenizer has no end-of-text token; add one.")
     if tokenizer.pad_token_id is None:

@@ -52,12 +52,15 @@ class DistillationTrainer(Trainer):
         assert not return_outputs, "there are no logits of all positions to return"
         positions = supervised_positions(inputs["labels"])
         head = model.get_output_embeddings()
-        teacher_logits = None
-        if self.teacher is not None:
-            with torch.no_grad():
-                teacher_logits = head(self.teacher.hidden_states(inputs, positions))
+        # Trainer's own mixed precision reaches model.forward alone, which is not called here.
+        with self.accelerator.autocast():
+            teacher_logits = None
+            if self.teacher is not None:
+                with torch.no_grad():
+                    teacher_logits = head(self.teacher.hidden_states(inputs, positions))
+            student_logits = head(hidden_states(model, inputs, positions))
         loss = distillation_loss(
-            head(hidden_states(model, inputs, positions)),
+            student_logits,
             teacher_logits,
             targets(inputs["labels"]),
             self.method,
@@ -151,7 +154,6 @@ def make_trainer(
             output_dir=scratch,
             use_cpu=compute.device == "cpu",
             bf16=compute.device != "cpu" and model.dtype == torch.bfloat16,
-            fp16=compute.device != "cpu" and model.dtype == torch.float16,
             max_steps=optimization.max_steps,
             per_device_train_batch_size=optimization.batch_size,
             gradient_accumulation_steps=optimization.gradient_accumulation_steps,
