@@ -9,9 +9,10 @@ from anamnesis.analysis.summary import BASE, SUFFIX_STD, Runs, Summary, quantiti
 SAME = 1e-9
 
 
-def table(summary: Summary, label: str) -> str:
-    """A Markdown table: a row per arm, mean ± sample standard deviation over seeds."""
-    columns = [q for q in quantities(label) if any(q.key in numbers for numbers in summary.values())]
+def table(summary: Summary, label: str, first: bool = True) -> str:
+    """A Markdown table, the first or the second: a row per arm, mean ± sample standard deviation over seeds."""
+    measured = {key for numbers in summary.values() for key in numbers}
+    columns = [quantity for quantity in quantities(label) if quantity.first == first and quantity.key in measured]
     lines = [
         "| | " + " | ".join(column.title for column in columns) + " |",
         "|---|" + "---|" * len(columns),
@@ -59,29 +60,23 @@ def findings(summary: Summary, compared: Runs, label: str) -> str:
 def _comparison(first: str, second: str, compared: Runs) -> str:
     seeds = sorted(compared[first].keys() & compared[second].keys())
     parts = [
-        _difference([compared[second][s][key] - compared[first][s][key] for s in seeds], more, less)
-        for key, more, less in (
-            ("forgetting", "forgets more", "forgets less"),
-            ("adaptation", "adapts more", "adapts less"),
-        )
+        _difference([compared[second][s][key] - compared[first][s][key] for s in seeds], verb)
+        for key, verb in (("forgetting", "forgets"), ("adaptation", "adapts"))
     ]
-    return f"Against `{first}`, `{second}` {parts[0]} and {parts[1]}."
+    return f"Against `{first}`, `{second}` {parts[0]}; it {parts[1]}."
 
 
-def _difference(differences: list[float], more: str, less: str) -> str:
-    size = f"{abs(mean(differences)):.3f}"
-    n = len(differences)
-    if all(abs(d) < SAME for d in differences):
-        return less.replace("less", "the same")
-    if n > 1 and all(d > 0 for d in differences):
-        return f"{more} (by {size}, in all {n} seeds)"
-    if n > 1 and all(d < 0 for d in differences):
-        return f"{less} (by {size}, in all {n} seeds)"
-    direction = more if mean(differences) > 0 else less
+def _difference(differences: list[float], verb: str) -> str:
+    n, average = len(differences), mean(differences)
+    if all(abs(difference) < SAME for difference in differences):
+        return f"{verb} the same"
+    direction = "more" if average > 0 else "less"
+    agreeing = sum(abs(d) >= SAME and (d > 0) == (average > 0) for d in differences)
     if n == 1:
-        return f"{direction} (by {size}, one seed only)"
-    agree = sum((d > 0) == (mean(differences) > 0) for d in differences)
-    return f"shows no consistent difference (on average {direction} by {size}, {agree} of {n} seeds that way)"
+        return f"{verb} {direction} (by {abs(average):.3f}, one seed only)"
+    if agreeing == n:
+        return f"{verb} {direction} (by {abs(average):.3f}, in all {n} seeds)"
+    return f"{verb} not consistently {direction} (by {abs(average):.3f} on average, in {agreeing} of {n} seeds)"
 
 
 def report(
@@ -101,6 +96,10 @@ all other scores 0 to 1.
 {findings(summary, compared, label)}
 
 {images}
+
+## The other measurements
+
+{table(summary, label, first=False)}
 
 ## Settings
 

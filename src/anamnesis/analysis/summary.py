@@ -13,36 +13,37 @@ Summary = dict[str, dict[str, float | int]]
 
 @dataclass(frozen=True)
 class Quantity:
-    """A headline number: its key in the summary, its title in tables, and how many decimals are shown."""
+    """A number of the summary: its key, its title in tables, whether it stands in the first table, its decimals."""
 
     key: str
     title: str
+    first: bool = False
     decimals: int = 3
 
 
 def quantities(label: str) -> list[Quantity]:
-    """The headline numbers of an experiment whose categories are called `label`, in the order of the table."""
+    """The numbers of an experiment whose categories are called `label`, in the order of the tables."""
     return [
-        Quantity("mmlu_acc", "exam accuracy"),
-        Quantity("forgetting", "forgetting"),
-        Quantity("general_bits_per_byte", "general text, bits per byte"),
+        Quantity("mmlu_acc", "exam accuracy", first=True),
+        Quantity("forgetting", "forgetting", first=True),
+        Quantity("general_bits_per_byte", "general text, bits per byte", first=True),
         Quantity("mmlu_medical_acc", "MMLU medical"),
         Quantity("mmlu_other_acc", "MMLU other"),
-        Quantity(f"{label}_macro_f1", "macro-F1"),
-        Quantity("adaptation", "adaptation"),
+        Quantity(f"{label}_macro_f1", "macro-F1", first=True),
+        Quantity("adaptation", "adaptation", first=True),
         Quantity(f"{label}_acc", "accuracy"),
         Quantity(f"{label}_recall_critical", "recall of critical"),
-        Quantity("conclusion_bits_per_byte", "conclusion, bits per byte"),
-        Quantity("report_bits_per_byte", "report, bits per byte"),
+        Quantity("conclusion_bits_per_byte", "conclusion, bits per byte", first=True),
+        Quantity("report_bits_per_byte", "report, bits per byte", first=True),
         Quantity("category_agreement", "generated category"),
-        Quantity("bleu", "BLEU", 1),
-        Quantity("chrf", "chrF", 1),
+        Quantity("bleu", "BLEU", decimals=1),
+        Quantity("chrf", "chrF", decimals=1),
         Quantity("rouge_l", "ROUGE-L"),
     ]
 
 
 def compare_with_base(runs: Runs, base: Mapping[str, float], label: str) -> dict[str, dict[int, dict[str, float]]]:
-    """Each run's headline numbers, with the two axes of the question added.
+    """Each run's numbers, with the two axes of the question added.
 
     forgetting = accuracy of the base on the exam (or MMLU) - that of the run: what the fine-tuning cost.
     adaptation = macro-F1 of the run on held-out reports - that of the base: what it brought.
