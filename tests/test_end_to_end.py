@@ -254,9 +254,9 @@ def test_another_corpus_and_architecture_complete(tmp_path: Path) -> None:
     project.run(
         *("dvc", "exp", "run", "-S", "methods=[none,ema]"),
         *("-S", f"corpus.path={tmp_path / 'complaints.csv'}"),
-        *("-S", "corpus.columns.description=жалобы", "-S", "corpus.columns.category=код"),
+        *("-S", "corpus.columns.description='жалобы'", "-S", "corpus.columns.category='код'"),
         *("-S", "corpus.columns.conclusion=null", "-S", "corpus.columns.patient=null"),
-        *("-S", "corpus.headings.description=Жалобы", "-S", "corpus.headings.category=Код"),
+        *("-S", "corpus.headings.description='Жалобы'", "-S", "corpus.headings.category='Код болезни'"),
         *("-S", "corpus.label=icd10", "-S", "corpus.categories=null", "-S", "corpus.critical_categories=[J00]"),
         *("-S", f"profiles/tiny.yaml:model.source={tmp_path / 'llama'}"),
     )
