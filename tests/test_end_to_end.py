@@ -78,6 +78,11 @@ class Project:
         author = ("-c", "user.name=Test", "-c", "user.email=test@localhost")
         self.run("git", *author, "commit", "--quiet", "--message", message)
 
+    def restore(self) -> None:
+        """Back to the last commit: files from Git, and what a failed stage removed from DVC's cache."""
+        self.run("git", "checkout", "--quiet", "--force", "HEAD")
+        self.run("dvc", "checkout", "--quiet", "--force")
+
     def run(self, *command: str, fails: bool = False) -> str:
         """What the command prints; it must succeed, or with `fails` must not."""
         environment = {
@@ -181,8 +186,7 @@ def test_another_decay_runs_the_ema_branch_alone_and_changes_its_rows_alone(proj
     changed = json.loads(project.run("dvc", "metrics", "diff", "--json"))["metrics/summary.json"]
     assert changed
     assert {key.split(".")[0] for key in changed} <= {"ema", "ema_teacher"}
-    project.run("git", "checkout", "--quiet", "--force", "HEAD")
-    project.run("dvc", "checkout", "--quiet", "--force")
+    project.restore()
 
 
 @pytest.mark.parametrize(
@@ -210,7 +214,7 @@ def test_a_mistake_stops_in_seconds_with_one_sentence(
     start = time.monotonic()
     output = at.run("dvc", "repro", fails=True)
     seconds = time.monotonic() - start
-    project.run("git", "checkout", "--quiet", "--force", "HEAD")
+    project.restore()
     (project.folder / "empty.jsonl").unlink(missing_ok=True)
     assert said in output
     assert "Traceback" not in output
@@ -225,7 +229,7 @@ def test_the_full_size_profile_is_the_same_graph(project: Project) -> None:
     project.change("params.yaml", {"profile": "qwen2-1.5b"})
     project.run("python", "-m", "stages.check")
     planned = stages_run(project.run("dvc", "repro", "--dry"))
-    project.run("git", "checkout", "--quiet", "--force", "HEAD")
+    project.restore()
     assert {"check", "base", "train@ema-0", "evaluate_mmlu@ema-0", "summarize"} <= set(planned)
     assert not {"synthesize", "corpus", "knowledge"} & set(planned)
 
