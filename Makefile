@@ -9,17 +9,31 @@ INSTALLED := .venv/.installed
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
 
-# Branches are independent: JOBS of them run at once, one thread each. On one GPU use JOBS=1. What is up to date is
-# skipped, and the last line is the plain `dvc repro`, which settles that nothing was left out.
-JOBS ?= 2
-
-repro: $(INSTALLED)  ## run the experiment (only what is not up to date) and print its result; JOBS=1 for one GPU
+# What does not depend on one another runs at once: `make -j N repro` N at a time, without -j two. What is up to date is
+# skipped, and after the branches the plain `dvc repro` settles that nothing was left out. The methods that take longest
+# stand last in params.yaml, and start first.
+repro: $(INSTALLED)  ## run the experiment (only what is not up to date) and print its result; on one GPU: make -j1 repro
 	@python -m stages.check
-	dvc repro check corpus base
-	dvc stage list --name-only | sed -n 's/^train@//p' | xargs -P $(JOBS) -I RUN sh -c \
-	    'dvc repro -s train@RUN && dvc repro -s evaluate_mmlu@RUN && dvc repro -s evaluate_domain@RUN || exit 255'
+	@$(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j2) branches BRANCHES="$$(dvc stage \
+	    list --name-only | awk -F@ '$$1 == "train" {runs = $$2 " " runs} END {print runs}')"
 	dvc repro
 	@sed -n '/^|/p' reports/report.md
+
+# Called by `repro`, which knows the BRANCHES (method-seed). Without --wait-for-lock a dvc process gives up after 3 s,
+# which is less than another one may need to hash a model.
+REPRO := dvc --wait-for-lock repro --single-item
+.PHONY: branches $(BRANCHES) evaluate_base teacher corpus base
+branches: $(BRANCHES) evaluate_base
+$(BRANCHES): teacher
+	$(REPRO) train@$@ evaluate_mmlu@$@ evaluate_domain@$@
+evaluate_base: corpus base
+	$(REPRO) evaluate_base_mmlu evaluate_base_domain
+teacher: corpus base
+	$(REPRO) teacher
+corpus:
+	$(REPRO) check synthesize corpus
+base:
+	$(REPRO) knowledge base
 
 test: $(INSTALLED)  ## run the tests
 	pytest

@@ -4,8 +4,14 @@ Each runs as `python -m stages.<name>` in the repository's root. The package of 
 path: `dvc exp run --temp` works in a copy, where an editable installation would import the other checkout's.
 """
 
+import gc
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))
+
+# Started by `python -m`, and its module not imported yet: the collector would walk the lasting objects of torch and its
+# libraries again and again, for a quarter of the time their imports take. `stage` switches it on again.
+if sys.argv[0] == "-m":
+    gc.disable()

@@ -1,18 +1,23 @@
 """What the two evaluation stages share: which models of a run there are, and where their results go."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from lm_eval.models.huggingface import HFLM
+from lm_eval.api.model import TemplateLM
 
+from anamnesis.compute import configure_compute, is_main_process
 from anamnesis.evaluation.harness import language_model
+from anamnesis.evaluation.vllm import vllm_models
 from anamnesis.files import write_json, write_jsonl
-from anamnesis.modeling.adapters import STUDENT, load_adapters
-from anamnesis.modeling.loading import configure_compute, load_base
+from anamnesis.modeling.adapters import STUDENT, TEACHER, load_adapters
+from anamnesis.modeling.loading import load_base
 from anamnesis.settings import Compute, Evaluation
 
-Measure = Callable[[HFLM, str], tuple[dict[str, Any], list[dict[str, Any]]]]
+BASE = Path("models/base")
+ADAPTERS = Path("models/adapters")
+
+Measure = Callable[[TemplateLM, str], tuple[dict[str, Any], list[dict[str, Any]]] | None]
 
 
 def evaluate_run(
@@ -24,20 +29,34 @@ def evaluate_run(
     may be.
     """
     configure_compute(compute)
-    base, tokenizer = load_base(Path("models/base"), compute)
+    run = "base" if method is None else f"{method}-{seed}"
     metrics: dict[str, Any] = {}
     log: list[dict[str, Any]] = []
-    if method is None:
-        run = "base"
-        metrics["base"], log = measure(language_model(base, tokenizer, evaluation.batch_size), "base")
-    else:
-        run = f"{method}-{seed}"
-        model, adapters = load_adapters(base, Path("models/adapters") / run)
-        for adapter in adapters:
-            name = method if adapter == STUDENT else f"{method}_{adapter}"
-            model.set_adapter(adapter, inference_mode=True)
-            lm = language_model(model, tokenizer, evaluation.batch_size)
-            metrics[name], rows = measure(lm, name)
+    for name, lm in _models(method, run, evaluation, compute):
+        measured = measure(lm, name)
+        if measured is not None:
+            metrics[name], rows = measured
             log += rows
-    write_jsonl(Path("data/evaluated") / kind / f"{run}.jsonl", log)
-    write_json(Path("metrics") / kind / f"{run}.json", metrics)
+    if is_main_process():
+        write_jsonl(Path("data/evaluated") / kind / f"{run}.jsonl", log)
+        write_json(Path("metrics") / kind / f"{run}.json", metrics)
+
+
+def _models(method: str | None, run: str, evaluation: Evaluation, compute: Compute) -> Iterator[tuple[str, TemplateLM]]:
+    """The run's models by name. They share one language model, which is each of them until the next is taken."""
+    folder = ADAPTERS / run
+    if evaluation.backend == "vllm":
+        saved: dict[str, Path | None] = {"base": None} if method is None else {method: folder}
+        if (folder / TEACHER).is_dir():
+            saved[f"{method}_{TEACHER}"] = folder / TEACHER
+        yield from vllm_models(BASE, saved, evaluation.batch_size)
+        return
+    base, tokenizer = load_base(BASE, compute)
+    if method is None:
+        yield "base", language_model(base, tokenizer, evaluation.batch_size, evaluation.backend)
+        return
+    model, adapters = load_adapters(base, folder)
+    lm = language_model(model, tokenizer, evaluation.batch_size, evaluation.backend)
+    for adapter in adapters:
+        model.set_adapter(adapter, inference_mode=True)
+        yield method if adapter == STUDENT else f"{method}_{adapter}", lm

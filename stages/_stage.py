@@ -1,13 +1,16 @@
 """What all stages share: logging, one readable sentence on bad input, and the declared parameters."""
 
 import functools
+import gc
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
-import dvc.api
+from dvc.dvcfile import load_file
+from dvc.repo import Repo
+from dvc.stage.loader import StageLoader
 
 from anamnesis.errors import InputError
 from anamnesis.settings import section
@@ -21,9 +24,12 @@ def stage(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
+        # What is imported by now stays: the collector need not look at it again.
+        gc.freeze()
+        gc.enable()
         logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
         # Libraries that announce themselves at every start; what they warn of still shows.
-        for name in ("httpx", "datasets", "absl", "rouge_score"):
+        for name in ("httpx", "datasets", "absl", "rouge_score", "bitsandbytes"):
             logging.getLogger(name).setLevel(logging.WARNING)
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         try:
@@ -35,10 +41,26 @@ def stage(command: Callable[..., None]) -> Callable[..., None]:
 
 
 class Parameters:
-    """The parameters that dvc.yaml declares for one stage, and no others."""
+    """The parameters that dvc.yaml declares for one stage, and no others.
+
+    They are what `dvc.api.params_show(stages=...)` returns (a test compares the two), by DVC's own resolver. That call
+    also parses dvc.lock, twice, which takes longer than all else in it, and which another branch may be writing.
+    """
 
     def __init__(self, stage_name: str) -> None:
-        self.values: Mapping[str, Any] = dvc.api.params_show(stages=stage_name, repo=str(ROOT))
+        self.values: dict[str, Any] = {}
+        with Repo(str(ROOT)) as repo:
+            dvcfile = load_file(repo, str(ROOT / "dvc.yaml"))
+            for file in StageLoader(dvcfile, dvcfile.contents)[stage_name].params:
+                values = file.read_params(flatten=False)
+                if twice := values.keys() & self.values.keys():
+                    raise InputError(f"params.yaml and the profile both have {sorted(twice)}: rename one of them.")
+                self.values |= values
 
     def section(self, name: str, kind: type[T]) -> T:
         return section(self.values, name, kind, file="params.yaml or the profile")
+
+    def value(self, name: str) -> Any:
+        """One key out of a section (`training.target`); `check` has seen to it that it can be used."""
+        section_name, _, key = name.partition(".")
+        return self.values[section_name][key]

@@ -1,12 +1,14 @@
 """Make or fetch the model that every arm starts from, quantize it if asked for, and save it."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
+from anamnesis.compute import configure_compute
 from anamnesis.files import read_jsonl
-from anamnesis.modeling.loading import configure_compute, obtain, save_base
+from anamnesis.modeling.loading import obtain, save_base
 from anamnesis.modeling.pretraining import pretrain
 from anamnesis.settings import Compute, Model, Pretraining
 from stages._stage import Parameters, stage
@@ -27,9 +29,9 @@ def main() -> None:
     configure_compute(compute)
     if model.source == "pretrain":
         documents = [row["text"] for row in read_jsonl(GENERAL_TEXT)]
-        base, tokenizer = pretrain(documents, parameters.section("pretraining", Pretraining), compute, SCRATCH)
-    else:
-        base, tokenizer = obtain(model, compute)
+        pretrain(documents, parameters.section("pretraining", Pretraining), compute, SCRATCH)
+        model = replace(model, source=str(SCRATCH))
+    base, tokenizer = obtain(model, compute)
     save_base(base, tokenizer, OUTPUT)
     log.info("saved %s with %.1f M parameters", type(base).__name__, base.num_parameters() / 1e6)
 

@@ -1,23 +1,30 @@
 """Fine-tune the base on the reports by one method and one seed."""
 
 import logging
+import shutil
 from pathlib import Path
 
 import click
 from transformers import set_seed
 
+from anamnesis.compute import configure_compute, is_main_process
 from anamnesis.files import read_jsonl
+from anamnesis.methods.states import open_states
 from anamnesis.methods.teachers import make_teacher
 from anamnesis.modeling.adapters import STUDENT, TEACHER, add_student, save_adapter
-from anamnesis.modeling.loading import configure_compute, load_base
+from anamnesis.modeling.loading import load_base
 from anamnesis.settings import Compute, Headings, Method, Optimization, Training, Tuner
+from anamnesis.training.checkpoints import last_checkpoint, scratch_folder
 from anamnesis.training.curves import CurvesCallback
-from anamnesis.training.data import encode_reports
-from anamnesis.training.trainer import make_trainer
+from anamnesis.training.data import encode_reports, supervised_counts
+from anamnesis.training.trainer import check_processes_agree, make_trainer
+from stages import ROOT
 from stages._stage import Parameters, stage
 
 BASE = Path("models/base")
 REPORTS = Path("data/prepared/corpus/train.jsonl")
+STATES = Path("data/prepared/teacher")
+SCRATCH = Path("scratch/train")
 
 log = logging.getLogger("train")
 
@@ -41,7 +48,12 @@ def main(method: str, seed: int) -> None:
     reports = encode_reports(read_jsonl(REPORTS), headings, tokenizer, training.target, optimization.max_length)
     set_seed(seed)
     model = add_student(base, tuner)
-    teacher = make_teacher(arm, model, tuner)
+    teacher = make_teacher(arm, model, tuner, open_states(STATES, supervised_counts(reports)))
+    scratch = scratch_folder(
+        SCRATCH / run,
+        [arm, tuner, training, optimization, compute, headings, seed],
+        [BASE, REPORTS, ROOT / "src", ROOT / "stages"],
+    )
     trainer = make_trainer(
         model,
         tokenizer,
@@ -52,16 +64,22 @@ def main(method: str, seed: int) -> None:
         optimization,
         compute,
         seed,
-        scratch=f"scratch/train/{run}",
-        callbacks=[CurvesCallback(Path("metrics/curves") / run)],
+        scratch,
+        callbacks=[CurvesCallback(Path("metrics/curves") / run)] if is_main_process() else [],
     )
-    trainer.train()
+    checkpoint = last_checkpoint(scratch)
+    if checkpoint is not None:
+        log.info("going on from %s", checkpoint)
+    trainer.train(resume_from_checkpoint=checkpoint)
 
-    output = Path("models/adapters") / run
-    save_adapter(model, STUDENT, output)
-    if arm.teacher == "ema":
-        save_adapter(model, TEACHER, output)
-    log.info("saved %s", output)
+    adapters = [STUDENT, TEACHER] if arm.teacher == "ema" else [STUDENT]
+    check_processes_agree(model, adapters)
+    if is_main_process():
+        output = Path("models/adapters") / run
+        for adapter in adapters:
+            save_adapter(model, adapter, output)
+        shutil.rmtree(SCRATCH / run, ignore_errors=True)
+        log.info("saved %s", output)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ OPTIMIZATION = Optimization(
     learning_rate=1e-2,
     max_length=256,
     gradient_checkpointing=False,
+    save_every_steps=None,
 )
 
 

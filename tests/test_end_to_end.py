@@ -234,6 +234,28 @@ def test_the_full_size_profile_is_the_same_graph(project: Project) -> None:
     assert not {"synthesize", "corpus", "knowledge"} & set(planned)
 
 
+def test_two_processes_do_the_same_experiment(project: Project) -> None:
+    """By the `launch` parameter: the same curve and the same scores, and the stages that it concerns alone."""
+
+    def measured() -> tuple[list[float], dict[str, Any]]:
+        curves = project.folder / "metrics/curves/ema-0/plots/metrics/ce_nats.tsv"
+        return pd.read_csv(curves, sep="\t")["ce_nats"].tolist(), project.json("metrics/mmlu/ema-0.json")
+
+    curve, scores = measured()
+    project.change("params.yaml", {"launch": "torchrun --standalone --nproc-per-node 2"})
+    output = project.run("dvc", "repro", "train@ema-0", "evaluate_mmlu@ema-0")
+    two_curve, two_scores = measured()
+    project.restore()
+    assert stages_run(output) == ["train@ema-0", "evaluate_mmlu@ema-0"]
+    assert two_curve == pytest.approx(curve, rel=1e-4)
+    for model in ("ema", "ema_teacher"):
+        assert two_scores[model]["questions"] == scores[model]["questions"]
+        assert two_scores[model]["mmlu_acc"] == pytest.approx(scores[model]["mmlu_acc"], abs=0.05)
+        assert two_scores[model]["general_bits_per_byte"] == pytest.approx(
+            scores[model]["general_bits_per_byte"], rel=1e-3
+        )
+
+
 # ---- Another corpus and another model, through parameters only ---------------------------------------------------
 
 

@@ -38,6 +38,7 @@ CORPUS = Corpus(
 
 def evaluation(**changes: Any) -> Evaluation:
     values: dict[str, Any] = {
+        "backend": "shared_prefix",
         "mmlu": "facts",
         "num_fewshot": 0,
         "mmlu_limit": None,

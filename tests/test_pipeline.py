@@ -7,12 +7,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import dvc.api
 import networkx
 import pytest
 import yaml
 from dvc.repo import Repo
 
-from anamnesis.settings import SCALE, SCIENCE, read_yaml
+from anamnesis.settings import PLAIN, SCALE, SCIENCE, read_yaml
+from stages._stage import Parameters
 from tests.conftest import ROOT
 
 PIPELINE: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
@@ -71,7 +73,7 @@ def is_only_a_docstring(path: Path) -> bool:
 
 
 def command_module(stage: str) -> Path:
-    module = STAGES[stage]["cmd"].removeprefix("python -m ").split()[0]
+    module = re.sub(r"^(python|\$\{launch\}) -m ", "", STAGES[stage]["cmd"]).split()[0]
     path = path_of(module)
     assert path is not None, module
     return path
@@ -125,7 +127,7 @@ def test_adapter_and_base_are_dependencies_of_every_evaluation() -> None:
     """Left out, an evaluation keeps the scores of an adapter that is gone."""
     for stage in ("evaluate_mmlu", "evaluate_domain"):
         assert "models/adapters/${item.method}-${item.seed}" in STAGES[stage]["deps"]
-    for stage in ("train", "evaluate_mmlu", "evaluate_domain", "evaluate_base_mmlu", "evaluate_base_domain"):
+    for stage in ("teacher", "train", "evaluate_mmlu", "evaluate_domain", "evaluate_base_mmlu", "evaluate_base_domain"):
         assert "models/base" in STAGES[stage]["deps"]
 
 
@@ -171,15 +173,26 @@ def test_every_declared_key_exists() -> None:
             values: Any = PARAMS
             for part in key.split("."):
                 values = values[part]
-        assert scale <= SCALE.keys(), stage
+        for key in scale:
+            name, _, part = key.partition(".")
+            assert name in SCALE, stage
+            assert not part or part in SCALE[name].__dataclass_fields__, stage
 
 
 def test_every_existing_key_is_declared_by_a_stage_that_uses_it() -> None:
     science = {key.split(".")[0] for stage in STAGES for key in declared_keys(stage)[0]}
-    scale = {key for stage in STAGES for key in declared_keys(stage)[1]}
+    # What stands in a command is compared with it.
+    science |= {"launch"} if any("${launch}" in stage["cmd"] for stage in STAGES.values()) else set()
+    scale = {key.split(".")[0] for stage in STAGES for key in declared_keys(stage)[1]}
     assert PARAMS.keys() <= science
-    assert PARAMS.keys() == {"profile", "methods", "seeds", *SCIENCE, *PARAMS["methods"]}
+    assert PARAMS.keys() == {*PLAIN, *SCIENCE, *PARAMS["methods"]}
     assert scale == SCALE.keys()
+
+
+def test_only_training_and_evaluation_are_launched_in_several_processes() -> None:
+    for name, stage in STAGES.items():
+        launched = stage["cmd"].startswith("${launch} -m")
+        assert launched == name.startswith(("train", "evaluate")), name
 
 
 @pytest.mark.parametrize("stage", [s for s in STAGES if s not in ("check", "summarize")])
@@ -188,11 +201,17 @@ def test_a_stage_asks_for_exactly_the_sections_it_declares(stage: str) -> None:
     asked = set()
     for file in code if stage.startswith("evaluate") else code[:1]:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "section":
+            called = node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
+            if called in ("section", "value"):
                 argument = node.args[0]
                 asked |= {argument.value} if isinstance(argument, ast.Constant) else set(PARAMS["methods"])
     science, scale = declared_keys(stage)
     assert asked == science | scale
+
+
+def test_a_stage_gets_what_dvc_shows_as_its_parameters() -> None:
+    for stage in ("corpus", "teacher", "train@ema-0", "evaluate_domain@none-1", "summarize"):
+        assert Parameters(stage).values == dvc.api.params_show(stages=stage, repo=str(ROOT)), stage
 
 
 # ---- What DVC makes of it ----------------------------------------------------------------------------------------

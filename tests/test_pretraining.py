@@ -1,13 +1,15 @@
 """The tiny base: its tokenizer, its packed text, and that training teaches it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from anamnesis.modeling.loading import load_base, save_base
+from anamnesis.modeling.loading import load_base
 from anamnesis.modeling.pretraining import IGNORED, pack, pretrain, train_tokenizer
 from anamnesis.settings import Pretraining
 from tests.conftest import CPU
@@ -22,6 +24,7 @@ SMALL = Pretraining(
     max_position_embeddings=64,
     sequence_length=32,
     batch_size=4,
+    processes=1,
     max_steps=60,
     learning_rate=1e-2,
     warmup_ratio=0.1,
@@ -31,9 +34,14 @@ SMALL = Pretraining(
 DOCUMENTS = [f"Вопрос: номер {n}?\nОтвет: {n * n} II" for n in range(20)]
 
 
+def made(folder: Path, settings: Pretraining = SMALL) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    pretrain(DOCUMENTS, settings, CPU, folder)
+    return load_base(folder, CPU)
+
+
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple:
-    return pretrain(DOCUMENTS, SMALL, CPU, tmp_path_factory.mktemp("scratch"))
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    return made(tmp_path_factory.mktemp("base"))
 
 
 def test_model_learns_its_text_and_a_question_at_position_zero(trained: tuple) -> None:
@@ -45,23 +53,27 @@ def test_model_learns_its_text_and_a_question_at_position_zero(trained: tuple) -
     assert float(loss) < torch.log(torch.tensor(300.0)) / 3
 
 
-def test_saved_base_is_the_trained_base(trained: tuple, tmp_path: Path) -> None:
+def test_saved_tokenizer_is_the_one_it_was_trained_with(trained: tuple) -> None:
     """Loaded back, a tokenizer may be of another class and split the same text differently."""
-    model, tokenizer = trained
-    save_base(model, tokenizer, tmp_path)
-    loaded, loaded_tokenizer = load_base(tmp_path, CPU)
+    loaded, tokenizer = trained[1], train_tokenizer(DOCUMENTS, 300)
     for text in [*DOCUMENTS, " IV", "+375 é\n\tRaз"]:
-        assert loaded_tokenizer(text)["input_ids"] == tokenizer(text)["input_ids"]
-    assert loaded_tokenizer.eos_token_id == tokenizer.eos_token_id
-    for name, weight in model.state_dict().items():
-        assert torch.equal(weight, loaded.state_dict()[name]), name
-    assert not any(weight.requires_grad for weight in loaded.parameters())
+        assert loaded(text)["input_ids"] == tokenizer(text)["input_ids"]
+    assert loaded.eos_token_id == tokenizer.eos_token_id
+    assert not any(weight.requires_grad for weight in trained[0].parameters())
 
 
 def test_pretraining_repeats_bit_for_bit(trained: tuple, tmp_path: Path) -> None:
-    again, _ = pretrain(DOCUMENTS, SMALL, CPU, tmp_path)
+    again, _ = made(tmp_path)
     for name, weight in trained[0].state_dict().items():
         assert torch.equal(weight, again.state_dict()[name]), name
+
+
+def test_two_processes_make_the_same_base_up_to_rounding(tmp_path: Path) -> None:
+    few = replace(SMALL, max_steps=6)
+    one, _ = made(tmp_path / "one", few)
+    two, _ = made(tmp_path / "two", replace(few, processes=2))
+    for name, weight in one.state_dict().items():
+        torch.testing.assert_close(two.state_dict()[name], weight, rtol=1e-3, atol=1e-4)
 
 
 def test_any_text_survives_the_tokenizer() -> None:

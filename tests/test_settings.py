@@ -53,6 +53,15 @@ def test_the_parameters_as_they_stand_are_good(profile: str) -> None:
         ("profiles/tiny.yaml", "evaluation.num_fewshot", 6, "less than or equal to 5"),
         ("profiles/tiny.yaml", "compute.device", "gpu", "'cpu' or 'cuda'"),
         ("params.yaml", "seeds", [0, 0], "names a seed twice"),
+        ("params.yaml", "launch", None, "`launch` must be a command"),
+        ("params.yaml", "static.divergence", "kl", "'forward_kl', 'reverse_kl' or 'jensen_shannon'"),
+        (
+            "profiles/tiny.yaml",
+            "optimization.save_every_steps",
+            30,
+            "choose a multiple of training.log_every_steps (20)",
+        ),
+        ("profiles/tiny.yaml", "evaluation.backend", "gguf", "'shared_prefix', 'hf' or 'vllm'"),
         ("params.yaml", "seeds", ["a"], "`seeds` must be a list of whole numbers"),
         ("params.yaml", "profile", "huge", "there is no profiles/huge.yaml; choose one of"),
         ("params.yaml", "none.kl_weight", 1.0, "needs a teacher"),
@@ -107,4 +116,4 @@ def test_profiles_have_the_same_keys() -> None:
 
 def test_a_method_with_defaults_does_nothing() -> None:
     method = Method(teacher="none")
-    assert (method.kl_weight, method.temperature, method.direction) == (0.0, 1.0, "forward")
+    assert (method.kl_weight, method.temperature, method.divergence) == (0.0, 1.0, "forward_kl")

@@ -174,6 +174,6 @@ def test_distance_is_the_frobenius_norm_of_the_difference_of_the_updates(model: 
 
 
 def test_methods_get_their_teachers(model: PeftModel) -> None:
-    assert make_teacher(Method(teacher="none"), model, TUNER) is None
-    assert isinstance(make_teacher(Method(teacher="static", kl_weight=1.0), model, TUNER), StaticTeacher)
-    assert isinstance(make_teacher(Method(teacher="ema", kl_weight=1.0, decay=0.9), model, TUNER), EmaTeacher)
+    assert make_teacher(Method(teacher="none"), model, TUNER, None) is None
+    assert isinstance(make_teacher(Method(teacher="static", kl_weight=1.0), model, TUNER, None), StaticTeacher)
+    assert isinstance(make_teacher(Method(teacher="ema", kl_weight=1.0, decay=0.9), model, TUNER, None), EmaTeacher)

@@ -1,13 +1,17 @@
 """The training loop: what the arms have in common, where they must coincide, and what must never change."""
 
 import json
-from collections.abc import Mapping
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from accelerate import Accelerator
 from peft import PeftModel
 from torch import Tensor
 from transformers import (
@@ -19,20 +23,23 @@ from transformers import (
     LlamaForCausalLM,
     PreTrainedModel,
     PreTrainedTokenizerBase,
+    TrainerCallback,
     set_seed,
 )
 
 from anamnesis.corpus.rendering import completion, prompt
 from anamnesis.errors import InputError
-from anamnesis.methods.losses import IGNORED
-from anamnesis.methods.teachers import make_teacher
+from anamnesis.methods.losses import IGNORED, supervised_positions
+from anamnesis.methods.states import TeacherStates, keep_states, open_states
+from anamnesis.methods.teachers import CachedTeacher, StaticTeacher, hidden_states_alone, make_teacher
 from anamnesis.modeling.adapters import STUDENT, TEACHER, AdapterSwitch, add_student, save_adapter, tensors
 from anamnesis.modeling.loading import load_base, obtain, save_base
 from anamnesis.settings import Method, Model, Optimization, Tuner
+from anamnesis.training.checkpoints import last_checkpoint, scratch_folder
 from anamnesis.training.curves import CurvesCallback
-from anamnesis.training.data import encode_report, encode_reports
+from anamnesis.training.data import encode_report, encode_reports, report_collator, supervised_counts
 from anamnesis.training.trainer import DistillationTrainer, check_gradients, make_trainer
-from tests.conftest import CPU, HEADINGS, OPTIMIZATION, TRAINING, TUNER, random_qwen2
+from tests.conftest import CPU, HEADINGS, OPTIMIZATION, ROOT, TRAINING, TUNER, random_qwen2
 
 NONE = Method(teacher="none")
 STATIC = Method(teacher="static", kl_weight=1.0)
@@ -51,17 +58,19 @@ def train(tokenizer: PreTrainedTokenizerBase, reports: Reports, tmp_path: Path) 
         tuner: Tuner = TUNER,
         base: PreTrainedModel | None = None,
         curves: Path | None = None,
+        states: TeacherStates | None = None,
+        callbacks: Sequence[TrainerCallback] = (),
     ) -> DistillationTrainer:
         encoded = encode_reports(reports, HEADINGS, tokenizer, "conclusion", optimization.max_length)
         base = random_qwen2(tokenizer) if base is None else base
         set_seed(0)
         model = add_student(base, tuner)
-        teacher = make_teacher(method, model, tuner)
+        teacher = make_teacher(method, model, tuner, states)
         trainer = make_trainer(
-            model, tokenizer, encoded, method, teacher, TRAINING, optimization, CPU, 0, str(tmp_path),
-            callbacks=[] if curves is None else [CurvesCallback(curves)],
+            model, tokenizer, encoded, method, teacher, TRAINING, optimization, CPU, 0, tmp_path / "scratch",
+            callbacks=[*callbacks, *([] if curves is None else [CurvesCallback(curves)])],
         )  # fmt: skip
-        trainer.train()
+        trainer.train(resume_from_checkpoint=last_checkpoint(tmp_path / "scratch"))
         return trainer
 
     return run
@@ -86,7 +95,7 @@ def test_weight_zero_is_plain_fine_tuning_bit_for_bit(train: Any, teacher: Metho
     plain, weighted = train(NONE, tuner=tuner), train(teacher, tuner=tuner)
     assert identical(weights(plain), weights(weighted))
     # Not because the teacher was left out: its divergence was computed, and is not zero.
-    assert weighted.state.log_history[-2]["kl_nats"] > 0
+    assert weighted.state.log_history[-2]["divergence_nats"] > 0
 
 
 def test_decay_one_is_the_static_teacher_bit_for_bit(train: Any) -> None:
@@ -99,7 +108,7 @@ def test_decay_one_is_the_static_teacher_bit_for_bit(train: Any) -> None:
 def test_decay_zero_is_no_pull_at_all(train: Any) -> None:
     """The teacher is the student itself: no divergence, and the weights of plain fine-tuning up to rounding."""
     still = train(replace(EMA, decay=0.0))
-    assert all(abs(row["kl_nats"]) < 1e-5 for row in still.state.log_history if "kl_nats" in row)
+    assert all(abs(row["divergence_nats"]) < 1e-5 for row in still.state.log_history if "divergence_nats" in row)
     for a, b in zip(weights(train(NONE)), weights(still), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-2, atol=1e-4)
 
@@ -142,7 +151,7 @@ def test_accumulation_does_not_change_the_step(train: Any, method: Method) -> No
     """Reports differ in length: a mean of micro-batches' means would not be the mean over tokens."""
     whole = train(method, replace(OPTIMIZATION, batch_size=8))
     parts = train(method, replace(OPTIMIZATION, batch_size=4, gradient_accumulation_steps=2))
-    for key in ("ce_nats", "kl_nats"):
+    for key in ("ce_nats", "divergence_nats"):
         first, second = ([row[key] for row in t.state.log_history if key in row] for t in (whole, parts))
         assert first == pytest.approx(second, rel=1e-4, abs=1e-6)
     for a, b in zip(weights(whole), weights(parts), strict=True):
@@ -161,10 +170,10 @@ def test_logged_numbers_are_what_their_names_say(train: Any, tmp_path: Path) -> 
     rows = [row for row in trainer.state.log_history if "ce_nats" in row]
     assert [row["step"] for row in rows] == [1, 2, 3, 4]
     # The student starts as the base: no divergence, so the first loss is the cross-entropy alone.
-    assert rows[0]["kl_nats"] == pytest.approx(0, abs=1e-6)
-    assert rows[-1]["kl_nats"] > 1e-4
+    assert rows[0]["divergence_nats"] == pytest.approx(0, abs=1e-6)
+    assert rows[-1]["divergence_nats"] > 1e-4
     for row in rows:
-        assert row["loss"] == pytest.approx(row["ce_nats"] + row["kl_nats"], rel=1e-4)
+        assert row["loss"] == pytest.approx(row["ce_nats"] + row["divergence_nats"], rel=1e-4)
         assert row["teacher_distance"] == row["update_norm"]
     table = (tmp_path / "curves" / "plots" / "metrics" / "ce_nats.tsv").read_text().splitlines()
     assert table[0].split("\t") == ["step", "ce_nats"]
@@ -188,7 +197,7 @@ def test_first_cross_entropy_is_the_models_own_loss(
 
 def test_gradients_lost_to_the_teacher_are_noticed(tokenizer: PreTrainedTokenizerBase) -> None:
     model = add_student(random_qwen2(tokenizer), TUNER)
-    make_teacher(EMA, model, TUNER)
+    make_teacher(EMA, model, TUNER, None)
     tokens = torch.tensor([[1, 2, 3, 4]])
     with AdapterSwitch(model).use(TEACHER):
         loss = model(input_ids=tokens, labels=tokens).loss + 0 * sum(w.sum() for w in tensors(model, STUDENT)[:1])
@@ -200,7 +209,161 @@ def test_gradients_lost_to_the_teacher_are_noticed(tokenizer: PreTrainedTokenize
     check_gradients(model)
 
 
-# ---- Tokens and labels -------------------------------------------------------------------------------------------
+# ---- The static teacher's states on disk ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def kept(tokenizer: PreTrainedTokenizerBase, reports: Reports, tmp_path: Path) -> Any:
+    """Writes the states of the frozen base over the reports, and opens them."""
+
+    def write(base: PreTrainedModel, max_bytes: float = 1e9) -> TeacherStates | None:
+        encoded = encode_reports(reports, HEADINGS, tokenizer, "conclusion", 256)
+        collate = report_collator(tokenizer)
+
+        def chunks() -> Any:
+            for start in range(0, len(encoded), 5):
+                batch = collate([encoded[row] for row in range(start, min(start + 5, len(encoded)))])
+                with torch.no_grad():
+                    yield hidden_states_alone(base, batch, supervised_positions(batch["labels"]))
+
+        folder = tmp_path / "teacher"
+        done, needed = keep_states(folder, supervised_counts(encoded), chunks(), max_bytes)
+        assert done == (needed <= max_bytes)
+        assert needed == sum(supervised_counts(encoded)) * base.config.hidden_size * base.dtype.itemsize
+        return open_states(folder, supervised_counts(encoded))
+
+    return write
+
+
+def test_kept_states_train_as_the_live_teacher_does_bit_for_bit(
+    train: Any, kept: Any, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    """Also in another order and in other batches than they were computed in."""
+    states = kept(random_qwen2(tokenizer))
+    live, cached = train(STATIC), train(STATIC, states=states)
+    assert isinstance(live.teacher, StaticTeacher)
+    assert isinstance(cached.teacher, CachedTeacher)
+    assert identical(weights(live), weights(cached))
+    assert live.state.log_history[-2]["divergence_nats"] == cached.state.log_history[-2]["divergence_nats"] > 0
+
+
+def test_states_of_a_bf16_model_are_kept_as_they_are(kept: Any, tokenizer: PreTrainedTokenizerBase) -> None:
+    base = random_qwen2(tokenizer).to(torch.bfloat16)
+    states = kept(base)
+    assert states.states.dtype == torch.bfloat16
+    ids = torch.tensor([[5, 6, 7]])
+    everywhere = torch.ones_like(ids, dtype=torch.bool)
+    with torch.no_grad():
+        one = hidden_states_alone(base, {"input_ids": ids, "attention_mask": torch.ones_like(ids)}, everywhere)
+    assert one.dtype == states.states.dtype
+
+
+def test_states_over_the_budget_are_not_kept_and_the_teacher_runs(
+    train: Any, kept: Any, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    states = kept(random_qwen2(tokenizer), max_bytes=1e3)
+    assert states is None
+    assert not (tmp_path / "teacher" / "states.bin").exists()
+    assert isinstance(train(STATIC, states=states).teacher, StaticTeacher)
+
+
+def test_states_of_other_reports_are_refused(kept: Any, tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
+    kept(random_qwen2(tokenizer))
+    with pytest.raises(RuntimeError, match="belong to other reports"):
+        open_states(tmp_path / "teacher", [3] * 24)
+
+
+# ---- Going on from a checkpoint, low precision, several processes --------------------------------------------------
+
+
+class KilledError(Exception):
+    pass
+
+
+class Kill(TrainerCallback):
+    """As a lost machine would: no callback after it is told."""
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if state.global_step == 3:
+            raise KilledError
+
+
+@pytest.mark.parametrize("method", [NONE, STATIC, EMA])
+def test_resumed_is_as_never_stopped_bit_for_bit(train: Any, method: Method, tmp_path: Path) -> None:
+    tuner = replace(TUNER, dropout=0.3)
+    whole = train(method, replace(OPTIMIZATION, max_steps=8), tuner, curves=tmp_path / "whole")
+    saving = replace(OPTIMIZATION, max_steps=8, save_every_steps=2)
+    with pytest.raises(KilledError):
+        train(method, saving, tuner, curves=tmp_path / "killed", callbacks=[Kill()])
+    assert last_checkpoint(tmp_path / "scratch").endswith("checkpoint-2")
+    resumed = train(method, saving, tuner, curves=tmp_path / "resumed")
+    # Three steps an epoch of 24 reports in batches of 8: it went on in the first and through two more.
+    assert resumed.state.global_step == 8
+    for adapter in (STUDENT, TEACHER) if method == EMA else (STUDENT,):
+        assert identical(weights(whole, adapter), weights(resumed, adapter))
+    tables = sorted(path.relative_to(tmp_path / "whole") for path in (tmp_path / "whole").rglob("*.tsv"))
+    assert len(tables) == (4 if method == NONE else 6)
+    for table in tables:
+        assert (tmp_path / "whole" / table).read_text() == (tmp_path / "resumed" / table).read_text(), table
+
+
+def test_another_parameter_or_other_code_never_goes_on_from_an_old_checkpoint(tmp_path: Path) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "a.py").write_text("1")
+    (tmp_path / "data").write_text("x")
+    files = [tmp_path / "code", tmp_path / "data"]
+    first = scratch_folder(tmp_path, [EMA, 0], files)
+    assert first == scratch_folder(tmp_path, [EMA, 0], files)
+    others = [scratch_folder(tmp_path, [STATIC, 0], files), scratch_folder(tmp_path, [EMA, 1], files)]
+    (tmp_path / "code" / "a.py").write_text("2")
+    others.append(scratch_folder(tmp_path, [EMA, 0], files))
+    assert len({first, *others}) == 4
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_under_autocast_the_steps_are_the_same_within_its_resolution(
+    train: Any, monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype
+) -> None:
+    """On a GPU the trainer's arguments bring it about; accelerate has none in fp16 for a CPU, torch has."""
+    exact = train(EMA)
+    monkeypatch.setattr(Accelerator, "autocast", lambda *_: torch.autocast("cpu", dtype))
+    low = train(EMA)
+    assert {weight.dtype for weight in weights(low) + weights(low, TEACHER)} == {torch.float32}
+    first, second = ([row["ce_nats"] for row in t.state.log_history if "ce_nats" in row] for t in (exact, low))
+    assert first != second
+    assert second == pytest.approx(first, rel=2e-2)
+
+
+def processes(number: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(number), "--standalone"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
+    return subprocess.run(
+        [*command, "-m", "tests.distributed_training", *arguments],
+        cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+
+def test_two_processes_train_as_one_does(tmp_path: Path) -> None:
+    """The same curve with the same batches, and the EMA teacher equal on both to the last bit."""
+    curves = {}
+    for number in (1, 2):
+        done = processes(number, str(tmp_path / f"{number}.json"))
+        assert done.returncode == 0, done.stdout[-3000:]
+        curves[number] = json.loads((tmp_path / f"{number}.json").read_text())
+    assert [row["step"] for row in curves[2]] == [1, 2, 3, 4, 5, 6]
+    for one, two in zip(curves[1], curves[2], strict=True):
+        for name in ("ce_nats", "divergence_nats", "grad_norm", "update_norm", "teacher_distance"):
+            assert two[name] == pytest.approx(one[name], rel=1e-5, abs=1e-5), name
+    assert curves[1][-1]["divergence_nats"] > 1e-4
+
+
+def test_processes_that_differ_are_noticed(tmp_path: Path) -> None:
+    done = processes(2, str(tmp_path / "curve.json"), "--disturb")
+    assert done.returncode != 0
+    assert "the processes' adapters differ after training" in done.stdout
+
+
+# ---- Tokens and labels ---------------------------------------------------------------------------------------------
 
 
 def parts(tokenizer: PreTrainedTokenizerBase, report: Mapping[str, str], target: Any) -> tuple[str, str]:
@@ -237,7 +400,7 @@ def test_a_report_too_long_is_refused_not_cut(tokenizer: PreTrainedTokenizerBase
         encode_reports(reports, HEADINGS, tokenizer, "conclusion", max_length=20)
 
 
-# ---- Other models ------------------------------------------------------------------------------------------------
+# ---- Other models --------------------------------------------------------------------------------------------------
 
 
 def llama(tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
@@ -307,8 +470,9 @@ def test_four_bit_base_is_saved_once_loads_identically_and_trains(
     assert len(packed) == 14
     tokens = torch.tensor([[5, 6, 7, 8]])
     with torch.no_grad():
-        # In training mode: in evaluation mode bitsandbytes may repack the weights, which is what the loop must avoid.
-        assert torch.equal(loaded.train()(tokens).logits, quantized.train()(tokens).logits)
+        # In training mode the quantized model computes as it was saved; the loaded one must in evaluation mode too,
+        # where bitsandbytes would repack the weights on processors with AVX512-BF16.
+        assert torch.equal(loaded(tokens).logits, quantized.train()(tokens).logits)
     before = {name: weight.clone() for name, weight in packed.items()}
     trainer = train(EMA, base=loaded.eval())
     assert all(weight.abs().max() > 0 for weight in weights(trainer))

@@ -127,15 +127,16 @@ class Training:
 class Method:
     """One arm of the comparison: which teacher the student is held to, and how strongly.
 
-    loss = CE + kl_weight * KL, in nats per supervised token; `forward` is KL(teacher || student), `reverse`
-    is KL(student || teacher), both taken at `temperature` and scaled by its square (Hinton et al. 2015,
-    arXiv:1503.02531) so that the gradient's size does not depend on it.
+    loss = CE + kl_weight * divergence, in nats per supervised token. `forward_kl` is KL(teacher || student),
+    `reverse_kl` is KL(student || teacher), `jensen_shannon` the mean of both models' KL to their average; each is
+    taken at `temperature` and scaled by its square (Hinton et al. 2015, arXiv:1503.02531) so that the gradient's
+    size does not depend on it.
     """
 
     teacher: Literal["none", "static", "ema"]
     kl_weight: Annotated[float, Field(ge=0)] = 0.0
     temperature: Annotated[float, Field(gt=0)] = 1.0
-    direction: Literal["forward", "reverse"] = "forward"
+    divergence: Literal["forward_kl", "reverse_kl", "jensen_shannon"] = "forward_kl"
     decay: Share | None = None
     decay_warmup: bool = False
 
@@ -155,7 +156,7 @@ class Model:
     source: Text
     revision: Text | None
     quantization: Literal["none", "nf4"]
-    dtype: Literal["float32", "bfloat16"]
+    dtype: Literal["float32", "bfloat16", "float16"]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -169,11 +170,16 @@ class Pretraining:
     max_position_embeddings: Positive
     sequence_length: Positive
     batch_size: Positive
+    processes: Positive
     max_steps: Positive
     learning_rate: Annotated[float, Field(gt=0)]
     warmup_ratio: Annotated[float, Field(ge=0, lt=1)]
     weight_decay: Annotated[float, Field(ge=0)]
     seed: NonNegative
+
+    def __post_init__(self) -> None:
+        if self.batch_size % self.processes:
+            raise ValueError("batch_size must be a multiple of processes, among which it is divided")
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -184,10 +190,19 @@ class Optimization:
     learning_rate: Annotated[float, Field(gt=0)]
     max_length: Positive
     gradient_checkpointing: bool
+    save_every_steps: Positive | None
+
+
+@dataclass(frozen=True, config=STRICT)
+class TeacherCache:
+    """How much disk the frozen teacher's hidden states may take; above it they are computed again at every step."""
+
+    max_gigabytes: Annotated[float, Field(ge=0)]
 
 
 @dataclass(frozen=True, config=STRICT)
 class Evaluation:
+    backend: Literal["shared_prefix", "hf", "vllm"]
     mmlu: Text
     num_fewshot: Annotated[int, Field(ge=0, le=5)]
     mmlu_limit: Positive | None
@@ -217,9 +232,13 @@ SCALE: dict[str, type] = {
     "model": Model,
     "pretraining": Pretraining,
     "optimization": Optimization,
+    "teacher_cache": TeacherCache,
     "evaluation": Evaluation,
     "compute": Compute,
 }
+
+# Keys of params.yaml that are not sections.
+PLAIN = ("profile", "launch", "methods", "seeds")
 
 T = TypeVar("T")
 
@@ -250,7 +269,7 @@ def method_names(values: Mapping[str, Any]) -> list[str]:
     if len(set(names)) != len(names):
         raise SettingsError(f"params.yaml: `methods` names a method twice: {names}; name each once.")
     for name in names:
-        if name in {*SCIENCE, *SCALE, "profile", "methods", "seeds", "base"} or name.endswith("_teacher"):
+        if name in {*SCIENCE, *SCALE, *PLAIN, "base"} or name.endswith("_teacher"):
             raise SettingsError(f"params.yaml: `methods` cannot use the reserved name `{name}`; rename the method.")
         if not re.fullmatch("[a-z][a-z0-9_]*", name):
             raise SettingsError(
@@ -288,12 +307,14 @@ def check_all(root: Path, profile: str | None = None) -> None:
         raise SettingsError(f"params.yaml: `profile` is {profile!r}, but there is no {file}; choose one of {known}.")
     methods = method_names(science)
     seed_numbers(science)
+    if not isinstance(science.get("launch"), str) or not science["launch"].strip():
+        raise SettingsError("params.yaml: `launch` must be a command: python, or torchrun --nproc-per-node <GPUs>.")
     for name, kind in SCIENCE.items():
         section(science, name, kind)
     # A section that is not in `methods` today may be tomorrow: it is checked too, and so nothing is ignored.
-    for name in science.keys() - SCIENCE.keys() - {"profile", "methods", "seeds"}:
+    for name in science.keys() - SCIENCE.keys() - set(PLAIN):
         if name not in methods and not (isinstance(science[name], dict) and "teacher" in science[name]):
-            raise SettingsError(_unknown("params.yaml", name, [*SCIENCE, *methods, "profile", "methods", "seeds"]))
+            raise SettingsError(_unknown("params.yaml", name, [*SCIENCE, *methods, *PLAIN]))
         section(science, name, Method)
     scale = read_yaml(root / file)
     for name in scale:
@@ -304,6 +325,12 @@ def check_all(root: Path, profile: str | None = None) -> None:
             section(scale, name, kind, file)
     if scale["model"]["source"] == "pretrain" and scale["pretraining"] is None:
         raise SettingsError(f"{file}: `model.source` is pretrain, but `pretraining` is null: give its keys.")
+    save_every, log_every = scale["optimization"]["save_every_steps"], science["training"]["log_every_steps"]
+    if save_every is not None and save_every % log_every:
+        raise SettingsError(
+            f"{file}: `optimization.save_every_steps` is {save_every}: choose a multiple of training.log_every_steps "
+            f"({log_every}), so that no point of the training curves is lost with a checkpoint."
+        )
     mmlu = scale["evaluation"]["mmlu"]
     if mmlu not in ("facts", "hub") and not (root / mmlu).is_dir():
         raise SettingsError(f"{file}: `evaluation.mmlu` is {mmlu!r}: set it to facts, hub, or an existing folder.")

@@ -16,7 +16,7 @@ COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#F
 
 TITLES = {
     "ce_nats": "cross-entropy, nats per token",
-    "kl_nats": "KL from the teacher, nats per token",
+    "divergence_nats": "divergence from the teacher, nats per token",
     "update_norm": "distance from the base, ‖ΔW‖",
     "teacher_distance": "distance from the teacher, ‖ΔW‖",
     "learning_rate": "learning rate",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lm_eval.models.huggingface import HFLM
+from lm_eval.api.model import TemplateLM
 
 from anamnesis.corpus.rendering import completion, parse_completion, prompt, terminated
 from anamnesis.errors import InputError
@@ -15,9 +15,10 @@ from anamnesis.settings import Corpus, Evaluation
 
 
 def evaluate_domain(
-    lm: HFLM, name: str, evaluation: Evaluation, corpus: Corpus, categories: Sequence[str], reports: Path
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Measure the active model on held-out reports; returns its metrics and the per-question log.
+    lm: TemplateLM, name: str, evaluation: Evaluation, corpus: Corpus, categories: Sequence[str], reports: Path
+) -> tuple[dict[str, Any], list[dict[str, Any]]] | None:
+    """Measure the active model on held-out reports; returns its metrics and the per-question log, None if another
+    process has them.
 
     Metrics: <label>_acc, <label>_macro_f1 and recalls of the critical categories given the description, 0..1;
     conclusion_bits_per_byte (category and conclusion given the description) and report_bits_per_byte (the whole
@@ -36,7 +37,7 @@ def evaluate_domain(
         "report_text": evaluation.likelihood_limit,
         "report_generation": evaluation.generation_limit,
     }
-    tasks = {
+    measured = {
         task: run_task(
             lm,
             task,
@@ -47,7 +48,10 @@ def evaluate_domain(
         )
         for task, limit in limits.items()
     }
-    log = {task: measured.questions[task] for task, measured in tasks.items()}
+    tasks = {task: one for task, one in measured.items() if one is not None}
+    if not tasks:
+        return None
+    log = {task: one.questions[task] for task, one in tasks.items()}
 
     gold = [categories[question["target"]] for question in log["report_category"]]
     predicted = [_most_probable(question["filtered_resps"], categories) for question in log["report_category"]]
@@ -62,12 +66,12 @@ def evaluate_domain(
     metrics |= {
         "reports": len(gold),
         "generated": len(log["report_generation"]),
-        "harness": settings_used(lm, tasks.values()),
+        "harness": settings_used(lm, list(tasks.values())),
     }
-    return metrics, [row for measured in tasks.values() for row in log_rows(name, measured)]
+    return metrics, [row for one in tasks.values() for row in log_rows(name, one)]
 
 
-def _check_lengths(lm: HFLM, reports: Sequence[dict[str, Any]], corpus: Corpus, max_new_tokens: int) -> None:
+def _check_lengths(lm: TemplateLM, reports: Sequence[dict[str, Any]], corpus: Corpus, max_new_tokens: int) -> None:
     """The harness would cut a prompt that is too long from the left, and say nothing of it."""
     longest = 0
     for report in reports:

@@ -1,17 +1,25 @@
-"""Running tasks of lm-evaluation-harness on a model in memory."""
+"""Running tasks of lm-evaluation-harness."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lm_eval
+from accelerate import Accelerator, PartialState
+from lm_eval.api.model import TemplateLM
 from lm_eval.evaluator import evaluate
-from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
+from lm_eval.utils import env as jinja
 from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from anamnesis.errors import InputError
+from anamnesis.evaluation.shared_prefix import SharedPrefixLM
+from anamnesis.evaluation.stock import StockLM
 
 TASKS = Path(__file__).parent / "tasks"
 FEWSHOT_SEED = 1234
@@ -19,31 +27,53 @@ FEWSHOT_SEED = 1234
 
 @dataclass(frozen=True)
 class Measured:
-    """`results`: the harness's numbers by task or group; `questions`: its log, by task, one entry a question."""
+    """What came of a task.
+
+    `results`: the harness's numbers by task or group; `questions`: its log, by task, one entry a question, in the
+    questions' order; `prompts_cut`: how many prompts lost their beginning, None where the backend does not say.
+    """
 
     results: Mapping[str, Mapping[str, Any]]
     questions: Mapping[str, list[dict[str, Any]]]
     versions: Mapping[str, Any]
+    prompts_cut: int | None
 
 
-def language_model(model: PreTrainedModel | PeftModel, tokenizer: PreTrainedTokenizerBase, batch_size: int) -> HFLM:
-    """The harness's view of a model. Probabilities in fp32: in bf16 answers tie."""
+def language_model(
+    model: PreTrainedModel | PeftModel,
+    tokenizer: PreTrainedTokenizerBase,
+    batch_size: int,
+    backend: Literal["shared_prefix", "hf"] = "shared_prefix",
+) -> StockLM:
+    """The harness's view of a model in memory; under torchrun, one that answers this process's share of the questions.
+
+    It reads the model's active adapter: change that between tasks, and keep the view. Probabilities in fp32: in bf16
+    answers tie.
+    """
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
-    return HFLM(pretrained=model, tokenizer=tokenizer, batch_size=batch_size, softmax_dtype="float32")
+    kind = {"shared_prefix": SharedPrefixLM, "hf": StockLM}[backend]
+    lm = kind(pretrained=model, tokenizer=tokenizer, batch_size=batch_size, softmax_dtype="float32")
+    on_cpu = lm.device.type == "cpu"
+    if PartialState(cpu=on_cpu).num_processes > 1:
+        # HFLM sets these itself only for a model that it has loaded.
+        lm.accelerator = Accelerator(cpu=on_cpu)
+        lm._rank, lm._world_size = lm.accelerator.process_index, lm.accelerator.num_processes
+    return lm
 
 
 def run_task(
-    lm: HFLM,
+    lm: TemplateLM,
     task: str,
     folders: Iterable[Path],
     metadata: Mapping[str, Any],
     limit: int | None,
     num_fewshot: int | None = None,
     max_new_tokens: int | None = None,
-) -> Measured:
+) -> Measured | None:
     """Evaluate `task`, a task or group found in `folders`.
 
-    The harness's task index is limited to `folders`: building it over all its tasks takes 13 s.
+    The harness's task index is limited to `folders`: building it over all its tasks takes 13 s. Of several processes
+    each runs its share, and the main one gets the result; the others get None.
 
     Args:
         lm: the model.
@@ -53,6 +83,9 @@ def run_task(
         limit: questions per task, the first ones; None takes all.
         num_fewshot: worked examples before each question; None leaves the task's own number.
         max_new_tokens: longest generation; None leaves the task's own.
+
+    Raises:
+        InputError: there are fewer questions than processes.
     """
     manager = TaskManager(
         include_path=[str(folder) for folder in folders], include_defaults=False, metadata=dict(metadata)
@@ -64,9 +97,33 @@ def run_task(
         if max_new_tokens is not None:
             leaf.set_config("generation_kwargs", {"max_gen_toks": max_new_tokens}, update=True)
         leaf.set_fewshot_seed(FEWSHOT_SEED)
-    output = evaluate(lm, task_dict=loaded, limit=limit, bootstrap_iters=0, log_samples=True)
-    groups = output.get("groups") or {}
-    return Measured(results={**output["results"], **groups}, questions=output["samples"], versions=output["versions"])
+        questions = min(limit or len(leaf.eval_docs), len(leaf.eval_docs))
+        if questions < lm.world_size:
+            raise InputError(
+                f"{leaf.task_name} has {questions} questions for {lm.world_size} processes: let `launch` start fewer."
+            )
+    cut_before = getattr(lm, "truncated", None)
+    with _templates_compiled_once():
+        output = evaluate(lm, task_dict=loaded, limit=limit, bootstrap_iters=0, log_samples=True)
+    cut = lm.gather_object(None if cut_before is None else lm.truncated - cut_before)
+    if output is None:
+        return None
+    return Measured(
+        results={**output["results"], **(output.get("groups") or {})},
+        questions={task: sorted(log, key=lambda row: row["doc_id"]) for task, log in output["samples"].items()},
+        versions=output["versions"],
+        prompts_cut=None if None in cut else sum(cut),
+    )
+
+
+@contextmanager
+def _templates_compiled_once() -> Iterator[None]:
+    """The harness compiles a template anew for every document: 10 ms for each five-shot prompt."""
+    jinja.from_string = cache(jinja.from_string)
+    try:
+        yield
+    finally:
+        del jinja.from_string
 
 
 def log_rows(model: str, measured: Measured) -> Iterator[dict[str, Any]]:
@@ -83,7 +140,12 @@ def log_rows(model: str, measured: Measured) -> Iterator[dict[str, Any]]:
             }
 
 
-def settings_used(lm: HFLM, measured: Iterable[Measured]) -> dict[str, Any]:
-    """What a score depends on besides the model: harness version, task versions, batch size."""
-    versions = {task: version for one in measured for task, version in one.versions.items()}
-    return {"lm_eval": lm_eval.__version__, "batch_size": lm.batch_size, "task_versions": versions}
+def settings_used(lm: TemplateLM, measured: Sequence[Measured]) -> dict[str, Any]:
+    """What a score depends on besides the model: harness version, task versions, batch size, and prompts cut."""
+    cut = [one.prompts_cut for one in measured]
+    return {
+        "lm_eval": lm_eval.__version__,
+        "batch_size": lm.batch_size,
+        "task_versions": {task: version for one in measured for task, version in one.versions.items()},
+        "prompts_cut": None if None in cut else sum(cut),
+    }

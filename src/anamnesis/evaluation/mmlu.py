@@ -8,7 +8,7 @@ from typing import Any
 
 import lm_eval
 import yaml
-from lm_eval.models.huggingface import HFLM
+from lm_eval.api.model import TemplateLM
 
 from anamnesis.errors import InputError
 from anamnesis.evaluation.harness import TASKS, log_rows, run_task, settings_used
@@ -29,14 +29,14 @@ MEDICAL_SUBJECTS = (
 
 
 def evaluate_mmlu(
-    lm: HFLM, name: str, evaluation: Evaluation, exam: Path, general_text: Path
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Measure the active model; returns its metrics and the per-question log.
+    lm: TemplateLM, name: str, evaluation: Evaluation, exam: Path, general_text: Path
+) -> tuple[dict[str, Any], list[dict[str, Any]]] | None:
+    """Measure the active model; returns its metrics and the per-question log, None if another process has them.
 
     Metrics: mmlu_acc (every question counts the same) and per subject, 0..1; mmlu_medical_acc and mmlu_other_acc
     for the real MMLU; general_bits_per_byte.
     """
-    with _task_folders(evaluation.mmlu) as (group, folders):
+    with task_folders(evaluation.mmlu) as (group, folders):
         questions = run_task(
             lm,
             group,
@@ -48,6 +48,8 @@ def evaluate_mmlu(
     text = run_task(
         lm, "general_text", [TASKS / "general"], {"general_text": str(general_text)}, evaluation.general_text_limit
     )
+    if questions is None or text is None:
+        return None
     correct = {
         task.removeprefix(f"{group}_"): [answered["acc"] for answered in log]
         for task, log in questions.questions.items()
@@ -70,7 +72,7 @@ def evaluate_mmlu(
 
 
 @contextmanager
-def _task_folders(source: str) -> Iterator[tuple[str, list[Path]]]:
+def task_folders(source: str) -> Iterator[tuple[str, list[Path]]]:
     """Name of the group to run, and the folders with its tasks.
 
     A folder of CSV files is put under the harness's own definition of `mmlu`: each of its 57 tasks is included and

@@ -1,10 +1,18 @@
 """The loss of every method: cross-entropy on the report plus a weighted divergence from the teacher.
 
+It is computed from last hidden states and the frozen output head, a chunk of positions at a time, and each chunk's
+gradient is formed where its logits are, in the forward pass: three products with the head's weight (student, teacher,
+gradient), nothing recomputed, and never more than one chunk of logits alive. At a vocabulary of 152,000 the logits of
+a batch are what a distillation step's memory goes to.
+
 Everything is summed over supervised positions and divided by their number in the whole optimizer step, so that
 gradient accumulation does not change the result.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from math import log
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +23,13 @@ from anamnesis.settings import Method
 
 IGNORED = -100
 
+# Logits of one product with the head (64 MB in fp32; 110 positions of 152 k words), and logits worked on at once on a
+# CPU, where they should stay in its cache.
+CHUNK_LOGITS = 2**24
+CACHED_LOGITS = 2**18
+
+Rows = Float[Tensor, "n vocab"]
+
 
 @dataclass(frozen=True)
 class Loss:
@@ -22,7 +37,7 @@ class Loss:
 
     total: Float[Tensor, ""]
     ce_nats: Float[Tensor, ""]
-    kl_nats: Float[Tensor, ""]
+    divergence_nats: Float[Tensor, ""]
 
 
 def supervised_positions(labels: Int[Tensor, "batch seq"]) -> Bool[Tensor, "batch seq"]:
@@ -41,43 +56,140 @@ def targets(labels: Int[Tensor, "batch seq"]) -> Int[Tensor, " n"]:
     return labels[:, 1:][labels[:, 1:] != IGNORED]
 
 
-def divergence(
-    student: Float[Tensor, "n vocab"], teacher: Float[Tensor, "n vocab"], method: Method
-) -> Float[Tensor, ""]:
-    """KL between the two next-token distributions, summed over positions, nats.
+# ---- Divergences: of log-probabilities p (student) and q (teacher), by position ------------------------------------
+# Each gives its value, nats, and its gradient by the student's logits z, where p = softmax(z). The teacher's entropy
+# is included in the forward KL: it has no gradient, but without it the number is not a KL and not 0 for p = q.
 
-    At temperature tau both are softmax(logits / tau) and the term is scaled by tau squared (Hinton et al. 2015,
-    arXiv:1503.02531, section 2). The teacher's entropy is included: it has no gradient, but without it the number
-    is not a KL and not 0 for equal distributions.
-    """
-    student_log = F.log_softmax(student.float() / method.temperature, dim=-1)
-    teacher_log = F.log_softmax(teacher.float() / method.temperature, dim=-1)
-    # kl_div(input, target) is KL(target || input).
-    if method.direction == "forward":
-        kl = F.kl_div(student_log, teacher_log, reduction="sum", log_target=True)
-    else:
-        kl = F.kl_div(teacher_log, student_log, reduction="sum", log_target=True)
-    return kl * method.temperature**2
+
+def forward_kl(log_p: Rows, log_q: Rows) -> tuple[Float[Tensor, " n"], Rows]:
+    """KL(q || p) = sum q (log q - log p); gradient p - q."""
+    q = log_q.exp()
+    return _expectation(q, log_q - log_p), log_p.exp().sub_(q)
+
+
+def reverse_kl(log_p: Rows, log_q: Rows) -> tuple[Float[Tensor, " n"], Rows]:
+    """KL(p || q) = sum p (log p - log q); gradient p (log p - log q - KL)."""
+    p, ratio = log_p.exp(), log_p - log_q
+    value = _expectation(p, ratio)
+    return value, ratio.sub_(value[:, None]).mul_(p)
+
+
+def jensen_shannon(log_p: Rows, log_q: Rows) -> tuple[Float[Tensor, " n"], Rows]:
+    """(KL(q || m) + KL(p || m)) / 2 with m = (p + q) / 2; gradient p (log p - log m - KL(p || m)) / 2."""
+    log_m = torch.logaddexp(log_p, log_q).sub_(log(2))
+    p, ratio = log_p.exp(), log_p - log_m
+    of_p = _expectation(p, ratio)
+    of_q = _expectation(log_q.exp(), log_q - log_m)
+    return (of_p + of_q) / 2, ratio.sub_(of_p[:, None]).mul_(p).div_(2)
+
+
+DIVERGENCES: dict[str, Callable[[Rows, Rows], tuple[Tensor, Rows]]] = {
+    "forward_kl": forward_kl,
+    "reverse_kl": reverse_kl,
+    "jensen_shannon": jensen_shannon,
+}
+
+
+def _expectation(probabilities: Rows, values: Rows) -> Float[Tensor, " n"]:
+    return torch.bmm(probabilities[:, None], values[:, :, None])[:, 0, 0]
+
+
+# ---- The loss ------------------------------------------------------------------------------------------------------
 
 
 def distillation_loss(
-    student: Float[Tensor, "n vocab"],
-    teacher: Float[Tensor, "n vocab"] | None,
+    student: Float[Tensor, "n hidden"],
+    teacher: Float[Tensor, "n hidden"] | None,
+    head: torch.nn.Linear,
     tokens: Int[Tensor, " n"],
     method: Method,
     count: int | Tensor,
 ) -> Loss:
-    """CE + kl_weight * KL over the supervised positions, divided by `count`.
+    """CE + kl_weight * temperature^2 * divergence over the supervised positions, divided by `count`.
 
     Args:
-        student: the student's logits at the supervised positions.
-        teacher: the teacher's, without gradient; None leaves the plain fine-tuning loss.
+        student: the student's last hidden states at the supervised positions.
+        teacher: the teacher's; None leaves the plain fine-tuning loss.
+        head: the output head of both; frozen, no gradient of its weight is formed.
         tokens: the tokens under the loss.
-        method: weight, direction and temperature.
-        count: supervised positions of the whole optimizer step, over all its micro-batches.
+        method: weight, divergence and temperature.
+        count: supervised positions of the whole optimizer step, over all its micro-batches and processes.
     """
-    ce = F.cross_entropy(student.float(), tokens, reduction="sum") / count
+    if any(parameter.requires_grad for parameter in head.parameters()):
+        raise ValueError("the output head must be frozen: the loss forms no gradient of it")
+    total, ce, divergence = _Fused.apply(student, teacher, head.weight, head.bias, tokens, method, count)
+    return Loss(total=total, ce_nats=ce, divergence_nats=divergence)
+
+
+class _Fused(torch.autograd.Function):
+    """The loss with its gradient formed in the forward pass; backward only scales it."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        student: Tensor,
+        teacher: Tensor | None,
+        weight: Tensor,
+        bias: Tensor | None,
+        tokens: Tensor,
+        method: Method,
+        count: int | Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        n, device = len(student), student.device
+        # Under autocast as F.linear would: the product in the low precision, everything after it in at least fp32.
+        low = torch.get_autocast_dtype(device.type) if torch.is_autocast_enabled(device.type) else weight.dtype
+        exact = torch.promote_types(low, torch.float32)
+        weight, bias = weight.to(low), None if bias is None else bias.to(low)
+        gradient = torch.empty(student.shape, dtype=exact, device=device)
+        sums = torch.zeros(2, dtype=exact, device=device)
+        positions = max(1, CHUNK_LOGITS // len(weight))
+        rows = n if device.type != "cpu" else max(1, CACHED_LOGITS // len(weight))
+        with torch.autocast(device.type, enabled=False):
+            for chunk in torch.arange(n).split(positions):
+                part = slice(int(chunk[0]), int(chunk[-1]) + 1)
+                size = len(chunk)
+                states = student[part] if teacher is None else torch.cat([student[part], teacher[part]])
+                logits = F.linear(states.to(low), weight, bias).to(exact)
+                own, others = logits[:size], None if teacher is None else logits[size:]
+                for start in range(0, size, rows):
+                    block = slice(start, start + rows)
+                    sums += _sums_and_gradient(
+                        own[block], None if others is None else others[block], tokens[part][block], method
+                    )
+                gradient[part] = own.to(low) @ weight
+        gradient.div_(count)
+        ctx.save_for_backward(gradient)
+        ctx.dtype = student.dtype
+        ce, divergence = (sums / count).unbind()
+        ctx.mark_non_differentiable(ce, divergence)
+        return ce + method.kl_weight * divergence, ce, divergence
+
+    @staticmethod
+    def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = ctx.saved_tensors
+        return (gradient * outer[0]).to(ctx.dtype), None, None, None, None, None, None
+
+
+def _sums_and_gradient(
+    student: Rows, teacher: Rows | None, tokens: Int[Tensor, " n"], method: Method
+) -> Float[Tensor, "2"]:
+    """Sums of cross-entropy and of the divergence; leaves the gradient of the loss by the logits in `student`.
+
+    At temperature tau both distributions are softmax(logits / tau) and the term is scaled by tau squared (Hinton et
+    al. 2015, arXiv:1503.02531, section 2), one of which the gradient by the logits loses to the chain rule.
+    """
+    index = torch.arange(len(tokens), device=tokens.device)
+    log_p = student.log_softmax(-1)
+    ce = -log_p[index, tokens].sum()
+    gradient = torch.exp(log_p, out=student)
+    gradient[index, tokens] -= 1
     if teacher is None:
-        return Loss(total=ce, ce_nats=ce.detach(), kl_nats=torch.zeros_like(ce.detach()))
-    kl = divergence(student, teacher, method) / count
-    return Loss(total=ce + method.kl_weight * kl, ce_nats=ce.detach(), kl_nats=kl.detach())
+        return torch.stack([ce, torch.zeros_like(ce)])
+    tau = method.temperature
+    log_q = (teacher if tau == 1 else teacher / tau).log_softmax(-1)
+    if tau != 1:
+        # log p is the logits but for a constant of each position, which the softmax does not see.
+        log_p = (log_p / tau).log_softmax(-1)
+    values, pull = DIVERGENCES[method.divergence](log_p, log_q)
+    gradient.add_(pull, alpha=method.kl_weight * tau)
+    return torch.stack([ce, values.sum() * tau**2])

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import bitsandbytes as bnb
 import torch
+from peft import PeftModel
 from safetensors import SafetensorError
 from transformers import (
     AutoModelForCausalLM,
@@ -13,26 +15,8 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from anamnesis.compute import device_of_this_process
 from anamnesis.settings import Compute, Model, SettingsError
-
-
-def configure_compute(compute: Compute) -> None:
-    """Fix the number of threads (results repeat bit for bit only at the same one) and check the device.
-
-    Raises:
-        SettingsError: the profile asks for a GPU and there is none.
-    """
-    torch.set_num_threads(compute.threads)
-    if compute.device != "cpu" and not torch.cuda.is_available():
-        raise SettingsError(
-            f"`compute.device` is {compute.device}, but this machine has no CUDA device: "
-            f"set it to cpu in the profile, or use a profile that does (profile: tiny)."
-        )
-    if compute.device != "cpu" and torch.cuda.device_count() > 1:
-        raise SettingsError(
-            f"this machine shows {torch.cuda.device_count()} GPUs, and training uses one: "
-            f"set CUDA_VISIBLE_DEVICES to the one to use, for example CUDA_VISIBLE_DEVICES=0."
-        )
 
 
 def obtain(model: Model, compute: Compute) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -64,7 +48,7 @@ def obtain(model: Model, compute: Compute) -> tuple[PreTrainedModel, PreTrainedT
             local_files_only=local,
             dtype=dtype,
             quantization_config=quantization,
-            device_map={"": compute.device},
+            device_map={"": device_of_this_process(compute)},
         )
     except (OSError, ValueError, RuntimeError, ImportError, KeyError, SafetensorError) as error:
         raise SettingsError(
@@ -89,7 +73,31 @@ def save_base(base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder:
 def load_base(folder: Path, compute: Compute) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The base as the stage `base` saved it, frozen and in evaluation mode."""
     base = AutoModelForCausalLM.from_pretrained(
-        folder, local_files_only=True, dtype="auto", device_map={"": compute.device}
+        folder, local_files_only=True, dtype="auto", device_map={"": device_of_this_process(compute)}
     )
     base.requires_grad_(False).eval()
+    _keep_packed(base)
     return base, AutoTokenizer.from_pretrained(folder, local_files_only=True)
+
+
+def low_precision(model: PreTrainedModel | PeftModel) -> torch.dtype | None:
+    """What the training loop's autocast computes in: a 16-bit model's own type, on a CPU nothing below fp32."""
+    low = model.dtype in (torch.bfloat16, torch.float16) and model.device.type != "cpu"
+    return model.dtype if low else None
+
+
+def mixed_precision(model: PreTrainedModel | PeftModel) -> torch.autocast:
+    """The autocast of the training loop."""
+    dtype = low_precision(model)
+    return torch.autocast(model.device.type, dtype, enabled=dtype is not None)
+
+
+def _keep_packed(base: PreTrainedModel) -> None:
+    """4-bit layers compute the same everywhere and in every mode.
+
+    On processors with AVX512-BF16 bitsandbytes repacks the weights at the first forward in evaluation mode, computes in
+    bf16 from then on, and cannot train through them any more.
+    """
+    for module in base.modules():
+        if isinstance(module, bnb.nn.Linear4bit):
+            module.support_avx512bf16_for_cpu = False

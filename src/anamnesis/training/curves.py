@@ -1,12 +1,13 @@
 """Training curves as DVCLive writes them: one small table a quantity, for `dvc plots`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from dvclive import Live
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-QUANTITIES = ["ce_nats", "kl_nats", "learning_rate", "grad_norm", "update_norm", "teacher_distance"]
+QUANTITIES = ["ce_nats", "divergence_nats", "learning_rate", "grad_norm", "update_norm", "teacher_distance"]
 
 
 class CurvesCallback(TrainerCallback):
@@ -17,15 +18,22 @@ class CurvesCallback(TrainerCallback):
             str(folder), dvcyaml=None, save_dvc_exp=False, report=None, monitor_system=False, resume=False
         )
 
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """A training that goes on from a checkpoint has its first points there; DVC has removed the files."""
+        for logs in state.log_history:
+            self._write(logs, logs["step"])
+
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, Any], **_: Any
     ) -> None:
-        if "ce_nats" not in logs:
-            return
-        self._live.step = state.global_step
-        for name in QUANTITIES:
-            if name in logs:
-                self._live.log_metric(name, float(logs[name]))
+        self._write(logs, state.global_step)
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self._live.end()
+
+    def _write(self, logs: Mapping[str, Any], step: int) -> None:
+        if "ce_nats" in logs:
+            self._live.step = step
+            for name in QUANTITIES:
+                if name in logs:
+                    self._live.log_metric(name, float(logs[name]))

@@ -1,10 +1,11 @@
 """Reports as token sequences with labels."""
 
+import copy
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 from datasets import Dataset
-from transformers import PreTrainedTokenizerBase
+from transformers import DataCollatorForSeq2Seq, PreTrainedTokenizerBase
 
 from anamnesis.corpus.rendering import completion, prompt
 from anamnesis.methods.losses import IGNORED
@@ -36,15 +37,22 @@ def encode_reports(
     target: Literal["conclusion", "report"],
     max_length: int,
 ) -> Dataset:
-    """All reports; raises SettingsError if one is longer than `max_length` tokens (nothing is cut silently)."""
-    rows = [
-        encode_report(
-            tokenizer,
-            prompt(report["description"], headings),
-            completion(report["category"], report["conclusion"]),
-            target,
-        )
-        for report in reports
+    """All reports in their order, numbered by `row`.
+
+    Raises:
+        SettingsError: one is longer than `max_length` tokens (nothing is cut silently).
+    """
+    rows: list[dict[str, Any]] = [
+        {
+            "row": row,
+            **encode_report(
+                tokenizer,
+                prompt(report["description"], headings),
+                completion(report["category"], report["conclusion"]),
+                target,
+            ),
+        }
+        for row, report in enumerate(reports)
     ]
     longest = max(len(row["input_ids"]) for row in rows)
     if longest > max_length:
@@ -54,3 +62,15 @@ def encode_reports(
             f"(the longest has {longest}): raise it in the profile, or take those reports out of the corpus."
         )
     return Dataset.from_list(rows)
+
+
+def report_collator(tokenizer: PreTrainedTokenizerBase) -> DataCollatorForSeq2Seq:
+    """Reports side by side, padded to the longest, on the right whatever the tokenizer does otherwise."""
+    on_the_right = copy.copy(tokenizer)
+    on_the_right.padding_side = "right"
+    return DataCollatorForSeq2Seq(on_the_right, padding=True, label_pad_token_id=IGNORED)
+
+
+def supervised_counts(reports: Dataset) -> list[int]:
+    """Tokens under the loss of each report; a report's first token has no position before it that could predict it."""
+    return [sum(label != IGNORED for label in labels[1:]) for labels in reports["labels"]]

@@ -1,13 +1,16 @@
 """The one training loop: Hugging Face's Trainer with a loss that may have a teacher."""
 
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import gather_object
 from datasets import Dataset
 from peft import PeftModel
 from torch import Tensor
 from transformers import (
-    DataCollatorForSeq2Seq,
     PreTrainedTokenizerBase,
     Trainer,
     TrainerCallback,
@@ -15,16 +18,20 @@ from transformers import (
     TrainerState,
     TrainingArguments,
 )
+from transformers.trainer_pt_utils import BatchRebalanceSampler
 
+from anamnesis.compute import share_of
 from anamnesis.errors import InputError
-from anamnesis.methods.losses import IGNORED, distillation_loss, supervised_positions, targets
+from anamnesis.methods.losses import distillation_loss, supervised_positions, targets
 from anamnesis.methods.teachers import Teacher, hidden_states, without_dropout
 from anamnesis.modeling.adapters import STUDENT, tensors, update_distance
-from anamnesis.settings import Compute, Method, Optimization, Training
+from anamnesis.modeling.loading import low_precision
+from anamnesis.settings import Compute, Method, Optimization, SettingsError, Training
+from anamnesis.training.data import report_collator
 
 
 class DistillationTrainer(Trainer):
-    """Trainer whose loss is CE + kl_weight * KL(teacher, student); without a teacher it is plain fine-tuning.
+    """Trainer whose loss is CE + kl_weight * divergence(teacher, student); without a teacher it is plain fine-tuning.
 
     The teacher's forward comes first, so that the student's adapter is the active one in the student's forward and
     in its backward, where gradient checkpointing runs the forward again.
@@ -38,49 +45,87 @@ class DistillationTrainer(Trainer):
         self.model_accepts_loss_kwargs = True
         self.loss_is_scaled_for_ga = True
         self._loss_shifts_labels = True
-        self._sums = {"ce_nats": 0.0, "kl_nats": 0.0}
+        self._sums = torch.zeros(2, dtype=torch.float64, device=self.args.device)
         self._summed_from_step = 0
         self.add_callback(_AfterStep(self))
 
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> BatchRebalanceSampler:
+        """Trainer's own, which without this would give every seed the same order."""
+        sampler = super()._get_train_sampler(train_dataset)
+        sampler.seed = self.args.seed
+        return sampler
+
     def compute_loss(
         self,
-        model: PeftModel,
+        model: torch.nn.Module,
         inputs: dict[str, Tensor],
         return_outputs: bool = False,
         num_items_in_batch: int | Tensor | None = None,
     ) -> Tensor:
         assert not return_outputs, "there are no logits of all positions to return"
+        loss = as_forward(model, self.model, self._loss, inputs, num_items_in_batch)
+        # The count is of all processes, and DDP will average their gradients.
+        return loss * self.accelerator.num_processes
+
+    def _loss(self, inputs: dict[str, Tensor], count: int | Tensor | None) -> Tensor:
         positions = supervised_positions(inputs["labels"])
-        head = model.get_output_embeddings()
         # Trainer's own mixed precision reaches model.forward alone, which is not called here.
         with self.accelerator.autocast():
-            teacher_logits = None
-            if self.teacher is not None:
-                with torch.no_grad():
-                    teacher_logits = head(self.teacher.hidden_states(inputs, positions))
-            student_logits = head(hidden_states(model, inputs, positions))
-        loss = distillation_loss(
-            student_logits,
-            teacher_logits,
-            targets(inputs["labels"]),
-            self.method,
-            positions.sum() if num_items_in_batch is None else num_items_in_batch,
-        )
-        self._sums["ce_nats"] += float(loss.ce_nats)
-        self._sums["kl_nats"] += float(loss.kl_nats)
+            teacher = None if self.teacher is None else self.teacher.hidden_states(inputs, positions)
+            student = hidden_states(self.model, inputs, positions)
+            loss = distillation_loss(
+                student,
+                teacher,
+                self.model.get_output_embeddings(),
+                targets(inputs["labels"]),
+                self.method,
+                positions.sum() if count is None else count,
+            )
+        self._sums += torch.stack([loss.ce_nats, loss.divergence_nats]).double()
         return loss.total
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Adds means over the steps since the last point: CE and KL apart, and the distances between the models."""
+        """Adds means over the steps since the last point: CE and divergence apart, and distances between the models."""
         steps = self.state.global_step - self._summed_from_step
         if "loss" in logs and steps:
-            logs |= {name: value / steps for name, value in self._sums.items()}
-            logs["update_norm"] = update_distance(self.model, STUDENT, None)
+            sums = self.accelerator.reduce(self._sums, "sum")
+            ce, divergence = (sums / steps).tolist()
+            logs |= {"ce_nats": ce, "update_norm": update_distance(self.model, STUDENT, None)}
             if self.teacher is not None:
+                logs["divergence_nats"] = divergence
                 logs["teacher_distance"] = update_distance(self.model, STUDENT, self.teacher.adapter)
-            self._sums = dict.fromkeys(self._sums, 0.0)
+            self._sums.zero_()
             self._summed_from_step = self.state.global_step
         super().log(logs, start_time)
+
+
+def as_forward(
+    wrapper: torch.nn.Module, module: torch.nn.Module, function: Callable[..., Tensor], *args: Any
+) -> Tensor:
+    """Call `function(*args)` as if it were the forward of `module` inside `wrapper`.
+
+    DDP prepares its exchange of gradients in its own forward, which calls the module's: a loss computed beside it would
+    train every process by itself. Without a wrapper this is a plain call.
+    """
+    if wrapper is module:
+        return function(*args)
+    own = module.__dict__.get("forward")
+
+    def once(*args: Any) -> Tensor:
+        restore()
+        return function(*args)
+
+    def restore() -> None:
+        if own is None:
+            module.__dict__.pop("forward", None)
+        else:
+            module.__dict__["forward"] = own
+
+    module.__dict__["forward"] = once
+    try:
+        return wrapper(*args)
+    finally:
+        restore()
 
 
 class _AfterStep(TrainerCallback):
@@ -88,6 +133,9 @@ class _AfterStep(TrainerCallback):
 
     def __init__(self, trainer: DistillationTrainer) -> None:
         self._trainer = trainer
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._trainer._summed_from_step = state.global_step
 
     def on_pre_optimizer_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -111,23 +159,36 @@ def check_gradients(model: PeftModel) -> None:
 
 
 def check_head(model: PeftModel, batch: dict[str, Tensor]) -> None:
-    """The head on the last hidden states must give the model's own logits.
+    """The head must be a plain linear layer, and on the last hidden states give the model's own logits.
 
     Not so in architectures that scale or cap logits after the head; training them this way would be wrong.
 
     Raises:
-        InputError: the logits differ.
+        InputError: it is not.
     """
+    head = model.get_output_embeddings()
     positions = batch["attention_mask"].bool()
     model.train()
-    with torch.no_grad(), without_dropout(model):
-        ours = model.get_output_embeddings()(hidden_states(model, batch, positions)).float()
+    with torch.no_grad(), without_dropout(model.modules()):
+        plain = isinstance(head, torch.nn.Linear) and head.weight.is_floating_point()
+        ours = head(hidden_states(model, batch, positions)).float()
         own = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits[positions].float()
-    if not torch.allclose(ours, own, rtol=1e-3, atol=1e-3):
+    if not plain or not torch.allclose(ours, own, rtol=1e-3, atol=1e-3):
         raise InputError(
-            f"{type(model.get_base_model()).__name__} does not compute its logits by its output head alone; "
+            f"{type(model.get_base_model()).__name__} does not compute its logits by a plain output head alone; "
             f"this architecture is not supported: choose another `model.source`."
         )
+
+
+def check_processes_agree(model: PeftModel, adapters: list[str]) -> None:
+    """All processes must hold the same weights to the last bit: each averages its own copy of the teacher."""
+    digest = hashlib.sha256()
+    for adapter in adapters:
+        for weight in tensors(model, adapter):
+            digest.update(weight.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    digests = gather_object([digest.hexdigest()])
+    if len(set(digests)) != 1:
+        raise RuntimeError(f"the processes' adapters differ after training: {digests}")
 
 
 def make_trainer(
@@ -140,23 +201,39 @@ def make_trainer(
     optimization: Optimization,
     compute: Compute,
     seed: int,
-    scratch: str,
+    scratch: Path,
     callbacks: list[TrainerCallback],
 ) -> DistillationTrainer:
-    """The same trainer for every method; order of the reports from `seed`."""
-    collator = DataCollatorForSeq2Seq(tokenizer, padding=True, label_pad_token_id=IGNORED)
+    """The same trainer for every method; order of the reports from `seed`, checkpoints (if asked for) in `scratch`.
+
+    Raises:
+        SettingsError: the batch cannot be divided among the processes, or is larger than the corpus.
+    """
+    collator = report_collator(tokenizer)
     model.config.use_cache = False
     first = collator([reports[0]]).to(model.device)
     check_head(model, dict(first))
+    step = optimization.batch_size * optimization.gradient_accumulation_steps
+    if step > len(reports):
+        raise SettingsError(
+            f"a step takes {step} reports (`optimization.batch_size` times `gradient_accumulation_steps`), but there "
+            f"are {len(reports)} to train on: lower them in the profile."
+        )
     return DistillationTrainer(
         model=model,
         args=TrainingArguments(
-            output_dir=scratch,
+            output_dir=str(scratch),
             use_cpu=compute.device == "cpu",
-            bf16=compute.device != "cpu" and model.dtype == torch.bfloat16,
+            bf16=low_precision(model) == torch.bfloat16,
+            fp16=low_precision(model) == torch.float16,
             max_steps=optimization.max_steps,
-            per_device_train_batch_size=optimization.batch_size,
+            per_device_train_batch_size=share_of(optimization.batch_size, "`optimization.batch_size`"),
             gradient_accumulation_steps=optimization.gradient_accumulation_steps,
+            # A step's reports are drawn at random, and dealt by length into its forward passes and processes: little
+            # padding, and the same steps however they are divided.
+            train_sampling_strategy="batch_rebalance",
+            dataloader_drop_last=True,
+            ddp_find_unused_parameters=False,
             activation_checkpointing=optimization.gradient_checkpointing,
             activation_checkpointing_kwargs={"use_reentrant": False},
             learning_rate=optimization.learning_rate,
@@ -166,7 +243,9 @@ def make_trainer(
             max_grad_norm=training.max_grad_norm,
             logging_steps=training.log_every_steps,
             logging_first_step=True,
-            save_strategy="no",
+            save_strategy="no" if optimization.save_every_steps is None else "steps",
+            save_steps=optimization.save_every_steps or 1,
+            save_total_limit=1,
             report_to=[],
             remove_unused_columns=False,
             label_names=["labels"],

@@ -1,0 +1,415 @@
+"""What the benchmarks of training share: random models, trainers that step in turn, what a step allocates and costs."""
+
+import gc
+import logging
+import os
+import platform
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from importlib.metadata import version
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from peft import PeftModel
+from torch import Tensor
+from torch.profiler import ProfilerActivity, profile
+from transformers import (
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PrinterCallback,
+    ProgressCallback,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+    set_seed,
+)
+from transformers.utils import logging as transformers_logging
+
+from anamnesis.methods.losses import IGNORED, supervised_positions
+from anamnesis.methods.states import TeacherStates, keep_states, open_states
+from anamnesis.methods.teachers import Teacher, hidden_states_alone, make_teacher
+from anamnesis.modeling.adapters import add_student
+from anamnesis.modeling.loading import mixed_precision, obtain, save_base
+from anamnesis.modeling.pretraining import train_tokenizer
+from anamnesis.settings import Compute, Method, Model, Optimization, Training, Tuner
+from anamnesis.training.data import report_collator, supervised_counts
+from anamnesis.training.trainer import DistillationTrainer, make_trainer
+
+TUNER = Tuner(kind="lora", r=16, alpha=32.0, dropout=0.0, target_modules="all-linear")
+METHODS = {
+    "none": Method(teacher="none"),
+    "static": Method(teacher="static", kl_weight=1.0),
+    "ema": Method(teacher="ema", kl_weight=1.0, decay=0.99),
+}
+TRAINING = Training(
+    target="conclusion",
+    schedule="constant_with_warmup",
+    warmup_ratio=0.0,
+    weight_decay=0.0,
+    max_grad_norm=1.0,
+    # No logging between two measured steps.
+    log_every_steps=10**6,
+)
+LEARNING_RATE = 1e-4
+# glibc's mallopt(3) and torch: one heap that is never given back, in large pages.
+KEEPING = {
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(2**40),
+    "THP_MEM_ALLOC_ENABLE": "1",
+}
+# More than any benchmark asks for; a trainer is stopped by hand.
+MAX_STEPS = 10**5
+REPORTS_AT_ONCE = 16
+# Of the default corpus: the conclusion's part of a report's tokens.
+SUPERVISED_SHARE = 0.22
+
+
+# ---- Models and reports ---------------------------------------------------------------------------------------------
+
+
+def qwen2(
+    vocabulary: int, hidden: int, intermediate: int, layers: int, heads: int, key_value_heads: int
+) -> Qwen2Config:
+    """Qwen2-1.5B's configuration with other sizes."""
+    return Qwen2Config(
+        vocab_size=vocabulary,
+        hidden_size=hidden,
+        intermediate_size=intermediate,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=key_value_heads,
+        max_position_embeddings=131072,
+        rms_norm_eps=1e-6,
+        rope_parameters={"rope_type": "default", "rope_theta": 1e6},
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=0,
+        pad_token_id=0,
+    )
+
+
+def qwen2_1_5b(layers: int = 28) -> Qwen2Config:
+    """The real one, or with fewer of its layers."""
+    return qwen2(151936, hidden=1536, intermediate=8960, layers=layers, heads=12, key_value_heads=2)
+
+
+def random_base(
+    config: Qwen2Config, folder: Path, quantization: str, dtype: str, compute: Compute
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A model with random weights, in `folder`/base as the stage `base` would leave it. Returns it as obtained.
+
+    The weights are drawn and stored in bf16: a model of Qwen2-1.5B's size takes 3 GB in memory and on disk.
+    """
+    set_seed(0)
+    tokenizer = train_tokenizer(["Описание. Заключение: Bethesda"], vocab_size=300)
+    model = Qwen2ForCausalLM._from_config(config, dtype=torch.bfloat16)
+    save_base(model, tokenizer, folder / "source")
+    del model
+    gc.collect()
+    source = Model(source=str(folder / "source"), revision=None, quantization=quantization, dtype=dtype)
+    base, tokenizer = obtain(source, compute)
+    save_base(base, tokenizer, folder / "base")
+    return base, tokenizer
+
+
+def random_reports(count: int, length: int, vocabulary: int, share: float = SUPERVISED_SHARE) -> Dataset:
+    """Reports of random tokens, all of one length, with the loss on the last `share` of each."""
+    tokens = torch.randint(1, vocabulary, (count, length), generator=torch.Generator().manual_seed(0))
+    prompt = length - supervised_tokens(length, share)
+    rows = [
+        {"row": row, "input_ids": ids, "attention_mask": [1] * length, "labels": [IGNORED] * prompt + ids[prompt:]}
+        for row, ids in enumerate(tokens.tolist())
+    ]
+    return Dataset.from_list(rows)
+
+
+def supervised_tokens(length: int, share: float = SUPERVISED_SHARE) -> int:
+    return round(share * length)
+
+
+def student_and_teacher(
+    base: PreTrainedModel, method: Method, states: TeacherStates | None = None
+) -> tuple[PeftModel, Teacher | None]:
+    """As the stage `train` makes them."""
+    set_seed(0)
+    model = add_student(base, TUNER)
+    return model, make_teacher(method, model, TUNER, states)
+
+
+def project_trainer(
+    student: PeftModel,
+    teacher: Teacher | None,
+    tokenizer: PreTrainedTokenizerBase,
+    reports: Dataset,
+    method: Method,
+    batch: int,
+    compute: Compute,
+    scratch: Path,
+    checkpointing: bool = False,
+) -> DistillationTrainer:
+    """The trainer as the stage `train` makes it."""
+    optimization = Optimization(
+        max_steps=MAX_STEPS,
+        batch_size=batch,
+        gradient_accumulation_steps=1,
+        learning_rate=LEARNING_RATE,
+        max_length=len(reports[0]["input_ids"]),
+        gradient_checkpointing=checkpointing,
+        save_every_steps=None,
+    )
+    return make_trainer(student, tokenizer, reports, method, teacher, TRAINING, optimization, compute, 0, scratch, [])
+
+
+def cached_states(base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, reports: Dataset, folder: Path) -> Any:
+    """The bare base's states of all reports, written and opened as the stages `teacher` and `train` do."""
+    collate, counts = report_collator(tokenizer), supervised_counts(reports)
+
+    def chunks() -> Iterator[Tensor]:
+        for start in range(0, len(reports), REPORTS_AT_ONCE):
+            rows = range(start, min(start + REPORTS_AT_ONCE, len(reports)))
+            batch = collate([reports[row] for row in rows]).to(base.device)
+            with torch.no_grad(), mixed_precision(base):
+                yield hidden_states_alone(base, batch, supervised_positions(batch["labels"])).cpu()
+
+    keep_states(folder, counts, chunks(), max_bytes=1e12)
+    return open_states(folder, counts)
+
+
+# ---- Steps in turn --------------------------------------------------------------------------------------------------
+
+
+class InTurn(TrainerCallback):
+    """A trainer that makes one step when asked to, so that several can take turns in one process.
+
+    Each runs its own `train()` in a thread that waits between its steps. What is measured is everything from the
+    beginning of a step to its end: forward, loss, backward, clipping, optimizer, teacher, zeroing of gradients.
+    """
+
+    def __init__(self, trainer: Trainer, threads: int) -> None:
+        self.trainer = trainer
+        self._threads = threads
+        self._measure: AbstractContextManager[Any] | None = None
+        self._asked, self._ready = threading.Semaphore(0), threading.Semaphore(0)
+        self._error: Exception | None = None
+        for printer in (ProgressCallback, PrinterCallback):
+            trainer.remove_callback(printer)
+        trainer.add_callback(self)
+        self._thread = threading.Thread(target=self._train, daemon=True)
+
+    def step(self, measure: AbstractContextManager[Any]) -> None:
+        if not self._thread.is_alive():
+            self._thread.start()
+            self._wait()
+        self._measure = measure
+        self._asked.release()
+        self._wait()
+
+    def stop(self) -> None:
+        """Ends the training."""
+        self._measure = None
+        self._asked.release()
+        self._thread.join()
+
+    def _wait(self) -> None:
+        """Until the next step's batch is at hand."""
+        self._ready.acquire()
+        if self._error is not None:
+            raise self._error
+
+    def _train(self) -> None:
+        # The number of threads is a property of each thread that starts others.
+        torch.set_num_threads(self._threads)
+        try:
+            self.trainer.train()
+        except _StoppedError:
+            return
+        except Exception as error:
+            self._error = error
+        self._ready.release()
+
+    def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._ready.release()
+        self._asked.acquire()
+        if self._measure is None:
+            raise _StoppedError
+        self._measure.__enter__()
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        assert self._measure is not None
+        self._measure.__exit__(None, None, None)
+
+
+class _StoppedError(Exception):
+    """Leaves a trainer's loop."""
+
+
+# ---- What a step takes ----------------------------------------------------------------------------------------------
+
+
+class Seconds:
+    """What a block takes. On a GPU wall time until its work is done.
+
+    On a CPU the processor's time: with one thread it is the wall time of an idle machine, and another program on the
+    machine moves it less.
+    """
+
+    def __init__(self) -> None:
+        self.value = 0.0
+
+    def __enter__(self) -> "Seconds":
+        self._start = self._now()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.value = self._now() - self._start
+
+    def _now(self) -> float:
+        if not torch.cuda.is_available():
+            return time.process_time()
+        torch.cuda.synchronize()
+        return time.perf_counter()
+
+
+class PeakMemory:
+    """The most that a block allocates above what is allocated at its beginning, bytes, by torch's own allocators."""
+
+    def __init__(self) -> None:
+        self.value = 0
+
+    def __enter__(self) -> "PeakMemory":
+        if torch.cuda.is_available():
+            torch.cuda.reset_peak_memory_stats()
+            self._before = torch.cuda.memory_allocated()
+        else:
+            self._profile = profile(activities=[ProfilerActivity.CPU], profile_memory=True).__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if torch.cuda.is_available():
+            self.value = torch.cuda.max_memory_allocated() - self._before
+            return
+        self._profile.__exit__(None, None, None)
+        events = [e for e in self._profile.profiler.kineto_results.events() if e.name() == "[memory]"]
+        self.value = max(accumulate((e.nbytes() for e in sorted(events, key=lambda e: e.start_ns())), initial=0))
+
+
+class PeakResident:
+    """The most that the process holds in memory during a block, bytes, and the seconds that it takes (Linux)."""
+
+    def __enter__(self) -> "PeakResident":
+        # Sets the highest mark to the present: proc(5).
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+        self._start = time.perf_counter()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds = time.perf_counter() - self._start
+        self.value = process_memory("VmHWM")
+
+
+def process_memory(field: str) -> float:
+    """VmRSS or VmHWM, the present and the highest resident memory, bytes."""
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return next(int(line.split()[1]) * 1024.0 for line in lines if line.startswith(field))
+
+
+def resident_bytes(models: Iterable[torch.nn.Module], optimizer: Any) -> int:
+    """Of weights and of the optimizer's states, each storage once."""
+    weights = [tensor for model in models for tensor in model.state_dict().values()]
+    states = [value for state in optimizer.state.values() for value in state.values() if isinstance(value, Tensor)]
+    storages = (tensor.untyped_storage() for tensor in [*weights, *states])
+    return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
+
+
+def keep_freed_memory() -> None:
+    """Let a process keep what it frees on a CPU, as CUDA's allocator does; starts the program anew with this set.
+
+    Otherwise the kernel clears every large buffer again at every step, which counts most against those who need most:
+    the loops with all logits take two to three times as long.
+    """
+    if KEEPING.keys() - os.environ.keys():
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **KEEPING})
+
+
+def quiet() -> None:
+    """No bars, no warnings of libraries among the tables; the caller's own."""
+    warnings.filterwarnings("ignore")
+    logging.disable(logging.WARNING)
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    os.environ["KINETO_LOG_LEVEL"] = "99"
+
+
+# ---- What a step costs by count -------------------------------------------------------------------------------------
+
+
+def linear_layers(config: Qwen2Config) -> list[tuple[int, int]]:
+    """Inputs and outputs of query, key, value, output, gate, up and down of one layer."""
+    hidden, inner = config.hidden_size, config.intermediate_size
+    kv = hidden // config.num_attention_heads * config.num_key_value_heads
+    return [(hidden, n) for n in (hidden, kv, kv, hidden, inner, inner)] + [(inner, hidden)]
+
+
+def adapter_bytes(config: Qwen2Config) -> int:
+    """Of one adapter in fp32."""
+    return 4 * TUNER.r * config.num_hidden_layers * sum(i + o for i, o in linear_layers(config))
+
+
+def flops(
+    config: Qwen2Config, batch: int, length: int, supervised: int, method: str, checkpointing: bool = False
+) -> float:
+    """Floating-point operations of the matrix products that a step cannot do without (2 for each multiply-add).
+
+    Frozen weights have a forward product and one for the gradient of their input, none for their own; the first
+    layer's input needs no gradient. LoRA has both gradients. Attention looks back only; its backward has 2.5 times the
+    products of its forward. The head is applied to supervised positions. Norms, activations, softmax and the optimizer
+    have no products and are not counted, and neither is the embedding.
+
+    Args:
+        config: the model.
+        batch: reports in a step.
+        length: their tokens.
+        supervised: tokens under the loss of each.
+        method: none, static, cached (static with the teacher's states at hand) or ema.
+        checkpointing: each layer's forward is run again in the backward.
+    """
+    hidden, tokens, linear = config.hidden_size, batch * length, linear_layers(config)
+    frozen = 2 * tokens * sum(i * o for i, o in linear)
+    lora = 2 * tokens * TUNER.r * sum(i + o for i, o in linear)
+    attention = 2 * 2 * hidden * batch * length * (length + 1) / 2
+    first_input = 2 * tokens * sum(i * o + TUNER.r * i for i, o in linear[:3])
+    bare = config.num_hidden_layers * (frozen + attention)
+    forward = bare + config.num_hidden_layers * lora
+    backward = config.num_hidden_layers * (frozen + 2 * lora + 2.5 * attention) - first_input
+    head = 2 * batch * supervised * hidden * config.vocab_size
+    teacher = {"none": 0.0, "cached": head, "static": bare + head, "ema": forward + head}[method]
+    return forward + backward + 2 * head + (forward if checkpointing else 0.0) + teacher
+
+
+# ---- Tables ---------------------------------------------------------------------------------------------------------
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def versions() -> str:
+    """The machine and what ran on it."""
+    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers", "peft", "bitsandbytes"))
+    machine = f"{platform.machine()}, {os.cpu_count()} cores"
+    if torch.cuda.is_available():
+        machine = f"{torch.cuda.get_device_name()}, CUDA {torch.version.cuda}"
+    return f"{machine}; {packages}"

@@ -1,0 +1,181 @@
+"""Five-shot MMLU through lm-evaluation-harness: its Hugging Face model against the one that shares prefixes."""
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import click
+import torch
+import yaml
+from lm_eval.evaluator import evaluate
+from lm_eval.models.huggingface import HFLM
+from lm_eval.tasks import TaskManager
+from transformers import PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM, set_seed
+
+from anamnesis.evaluation.documents import read_mmlu_csv
+from anamnesis.evaluation.harness import FEWSHOT_SEED, language_model, run_task
+from anamnesis.evaluation.mmlu import HARNESS_MMLU, task_folders
+from anamnesis.modeling.pretraining import train_tokenizer
+
+GROUP = "benchmark"
+SUBJECTS = sorted(path.stem.removeprefix("mmlu_") for path in HARNESS_MMLU.glob("mmlu_*.yaml"))
+Log = dict[str, list[dict[str, Any]]]
+
+
+@dataclass
+class Seconds:
+    """Of one evaluation: all of it, its tokenizing, and its forward passes."""
+
+    total: float = 0.0
+    tokenizing: float = 0.0
+    forward: float = 0.0
+
+
+@click.command(help=__doc__)
+@click.option("--mmlu", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
+@click.option("--subjects", default=12, show_default=True, help="Taken evenly from the 57.")
+@click.option("--questions", default=30, show_default=True, help="Of each subject.")
+@click.option("--batch-size", default=16, show_default=True)
+@click.option("--vocab", type=int, help="Size of the output head; without it the tokenizer's.")
+@click.option("--threads", default=1, show_default=True)
+def main(mmlu: Path, subjects: int, questions: int, batch_size: int, vocab: int | None, threads: int) -> None:
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    torch.set_num_threads(threads)
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)
+    tokenizer = train_tokenizer(worked_examples(mmlu), vocab_size=4096)
+    model = random_model(tokenizer, vocab or len(tokenizer))
+    chosen = SUBJECTS[:: max(1, len(SUBJECTS) // subjects)][:subjects]
+    stock = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=batch_size, softmax_dtype="float32")
+    ours = language_model(model, tokenizer, batch_size)
+
+    with folders_with_group(mmlu, chosen) as folders:
+
+        def by_harness(limit: int) -> Log:
+            return evaluate_plainly(stock, folders, limit)
+
+        def by_run_task(limit: int) -> Log:
+            measured = run_task(ours, GROUP, folders, {}, limit, num_fewshot=5)
+            return {} if measured is None else dict(measured.questions)
+
+        by_harness(1)
+        # One question of each subject, so that libraries are loaded; what it remembers of them is little.
+        by_run_task(1)
+        theirs, stock_log = timed(stock, lambda: by_harness(questions))
+        first, ours_log = timed(ours, lambda: by_run_task(questions))
+        second, _ = timed(ours, lambda: by_run_task(questions))
+
+    print(f"{len(chosen)} subjects, {sum(map(len, ours_log.values()))} questions, five-shot; batch size {batch_size}, ")
+    print(f"vocabulary {model.config.vocab_size}, {threads} thread(s).\n")
+    print(
+        "| seconds | HFLM | shared prefix | times faster | second adapter | times faster |\n|---|---|---|---|---|---|"
+    )
+    rows: list[tuple[str, Callable[[Seconds], float]]] = [
+        ("tasks, templates, scores", lambda s: s.total - s.tokenizing - s.forward),
+        ("tokenizing", lambda s: s.tokenizing),
+        ("forward", lambda s: s.forward),
+        ("all", lambda s: s.total),
+    ]
+    for name, part in rows:
+        a, b, c = part(theirs), part(first), part(second)
+        print(f"| {name} | {a:.2f} | {b:.2f} | {a / b:.1f} | {c:.2f} | {a / c:.1f} |")
+    print("\n" + agreement(stock_log, ours_log))
+
+
+def worked_examples(mmlu: Path) -> Iterator[str]:
+    for subject in SUBJECTS:
+        for row in read_mmlu_csv(mmlu / "dev" / f"{subject}_dev.csv", subject):
+            yield "\n".join([row["question"], *row["choices"], "Answer: A B C D"])
+
+
+def random_model(tokenizer: PreTrainedTokenizerBase, vocab_size: int) -> Qwen2ForCausalLM:
+    """The tiny profile's shape with room for the longest prompts; weights large enough that answers differ."""
+    set_seed(0)
+    config = Qwen2Config(
+        vocab_size=vocab_size,
+        hidden_size=192,
+        intermediate_size=512,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=8192,
+        tie_word_embeddings=True,
+        initializer_range=0.1,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return Qwen2ForCausalLM(config).eval()
+
+
+@contextmanager
+def folders_with_group(mmlu: Path, subjects: list[str]) -> Iterator[list[Path]]:
+    """Task folders of the real MMLU, and a group of some of its subjects."""
+    with task_folders(str(mmlu)) as (_, folders), TemporaryDirectory() as scratch:
+        group = {"group": GROUP, "task": [f"mmlu_{subject}" for subject in subjects]}
+        (Path(scratch) / "group.yaml").write_text(yaml.safe_dump(group), encoding="utf-8")
+        yield [*folders, Path(scratch)]
+
+
+def evaluate_plainly(lm: HFLM, folders: list[Path], limit: int) -> Log:
+    """As one would call the harness, with its index limited to the folders (else 13 s more)."""
+    manager = TaskManager(include_path=[str(folder) for folder in folders], include_defaults=False)
+    loaded = manager.load([GROUP])
+    for leaf in loaded["tasks"].values():
+        leaf.set_config("num_fewshot", 5)
+        leaf.set_fewshot_seed(FEWSHOT_SEED)
+    output = evaluate(lm, task_dict=loaded, limit=limit, bootstrap_iters=0, log_samples=True)
+    log: Log = output["samples"]
+    return log
+
+
+def timed(lm: HFLM, run: Callable[[], Log]) -> tuple[Seconds, Log]:
+    """Run, and say where the time went."""
+    seconds = Seconds()
+    answers, tokens = lm.loglikelihood, lm._loglikelihood_tokens
+
+    def whole(*args: Any, **kwargs: Any) -> Any:
+        start, forward = time.perf_counter(), seconds.forward
+        result = answers(*args, **kwargs)
+        seconds.tokenizing += time.perf_counter() - start - (seconds.forward - forward)
+        return result
+
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        start = time.perf_counter()
+        result = tokens(*args, **kwargs)
+        seconds.forward += time.perf_counter() - start
+        return result
+
+    lm.loglikelihood, lm._loglikelihood_tokens = whole, forward
+    try:
+        start = time.perf_counter()
+        log = run()
+        seconds.total = time.perf_counter() - start
+    finally:
+        del lm.loglikelihood, lm._loglikelihood_tokens
+    return seconds, log
+
+
+def agreement(theirs: Log, ours: Log) -> str:
+    """What differs between two logs of the same questions."""
+    pairs = [
+        (a["filtered_resps"], b["filtered_resps"])
+        for task in theirs
+        for a, b in zip(theirs[task], ours[task], strict=True)
+    ]
+    same = sum(max(range(4), key=lambda i: a[i][0]) == max(range(4), key=lambda i: b[i][0]) for a, b in pairs)
+    greedy = sum([g for _, g in a] == [g for _, g in b] for a, b in pairs)
+    apart = max(abs(x - y) for a, b in pairs for (x, _), (y, _) in zip(a, b, strict=True))
+    return (
+        f"Identical predictions: {same} of {len(pairs)}; identical greedy flags: {greedy} of {len(pairs)}; "
+        f"largest difference of a log-likelihood: {apart:.1e}."
+    )
+
+
+if __name__ == "__main__":
+    main()

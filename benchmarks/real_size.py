@@ -1,0 +1,184 @@
+"""One step of `ema` at the real size of Qwen2-1.5B on a CPU: what it holds in memory, beside what a count says.
+
+The model has Qwen2-1.5B's configuration, random weights and a 4-bit base; it is obtained, saved, loaded and trained as
+the stages do it. The files (4 GB) are removed afterwards.
+"""
+
+import gc
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import click
+from transformers import Qwen2Config
+
+from anamnesis.compute import configure_compute
+from anamnesis.methods.losses import CHUNK_LOGITS
+from anamnesis.modeling.loading import load_base
+from anamnesis.settings import Compute
+from benchmarks._models import (
+    METHODS,
+    InTurn,
+    PeakMemory,
+    PeakResident,
+    adapter_bytes,
+    linear_layers,
+    process_memory,
+    project_trainer,
+    quiet,
+    qwen2_1_5b,
+    random_base,
+    random_reports,
+    resident_bytes,
+    student_and_teacher,
+    supervised_tokens,
+    table,
+    versions,
+)
+
+GB = 1e9
+LAYERS_INPUTS = "layers' inputs"
+CHUNK = "or, in the loss, a chunk of logits"
+
+
+def held(config: Qwen2Config, exact: int) -> dict[str, float]:
+    """Bytes between two steps of `ema`.
+
+    Args:
+        config: the model.
+        exact: bytes of a number in the parts that are not quantized (4 for fp32, 2 for bf16).
+    """
+    packed = config.num_hidden_layers * sum(i * o for i, o in linear_layers(config))
+    adapter = adapter_bytes(config)
+    return {
+        "4-bit weights": packed / 2,
+        # A byte for each block of 64 weights, and for 256 blocks a number in fp32.
+        "their constants": packed / 64 * (1 + 4 / 256),
+        "embedding, which is also the head": config.vocab_size * config.hidden_size * exact,
+        "student": adapter,
+        "teacher": adapter,
+        "AdamW's two averages": 2 * adapter,
+    }
+
+
+def taken(config: Qwen2Config, batch: int, length: int, exact: int) -> dict[str, float]:
+    """Bytes above that at the two places where a step can be highest; arguments as in `held`.
+
+    In a layer's backward: the inputs of all layers, kept for recomputation; what one layer's forward keeps (three
+    vectors of the inner width and one between, at seven places of the hidden width, and keys and values for every
+    head); the gradients in flight, of one vector of the inner width for the output and two for the inputs; a weight
+    matrix unpacked; the adapter's gradients. In the loss: the inputs of all layers and a chunk of logits.
+    """
+    tokens, hidden, inner = batch * length, config.hidden_size, config.intermediate_size
+    inputs = config.num_hidden_layers * tokens * hidden * exact
+    chunk = min(CHUNK_LOGITS, 2 * batch * supervised_tokens(length) * config.vocab_size)
+    return {
+        LAYERS_INPUTS: inputs,
+        "one layer's activations": tokens * (4 * inner + 9 * hidden) * exact,
+        "their gradients": tokens * 3 * inner * exact,
+        "one weight matrix unpacked": hidden * inner * exact,
+        "the adapter's gradients": adapter_bytes(config),
+        # In fp32, and as they come from a product in a lower precision.
+        CHUNK: chunk * (4.0 if exact == 4 else 4.0 + exact),
+    }
+
+
+class Phases:
+    """One phase after the other."""
+
+    def __init__(self) -> None:
+        self.done: dict[str, PeakResident] = {}
+        self._running: PeakResident | None = None
+
+    def begin(self, name: str | None) -> None:
+        """Ends the phase before; None begins none."""
+        if self._running is not None:
+            self._running.__exit__()
+        self._running = None if name is None else PeakResident().__enter__()
+        if self._running is not None:
+            self.done[name] = self._running
+
+    def between(self, before: str, function: Callable[..., Any], after: str) -> Callable[..., Any]:
+        """`function`, during which the phase is `before`, and from then on `after`."""
+
+        def within(*args: Any, **kwargs: Any) -> Any:
+            self.begin(before)
+            result = function(*args, **kwargs)
+            self.begin(after)
+            return result
+
+        return within
+
+    def __enter__(self) -> "Phases":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.begin(None)
+
+
+@click.command(help=__doc__)
+@click.option("--batch", default=1, show_default=True, help="Reports in the step.")
+@click.option("--length", default=512, show_default=True, help="Tokens of a report.")
+@click.option("--layers", default=28, show_default=True, help="Fewer are quicker.")
+@click.option("--threads", default=2, show_default=True)
+@click.option("--folder", type=click.Path(exists=True, file_okay=False), help="Where there are 5 GB for a while.")
+def main(batch: int, length: int, layers: int, threads: int, folder: str | None) -> None:
+    quiet()
+    config = qwen2_1_5b(layers)
+    compute = Compute(device="cpu", threads=threads)
+    configure_compute(compute)
+    libraries = process_memory("VmRSS")
+    phases, peak = Phases(), PeakMemory()
+    with TemporaryDirectory(dir=folder) as temporary:
+        phases.begin("make, quantize, save")
+        random_base(config, Path(temporary), "nf4", "float32", compute)
+        gc.collect()
+        phases.begin("load, add both adapters")
+        base, tokenizer = load_base(Path(temporary) / "base", compute)
+        reports = random_reports(batch, length, config.vocab_size)
+        ema, scratch = METHODS["ema"], Path(temporary) / "scratch"
+        model, teacher = student_and_teacher(base, ema)
+        trainer = project_trainer(model, teacher, tokenizer, reports, ema, batch, compute, scratch, checkpointing=True)
+        phases.begin(None)
+        watched = (
+            (teacher, "hidden_states", "step: teacher's forward", "step: student's forward, loss"),
+            (trainer.accelerator, "backward", "step: backward", "step: optimizer, average"),
+        )
+        for owner, name, during, after in watched:
+            setattr(owner, name, phases.between(during, getattr(owner, name), after))
+        contestant = InTurn(trainer, threads)
+        contestant.step(phases)
+        rows = [[name, f"{of.seconds:.0f}", f"{(of.value - libraries) / GB:.2f}"] for name, of in phases.done.items()]
+        contestant.step(peak)
+        resident = resident_bytes([trainer.model], trainer.optimizer)
+        contestant.stop()
+
+    print(f"{versions()}; {threads} threads, fp32 on nf4, {layers} layers, batch {batch} x {length}\n")
+    print(f"Resident memory above the libraries' {libraries / GB:.2f} GB:\n")
+    print(table(["phase", "s", "highest GB"], rows))
+    print(f"\n{table(['GB', 'here', '8 x 1,024 in bf16'], counted(config, batch, length, resident, peak.value))}")
+
+
+def counted(config: Qwen2Config, batch: int, length: int, resident: int, peak: int) -> Iterator[list[str]]:
+    """The count for the step that was run with what was measured, and the count for the full size on a GPU."""
+    shapes = [(batch, length, 4), (8, 1024, 2)]
+    between = [held(config, exact) for *_, exact in shapes]
+    above = [taken(config, *shape) for shape in shapes]
+    for parts, sums in ((between, [sum(p.values()) for p in between]), (above, [highest(p) for p in above])):
+        for name in parts[0]:
+            yield [name, *(f"{part[name] / GB:.3f}" for part in parts)]
+        yield ["**between steps**" if parts is between else "**above that, at most**", *(f"{s / GB:.3f}" for s in sums)]
+        yield ["measured", f"{(resident if parts is between else peak) / GB:.3f}", ""]
+    yield ["**together**", *(f"{(sum(b.values()) + highest(a)) / GB:.2f}" for b, a in zip(between, above, strict=True))]
+    yield ["measured", f"{(resident + peak) / GB:.2f}", ""]
+
+
+def highest(parts: dict[str, float]) -> float:
+    """In the loss or in a layer's backward, whichever is more; both hold the layers' inputs."""
+    inputs, chunk = parts[LAYERS_INPUTS], parts[CHUNK]
+    return inputs + max(chunk, sum(parts.values()) - inputs - chunk)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,245 @@
+"""Log-likelihoods at their price: what prompts share is computed once, and the output head runs where it is read."""
+
+import inspect
+import math
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from lm_eval.api.registry import register_model
+from peft import PeftModel
+from torch import Tensor, nn
+from tqdm import tqdm
+from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
+
+from anamnesis.evaluation.encoding import LineEncoder
+from anamnesis.evaluation.prefixes import group_by_prefix
+from anamnesis.evaluation.stock import Answer, Request, StockLM
+
+# Logits held at a time, numbers: 128 MB in fp32.
+LOGITS = 2**25
+# Padding that a batch may hold, tokens: about what another forward pass costs.
+PADDING = 512
+
+
+@dataclass
+class Past:
+    """What the decoder has read: of every row the keys and values, which of them are real, and how many."""
+
+    cache: DynamicCache
+    mask: Tensor  # (rows, tokens), 1 where a token was read, 0 where the row was padded.
+    lengths: Tensor  # (rows, 1)
+
+    def select(self, rows: Sequence[int]) -> "Past":
+        """These rows, in a cache of its own: the decoder appends to what it is given."""
+        at = torch.tensor(rows, device=self.mask.device)
+        cache = DynamicCache()
+        for layer in self.cache.layers:
+            chosen = DynamicLayer()
+            chosen.lazy_initialization(layer.keys, layer.values)
+            if len(layer.keys) == 1:
+                chosen.keys = layer.keys.expand(len(rows), -1, -1, -1)
+                chosen.values = layer.values.expand(len(rows), -1, -1, -1)
+            else:
+                chosen.keys, chosen.values = layer.keys[at], layer.values[at]
+            cache.layers.append(chosen)
+        return Past(cache, self.mask[at], self.lengths[at])
+
+
+@register_model("anamnesis-shared-prefix")
+class SharedPrefixLM(StockLM):
+    """The harness's Hugging Face model with the same answers for less work.
+
+    HFLM reads every prompt from its first token and turns every position into logits. Of five-shot MMLU 83 % of the
+    tokens are worked examples that a subject's questions share, and one position of about 700 is read. Here
+
+    1. a prefix that many contexts share is read once, and its keys and values kept;
+    2. the rest of every distinct context is read once, in batches, after that prefix; its last hidden state gives the
+       probability of the first token of each of its continuations;
+    3. longer continuations are read after their context's keys and values.
+
+    What this cannot do - a model whose past is not keys and values of every token, or whose logits are not its output
+    head on the last hidden states; a request that is too long and has to be cut - goes to HFLM. So does generation.
+    """
+
+    def __init__(self, *args: Any, softmax_dtype: str | torch.dtype = "float32", **kwargs: Any) -> None:
+        super().__init__(*args, softmax_dtype=softmax_dtype, **kwargs)
+        self._encoder = LineEncoder(self.tokenizer, super().tok_encode)
+
+    def tok_encode(
+        self, string: str, add_special_tokens: bool | None = None, left_truncate_len: int | None = None, **_: Any
+    ) -> list[int]:
+        tokens = self._encoder(string, add_special_tokens)
+        return tokens[-left_truncate_len:] if left_truncate_len else tokens
+
+    def _loglikelihood_tokens(
+        self, requests: list[Request], disable_tqdm: bool = False, override_bs: int | None = None
+    ) -> list[Answer]:
+        theirs = self.cut(requests) if self.applies else list(range(len(requests)))
+        ours = sorted(set(range(len(requests))) - set(theirs))
+        answers = dict(zip(ours, self._answers([requests[i] for i in ours], disable_tqdm), strict=True))
+        if theirs:
+            stock = super()._loglikelihood_tokens([requests[i] for i in theirs], disable_tqdm, override_bs)
+            answers |= dict(zip(theirs, stock, strict=True))
+        return [answers[i] for i in range(len(requests))]
+
+    # ---- The three steps -----------------------------------------------------------------------------------------
+
+    def _answers(self, requests: Sequence[Request], disable_tqdm: bool) -> list[Answer]:
+        by_context: dict[tuple[int, ...], list[int]] = {}
+        for index, (_, context, _) in enumerate(requests):
+            by_context.setdefault(tuple(context), []).append(index)
+        contexts = list(by_context)
+        answers: dict[int, Answer] = {}
+        bar = tqdm(total=len(requests), disable=disable_tqdm or self.rank != 0, desc="Running loglikelihood requests")
+        with self._inference():
+            for group in group_by_prefix(contexts) if contexts else []:
+                prefix = self._prefix(contexts[group.members[0]][: group.length])
+                lengths = [len(contexts[member]) for member in group.members]
+                for batch in _batches(group.members, lengths, self.batch_size):
+                    asked = [[requests[i] for i in by_context[contexts[member]]] for member in batch]
+                    rests = [contexts[member][group.length :] for member in batch]
+                    found = iter(self._after(prefix, rests, asked))
+                    for index in (i for member in batch for i in by_context[contexts[member]]):
+                        answers[index] = next(found)
+                        if (texts := requests[index][0]) is not None:
+                            self.cache_hook.add_partial("loglikelihood", texts, answers[index])
+                        bar.update(1)
+        bar.close()
+        return [answers[index] for index in range(len(requests))]
+
+    def _prefix(self, tokens: Sequence[int]) -> Past | None:
+        return self._read([tokens], None)[1] if tokens else None
+
+    def _after(
+        self, prefix: Past | None, contexts: Sequence[Sequence[int]], asked: Sequence[Sequence[Request]]
+    ) -> list[Answer]:
+        """Answers to what is asked after each context, context by context; `contexts` are what follows the prefix."""
+        hidden, past = self._read(contexts, prefix and prefix.select([0] * len(contexts)))
+        last = hidden[torch.arange(len(contexts)), torch.tensor([len(context) - 1 for context in contexts])]
+        flat = [(row, request[2]) for row, requests in enumerate(asked) for request in requests]
+        answers = self._score(last, [row for row, _ in flat], [tokens[0] for _, tokens in flat])
+        longer = [i for i, (_, tokens) in enumerate(flat) if len(tokens) > 1]
+        for batch in _batches(longer, [len(flat[i][1]) for i in longer], self.batch_size):
+            fed = [flat[i][1][:-1] for i in batch]
+            hidden, _ = self._read(fed, past.select([flat[i][0] for i in batch]))
+            states = torch.cat([row[: len(tokens)] for row, tokens in zip(hidden, fed, strict=True)])
+            read = iter(self._score(states, range(len(states)), [token for i in batch for token in flat[i][1][1:]]))
+            for i in batch:
+                parts = [answers[i], *(next(read) for _ in flat[i][1][1:])]
+                answers[i] = (math.fsum(part[0] for part in parts), all(part[1] for part in parts))
+        return answers
+
+    def _read(self, rows: Sequence[Sequence[int]], past: Past | None) -> tuple[Tensor, Past]:
+        """Last hidden states (rows, longest row, hidden size) after `past`, and the new past. Rows are padded right."""
+        longest = max(map(len, rows))
+        tokens = torch.tensor([[*row, *[0] * (longest - len(row))] for row in rows], device=self.device)
+        real = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows], device=self.device)
+        if past is None:
+            past = Past(DynamicCache(config=self._decoder.config), real[:, :0], real.new_zeros(len(rows), 1))
+        mask = torch.cat([past.mask, real], dim=1)
+        output = self._decoder(
+            input_ids=tokens,
+            attention_mask=mask,
+            # Padding repeats the row's last position, so that none lies beyond the model's.
+            position_ids=(past.lengths + real.cumsum(dim=1) - 1).clamp(min=0),
+            past_key_values=past.cache,
+            use_cache=True,
+        )
+        lengths = past.lengths + real.sum(dim=1, keepdim=True)
+        return output.last_hidden_state, Past(output.past_key_values, mask, lengths)
+
+    def _score(self, states: Tensor, rows: Sequence[int], tokens: Sequence[int]) -> list[Answer]:
+        """Log-probability of `tokens[i]` after `states[rows[i]]`, and whether it is the most probable token.
+
+        Args:
+            states: hidden states, (positions, hidden size).
+            rows: ascending.
+            tokens: as many as rows.
+        """
+        answers: list[Answer] = []
+        step = max(1, LOGITS // self._head.out_features)
+        for start in range(0, len(states), step):
+            logits = self._head(states[start : start + step])
+            log_p = F.log_softmax(logits, dim=-1, dtype=self.softmax_dtype)
+            here = slice(bisect_left(rows, start), bisect_left(rows, start + step))
+            row = torch.tensor(rows[here], device=log_p.device, dtype=torch.long) - start
+            token = torch.tensor(tokens[here], device=log_p.device, dtype=torch.long)
+            greedy = log_p.argmax(dim=-1)[row] == token
+            answers += zip(log_p[row, token].tolist(), greedy.tolist(), strict=True)
+        return answers
+
+    # ---- The model -----------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _decoder(self) -> nn.Module:
+        """The model below its output head; the active adapter is in it."""
+        model = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
+        decoder: nn.Module = model.get_decoder()
+        return decoder
+
+    @cached_property
+    def _head(self) -> nn.Linear:
+        head: nn.Linear = self.model.get_output_embeddings()
+        return head
+
+    @cached_property
+    def applies(self) -> bool:
+        """Whether this model can be read in steps, found out on eight tokens and remembered for all its adapters."""
+        if self.backend != "causal" or not isinstance(self.batch_size, int) or not isinstance(self._head, nn.Linear):
+            return False
+        if (
+            not {"attention_mask", "position_ids", "past_key_values"}
+            <= inspect.signature(self._decoder.forward).parameters.keys()
+        ):
+            return False
+        tokens = torch.arange(1, 9, device=self.device)[None]
+        with self._inference():
+            whole = self._decoder(input_ids=tokens, use_cache=True)
+            cache = whole.past_key_values
+            if type(cache) is not DynamicCache:
+                return False
+            if any(type(layer) is not DynamicLayer or not layer.is_initialized for layer in cache.layers):
+                return False
+            # The same computation twice, unless something is done to the logits (capped in Gemma 2) or to the prompt
+            # (virtual tokens).
+            logits, ours = self._model_call(tokens), self._head(whole.last_hidden_state)
+            if logits.shape != ours.shape or not torch.allclose(logits, ours, rtol=1e-5, atol=0):
+                return False
+            # With a prefix, padding beside a longer row, and the padding's gap before a continuation.
+            one, two, three = tokens[0].split([3, 2, 3])
+            prefix = self._read([one.tolist()], None)[1]
+            past = self._read([two.tolist(), tokens[0].tolist()], prefix.select([0, 0]))[1]
+            stepwise = self._read([three.tolist()], past.select([0]))[0][0]
+            difference = (stepwise - whole.last_hidden_state[0, 5:]).norm() / stepwise.norm()
+        # Rounding differs between the two; a wrong position or a wrong mask is far above it.
+        return bool(difference < torch.finfo(stepwise.dtype).eps ** 0.5)
+
+    @contextmanager
+    def _inference(self) -> Iterator[None]:
+        """As HFLM calls the model."""
+        mixed = self.mixed_precision_dtype
+        with torch.no_grad(), torch.autocast(self.device.type, dtype=mixed, enabled=mixed is not None):
+            yield
+
+
+def _batches(members: Sequence[int], lengths: Sequence[int], size: int) -> Iterator[list[int]]:
+    """At most `size` members of similar length each, the longest first."""
+    batch: list[int] = []
+    longest = padding = 0
+    for length, member in sorted(zip(lengths, members, strict=True), reverse=True):
+        padding += longest - length
+        if batch and (len(batch) == size or padding > PADDING):
+            yield batch
+            batch = []
+        if not batch:
+            longest, padding = length, 0
+        batch.append(member)
+    if batch:
+        yield batch

@@ -1,0 +1,42 @@
+"""The harness's own model, which also counts the prompts it cuts."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from lm_eval.models.huggingface import HFLM
+
+# (context and continuation, None for a window of a long text), context tokens, continuation tokens.
+Request = tuple[tuple[str, str] | None, list[int], list[int]]
+# Log-probability of the continuation, and whether it is what greedy decoding gives.
+Answer = tuple[float, bool]
+
+log = logging.getLogger(__name__)
+
+
+class StockLM(HFLM):
+    """HFLM cuts a prompt that is too long from the left and says so for every request; here it is counted.
+
+    `truncated` is the number of prompts (not of their choices) cut so far.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.truncated = 0
+
+    def cut(self, requests: Sequence[Request]) -> list[int]:
+        """Which requests are longer than the model; a continuation's last token is read off and not fed."""
+        longest = self.max_length + 1
+        return [
+            i for i, (_, context, continuation) in enumerate(requests) if len(context) + len(continuation) > longest
+        ]
+
+    def _loglikelihood_tokens(
+        self, requests: list[Request], disable_tqdm: bool = False, override_bs: int | None = None
+    ) -> list[Answer]:
+        prompts = len({tuple(requests[i][1]) for i in self.cut(requests)})
+        if prompts:
+            self.truncated += prompts
+            log.warning("%d prompts are longer than the model's %d tokens: cut from the left", prompts, self.max_length)
+        answers: list[Answer] = super()._loglikelihood_tokens(requests, disable_tqdm, override_bs)
+        return answers

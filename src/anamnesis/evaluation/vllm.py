@@ -1,0 +1,43 @@
+"""The harness's vLLM model over a saved base and its saved adapters."""
+
+import importlib.util
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from accelerate import PartialState
+from lm_eval.api.model import TemplateLM
+
+from anamnesis.errors import InputError
+from anamnesis.files import read_json
+
+
+def vllm_models(base: Path, adapters: Mapping[str, Path | None], batch_size: int) -> Iterator[tuple[str, TemplateLM]]:
+    """Each adapter (None: the base alone) by name, on one engine that is switched: measure one, then take the next.
+
+    Raises:
+        InputError: vllm is not installed, or there are several processes.
+    """
+    if importlib.util.find_spec("vllm") is None:
+        raise InputError(
+            "`evaluation.backend` is vllm, and it is not installed: pip install vllm, or set it to shared_prefix."
+        )
+    if PartialState().num_processes > 1:
+        raise InputError("`evaluation.backend` vllm is one process: set `launch` to python, or the backend to another.")
+    from lm_eval.models.vllm_causallms import VLLM
+    from vllm.lora.request import LoRARequest
+
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)
+    folders = [folder for folder in adapters.values() if folder is not None]
+    ranks = [read_json(folder / "adapter_config.json")["r"] for folder in folders]
+    # vLLM takes powers of two from 8 on.
+    longest = max([8, *(1 << (rank - 1).bit_length() for rank in ranks)])
+    lm = VLLM(
+        pretrained=str(base),
+        batch_size=batch_size,
+        lora_local_path=str(folders[0]) if folders else None,
+        max_lora_rank=longest,
+    )
+    for number, (name, folder) in enumerate(adapters.items(), start=1):
+        lm.lora_request = None if folder is None else LoRARequest(name, number, str(folder))
+        yield name, lm

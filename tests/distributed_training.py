@@ -1,0 +1,56 @@
+"""One process of a small EMA training, for test_training to start several of; writes the curve to a file."""
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+from transformers import set_seed
+
+from anamnesis.compute import configure_compute, is_main_process
+from anamnesis.methods.teachers import make_teacher
+from anamnesis.modeling.adapters import STUDENT, TEACHER, add_student, tensors
+from anamnesis.modeling.pretraining import train_tokenizer
+from anamnesis.settings import Method, Optimization
+from anamnesis.training.data import encode_reports
+from anamnesis.training.trainer import check_processes_agree, make_trainer
+from tests.conftest import CPU, HEADINGS, TRAINING, TUNER, random_qwen2
+
+OPTIMIZATION = Optimization(
+    max_steps=6,
+    batch_size=4,
+    gradient_accumulation_steps=2,
+    learning_rate=1e-2,
+    max_length=256,
+    gradient_checkpointing=True,
+    save_every_steps=None,
+)
+METHOD = Method(teacher="ema", kl_weight=1.0, decay=0.5)
+
+
+def main(output: Path, disturb: bool) -> None:
+    configure_compute(CPU)
+    reports = [
+        {"description": f"Узел {i} мм" + ", коллоид" * (i % 4), "category": "II", "conclusion": "Контроль." * (i % 3)}
+        for i in range(24)
+    ]
+    tokenizer = train_tokenizer([report["description"] for report in reports], vocab_size=300)
+    encoded = encode_reports(reports, HEADINGS, tokenizer, "conclusion", OPTIMIZATION.max_length)
+    base = random_qwen2(tokenizer)
+    set_seed(0)
+    model = add_student(base, TUNER)
+    teacher = make_teacher(METHOD, model, TUNER, None)
+    trainer = make_trainer(
+        model, tokenizer, encoded, METHOD, teacher, TRAINING, OPTIMIZATION, CPU, 0, output.parent / "scratch", []
+    )
+    trainer.train()
+    if disturb and not is_main_process():
+        with torch.no_grad():
+            tensors(model, TEACHER)[0][0, 0] += 1e-6
+    check_processes_agree(model, [STUDENT, TEACHER])
+    if is_main_process():
+        output.write_text(json.dumps([row for row in trainer.state.log_history if "ce_nats" in row]))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), "--disturb" in sys.argv)

@@ -1,0 +1,46 @@
+"""Devices and processes: what is asked for and cannot be had stops with a sentence."""
+
+import pytest
+import torch
+from accelerate import PartialState
+
+from anamnesis.compute import configure_compute, device_of_this_process, share_of
+from anamnesis.settings import Compute, SettingsError
+from tests.conftest import CPU
+
+GPU = Compute(device="cuda", threads=1)
+
+
+def test_a_cpu_is_one_process_with_the_threads_asked_for() -> None:
+    configure_compute(Compute(device="cpu", threads=2))
+    assert torch.get_num_threads() == 2
+    assert device_of_this_process(CPU) == torch.device("cpu")
+    assert share_of(8, "`batch`") == 8
+
+
+def test_a_missing_gpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SettingsError, match="this machine has no CUDA device"):
+        configure_compute(GPU)
+
+
+def test_one_process_does_not_spread_over_several_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainer would: by DataParallel, with another batch than the profile's."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    with pytest.raises(SettingsError, match="`launch` to torchrun --nproc-per-node 4"):
+        configure_compute(GPU)
+
+
+def test_fsdp_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(SettingsError, match="trained with DDP"):
+        configure_compute(CPU)
+
+
+def test_a_batch_that_cannot_be_divided_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    configure_compute(CPU)
+    monkeypatch.setitem(PartialState._shared_state, "num_processes", 3)
+    with pytest.raises(SettingsError, match="`batch` is 8 and cannot be divided among 3 processes"):
+        share_of(8, "`batch`")

@@ -1,0 +1,647 @@
+"""The shared-prefix model answers what the harness's own does, to rounding; and what goes around it."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import types
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from accelerate import PartialState
+from hypothesis import given
+from hypothesis import strategies as st
+from lm_eval.api.instance import Instance
+from lm_eval.api.registry import get_model
+from lm_eval.utils import env as jinja
+from peft import PrefixTuningConfig, PromptTuningConfig, get_peft_model
+from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+    Qwen2ForCausalLM,
+    set_seed,
+)
+
+import stages._evaluate
+from anamnesis.errors import InputError
+from anamnesis.evaluation.documents import read_mmlu_csv
+from anamnesis.evaluation.domain import evaluate_domain
+from anamnesis.evaluation.encoding import LineEncoder
+from anamnesis.evaluation.harness import TASKS, language_model, run_task
+from anamnesis.evaluation.mmlu import evaluate_mmlu, task_folders
+from anamnesis.evaluation.prefixes import group_by_prefix
+from anamnesis.evaluation.shared_prefix import Past, SharedPrefixLM
+from anamnesis.evaluation.stock import StockLM
+from anamnesis.evaluation.vllm import vllm_models
+from anamnesis.files import write_jsonl
+from anamnesis.modeling.adapters import STUDENT, TEACHER, add_student, add_teacher, save_adapter, tensors
+from anamnesis.modeling.loading import load_base, obtain, save_base
+from anamnesis.modeling.pretraining import train_tokenizer
+from anamnesis.settings import Model
+from tests.conftest import CPU, ROOT, TUNER, random_qwen2
+from tests.test_evaluation import CORPUS, evaluation, small_exam
+
+MMLU = ROOT.parent / "shared" / "data" / "mmlu"
+LETTERS = [f" {letter}" for letter in "ABCD"]
+# One token each, here.
+DIGITS = ["0", "1", "2", "3"]
+TEXTS = [" II", " III", " V: контроль через 6 мес.", " нет", " есть\nкартина коллоидного узла"]
+
+
+def question(subject: int, number: int) -> str:
+    lines = [f"Вопрос {number}: узел {subject} мм, группы по {number * 7 % 11}?" + " Да." * (number % 5)]
+    return "\n".join([*lines, *(f"{letter}. {number + i} мм" for i, letter in enumerate("ABCD")), "Answer:"])
+
+
+def prompts(subjects: int = 3, questions: int = 8) -> list[str]:
+    """Five worked examples of each subject before each of its questions, as MMLU has them."""
+    examples = [
+        f"Вопросы об узле номер {subject}.\n\n"
+        + "".join(f"{question(subject, 20 + i)} {'ABCD'[i % 4]}\n\n" for i in range(5))
+        for subject in range(subjects)
+    ]
+    return [examples[s] + question(s, number) for s in range(subjects) for number in range(questions)]
+
+
+def requests(pairs: Sequence[tuple[str, str]]) -> list[Instance]:
+    return [Instance("loglikelihood", {}, pair, 0, ("task", 0, 1)) for pair in pairs]
+
+
+def answers(lm: StockLM, pairs: Sequence[tuple[str, str]]) -> list[tuple[float, bool]]:
+    found: list[tuple[float, bool]] = lm.loglikelihood(requests(pairs), disable_tqdm=True)
+    return found
+
+
+def with_choices(contexts: Sequence[str], choices: Sequence[str]) -> list[tuple[str, str]]:
+    return [(context, choice) for context in contexts for choice in choices]
+
+
+def assert_same(ours: Sequence[tuple[float, bool]], theirs: Sequence[tuple[float, bool]], choices: int = 1) -> None:
+    """Greedy flags, the most probable of every `choices` neighbours, and log-likelihoods, to fp32 rounding."""
+    assert [greedy for _, greedy in ours] == [greedy for _, greedy in theirs]
+    best = [
+        [max(range(choices), key=lambda i: found[start + i][0]) for start in range(0, len(found), choices)]
+        for found in (ours, theirs)
+    ]
+    assert best[0] == best[1]
+    assert [ll for ll, _ in ours] == pytest.approx([ll for ll, _ in theirs], abs=5e-5, rel=1e-6)
+
+
+def pair_of(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, batch_size: int = 7
+) -> tuple[SharedPrefixLM, StockLM]:
+    ours = language_model(model, tokenizer, batch_size, "shared_prefix")
+    assert isinstance(ours, SharedPrefixLM)
+    theirs = language_model(model, tokenizer, batch_size, "hf")
+    assert not isinstance(theirs, SharedPrefixLM)
+    return ours, theirs
+
+
+@pytest.fixture
+def model(tokenizer: PreTrainedTokenizerBase) -> Qwen2ForCausalLM:
+    return random_qwen2(tokenizer, max_position_embeddings=4096)
+
+
+# ---- Equality with the harness's own model -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 64])
+@pytest.mark.parametrize("choices", [LETTERS, TEXTS], ids=["letters", "texts"])
+def test_five_shot_answers_are_the_harness_own(
+    model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase, batch_size: int, choices: list[str]
+) -> None:
+    ours, theirs = pair_of(model, tokenizer, batch_size)
+    asked = with_choices(prompts(), choices)
+    assert_same(answers(ours, asked), answers(theirs, asked), choices=len(choices))
+    assert ours.applies
+
+
+def drop_a_token_of_the_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = SharedPrefixLM._prefix
+    monkeypatch.setattr(SharedPrefixLM, "_prefix", lambda self, tokens: original(self, tokens[:-1]))
+
+
+def show_the_padding(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = Past.select
+
+    def select(self: Past, rows: Sequence[int]) -> Past:
+        past = original(self, rows)
+        return replace(past, mask=torch.ones_like(past.mask))
+
+    monkeypatch.setattr(Past, "select", select)
+
+
+def forget_the_positions(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = Past.select
+
+    def select(self: Past, rows: Sequence[int]) -> Past:
+        past = original(self, rows)
+        return replace(past, lengths=past.lengths + 1)
+
+    monkeypatch.setattr(Past, "select", select)
+
+
+@pytest.mark.parametrize("spoil", [drop_a_token_of_the_prefix, show_the_padding, forget_the_positions])
+def test_the_comparison_notices_a_mistake(
+    model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase, monkeypatch: pytest.MonkeyPatch, spoil: Any
+) -> None:
+    """Otherwise the other tests here would say nothing."""
+    ours, theirs = pair_of(model, tokenizer)
+    assert ours.applies
+    asked = with_choices(prompts(), TEXTS)
+    assert_same(answers(ours, asked), answers(theirs, asked))
+    spoil(monkeypatch)
+    with pytest.raises(AssertionError):
+        assert_same(answers(ours, asked), answers(theirs, asked))
+    # The model's own check would have sent it to HFLM.
+    if spoil is not drop_a_token_of_the_prefix:
+        assert not SharedPrefixLM(pretrained=model, tokenizer=tokenizer, batch_size=7).applies
+
+
+def test_the_work_is_a_small_part_of_the_harness_own(
+    model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    fed: list[int] = []
+    model.model.register_forward_pre_hook(
+        lambda _, __, kwargs: fed.append(kwargs["input_ids"].numel()), with_kwargs=True
+    )
+    headed: list[int] = []
+    model.lm_head.register_forward_pre_hook(lambda _, inputs: headed.append(inputs[0].shape[:-1].numel()))
+    ours, theirs = pair_of(model, tokenizer)
+    work = {}
+    for lm in (ours, theirs):
+        lm.loglikelihood(requests(with_choices(prompts()[:1], LETTERS)), disable_tqdm=True)
+        fed.clear(), headed.clear()
+        answers(lm, with_choices(prompts(), DIGITS))
+        work[lm] = (sum(fed), sum(headed))
+    assert work[ours][0] < work[theirs][0] / 2.5
+    assert work[ours][1] == len(prompts())
+    assert work[theirs][1] > 300 * len(prompts())
+
+
+def test_contexts_without_anything_in_common(model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase) -> None:
+    contexts = ["узел", "II группы", "м", "7 мм, коллоид есть, контроль", "есть узел", *prompts(1, 1), "?"]
+    ours, theirs = pair_of(model, tokenizer, batch_size=3)
+    asked = with_choices(contexts, TEXTS)
+    assert_same(answers(ours, asked), answers(theirs, asked))
+
+
+def test_an_empty_context_and_a_context_that_ends_in_a_space(
+    model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    ours, theirs = pair_of(model, tokenizer)
+    end = tokenizer.eos_token
+    asked = [
+        ("", "узел 3 мм"),
+        ("", f"{end}узел"),
+        ("Описание: ", "узел"),
+        ("узел \n", "мм"),
+        ("узел", "\n\nмм"),
+        ("a", "b"),
+    ]
+    assert_same(answers(ours, asked), answers(theirs, asked))
+
+
+def test_rolling_likelihood_of_texts(tokenizer: PreTrainedTokenizerBase, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of texts longer than the model, in windows; and with the head's positions in several portions."""
+    ours, theirs = pair_of(random_qwen2(tokenizer, max_position_embeddings=64), tokenizer)
+    texts = ["Узел 7 мм.", "коллоид", *prompts(1, 3), prompts(2, 1)[-1]]
+    rolling = [Instance("loglikelihood_rolling", {}, (text,), 0, ("task", 0, 1)) for text in texts]
+    monkeypatch.setattr("anamnesis.evaluation.shared_prefix.LOGITS", 10 * len(tokenizer))
+    assert ours.loglikelihood_rolling(rolling) == pytest.approx(theirs.loglikelihood_rolling(rolling), rel=1e-6)
+    assert ours.truncated == 0
+
+
+def test_generation_still_works(model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase) -> None:
+    ours, theirs = pair_of(model, tokenizer)
+    answers(ours, with_choices(prompts(1, 3), LETTERS))
+    settings = {"max_gen_toks": 6, "until": ["\n\n"]}
+    asked = [Instance("generate_until", {}, (context, settings), 0, ("task", 0, 1)) for context in prompts(2, 3)]
+    written = ours.generate_until(asked, disable_tqdm=True)
+    assert written == theirs.generate_until(asked, disable_tqdm=True)
+    assert any(written)
+
+
+def test_the_harness_knows_it_by_name() -> None:
+    assert get_model("anamnesis-shared-prefix") is SharedPrefixLM
+
+
+# ---- Adapters and 4 bits -----------------------------------------------------------------------------------------
+
+
+def randomize(model: Any, adapter: str, seed: int) -> None:
+    set_seed(seed)
+    with torch.no_grad():
+        for weight in tensors(model, adapter):
+            weight.normal_(std=0.3)
+
+
+def test_adapters_are_switched_under_one_model(model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase) -> None:
+    student = add_student(model, TUNER)
+    add_teacher(student, TUNER)
+    randomize(student, STUDENT, 1)
+    randomize(student, TEACHER, 2)
+    ours = language_model(student, tokenizer, 7)
+    asked = with_choices(prompts(), TEXTS)
+    found = {}
+    for adapter in (STUDENT, TEACHER, STUDENT):
+        student.set_adapter(adapter, inference_mode=True)
+        again = answers(ours, asked)
+        assert found.setdefault(adapter, again) == again
+        assert_same(again, answers(language_model(student, tokenizer, 7, "hf"), asked))
+    assert found[STUDENT] != found[TEACHER]
+    assert ours.applies
+
+
+def test_a_four_bit_model_with_an_adapter(
+    model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    save_base(model, tokenizer, tmp_path / "hub")
+    source = Model(source=str(tmp_path / "hub"), revision=None, quantization="nf4", dtype="float32")
+    save_base(*obtain(source, CPU), tmp_path / "base")
+    base, _ = load_base(tmp_path / "base", CPU)
+    student = add_student(base, TUNER)
+    randomize(student, STUDENT, 1)
+    ours, theirs = pair_of(student.eval(), tokenizer)
+    asked = with_choices(prompts(), TEXTS)
+    assert_same(answers(ours, asked), answers(theirs, asked))
+    assert ours.applies
+
+
+# ---- What it leaves to the harness's own model -------------------------------------------------------------------
+
+SMALL = {
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 8,
+    "max_position_embeddings": 4096,
+    "initializer_range": 0.3,
+}
+ARCHITECTURES: dict[str, tuple[str, dict[str, Any], bool]] = {
+    "llama": ("llama", SMALL, True),
+    "gpt2": ("gpt2", {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 4096, "initializer_range": 0.3}, True),
+    "mistral": ("mistral", SMALL | {"sliding_window": None}, True),
+    "a sliding window": ("mistral", SMALL | {"sliding_window": 16}, False),
+    "a sliding window in some layers": (
+        "qwen2",
+        SMALL | {"use_sliding_window": True, "sliding_window": 16, "max_window_layers": 1},
+        False,
+    ),
+    "capped logits": ("gemma2", SMALL | {"sliding_window": 4096, "layer_types": ["full_attention"] * 2}, False),
+    "no attention": ("mamba", {"hidden_size": 32, "num_hidden_layers": 2, "state_size": 4}, False),
+}
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_other_architectures(tokenizer: PreTrainedTokenizerBase, name: str) -> None:
+    kind, shape, applies = ARCHITECTURES[name]
+    set_seed(3)
+    config = AutoConfig.for_model(
+        kind, vocab_size=len(tokenizer), pad_token_id=0, bos_token_id=0, eos_token_id=0, **shape
+    )
+    ours, theirs = pair_of(AutoModelForCausalLM.from_config(config).eval(), tokenizer)
+    asked = with_choices(prompts(2, 4), TEXTS)
+    assert_same(answers(ours, asked), answers(theirs, asked))
+    assert ours.applies is applies
+
+
+@pytest.mark.parametrize("kind", [PromptTuningConfig, PrefixTuningConfig])
+def test_virtual_tokens(model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase, kind: Any) -> None:
+    tuned = get_peft_model(model, kind(task_type="CAUSAL_LM", num_virtual_tokens=4))
+    ours, theirs = pair_of(tuned.eval(), tokenizer)
+    asked = with_choices(prompts(1, 3), LETTERS)
+    assert_same(answers(ours, asked), answers(theirs, asked))
+    assert not ours.applies
+
+
+@pytest.mark.parametrize("backend", ["shared_prefix", "hf"])
+def test_prompts_that_are_cut_are_counted(
+    tokenizer: PreTrainedTokenizerBase, backend: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once each, whatever the number of their choices; and one warning with the number alone."""
+    short = random_qwen2(tokenizer, max_position_embeddings=400)
+    lengths = [len(tokenizer(prompt)["input_ids"]) for prompt in prompts()]
+    limit = sorted(lengths)[-4]
+    lm = language_model(short, tokenizer, 7, backend)
+    lm._max_length = limit
+    theirs = language_model(short, tokenizer, 7, "hf")
+    theirs._max_length = limit
+    asked = with_choices(prompts(), DIGITS)
+    with caplog.at_level(logging.WARNING, logger="anamnesis"):
+        found = answers(lm, asked)
+    assert_same(found, answers(theirs, asked))
+    assert lm.truncated == sum(length > limit for length in lengths) > 0
+    assert [record.getMessage() for record in caplog.records][:1] == [
+        f"{lm.truncated} prompts are longer than the model's {limit} tokens: cut from the left"
+    ]
+
+
+# ---- Grouping ----------------------------------------------------------------------------------------------------
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=8).map(tuple), min_size=1, unique=True),
+    st.integers(0, 6),
+)
+def test_every_sequence_is_in_one_group_with_its_prefix(sequences: list[tuple[int, ...]], worth: int) -> None:
+    groups = group_by_prefix(sequences, worth)
+    assert sorted(member for group in groups for member in group.members) == list(range(len(sequences)))
+    for group in groups:
+        assert {sequences[member][: group.length] for member in group.members} == {
+            sequences[group.members[0]][: group.length]
+        }
+        assert all(len(sequences[member]) > group.length for member in group.members)
+        assert group.length == 0 or (len(group.members) - 1) * group.length > worth
+
+
+def test_subjects_become_groups_whatever_their_sizes() -> None:
+    """A subject of one question before it must not spoil the prefix of the next."""
+    start = tuple(range(12))
+    one = [(*start, *range(100, 700), 1)]
+    many = [(*start, *range(1000, 1600), question, 7) for question in range(20)]
+    groups = group_by_prefix([*one, *many])
+    assert [(group.length, len(group.members)) for group in groups] == [(612, 20), (0, 1)]
+    subjects = [(*start, *range(1000 * s, 1000 * s + 600), 1) for s in range(1, 58)]
+    assert [(group.length, len(group.members)) for group in group_by_prefix(subjects)] == [(12, 57)]
+
+
+def test_a_chain_of_prefixes_does_not_exhaust_the_stack() -> None:
+    groups = group_by_prefix([tuple(range(length)) for length in range(1, 3000)])
+    assert sum(len(group.members) for group in groups) == 2999
+
+
+# ---- Tokens ------------------------------------------------------------------------------------------------------
+
+
+def other_tokenizer(pre_tokenizer: Any, template: str = "$A") -> PreTrainedTokenizerBase:
+    tokenizer = Tokenizer(models.BPE(unk_token="<u>"))
+    tokenizer.pre_tokenizer = pre_tokenizer
+    special = ["<u>", "<s>", "</s>"]
+    trainer = trainers.BpeTrainer(
+        vocab_size=500,
+        special_tokens=special,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(prompts(), trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(single=template, special_tokens=[("<s>", 1), ("</s>", 2)])
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", unk_token="<u>")
+
+
+BYTES = pre_tokenizers.ByteLevel(add_prefix_space=False)
+TOKENIZERS = {
+    "qwen2": (lambda: train_tokenizer(prompts(), 400), True),
+    "gpt2": (lambda: other_tokenizer(BYTES), True),
+    "special token before": (lambda: other_tokenizer(BYTES, "<s> $A"), True),
+    "special token behind": (lambda: other_tokenizer(BYTES, "$A </s>"), False),
+    "a space before the text": (lambda: other_tokenizer(pre_tokenizers.ByteLevel()), False),
+    "words joined over lines": (lambda: other_tokenizer(pre_tokenizers.Metaspace()), False),
+}
+
+
+@pytest.fixture(scope="module", params=TOKENIZERS)
+def encoder(request: pytest.FixtureRequest) -> tuple[LineEncoder, Any, bool]:
+    make, by_line = TOKENIZERS[request.param]
+    tokenizer = make()
+
+    def encode(text: str, special: bool | None) -> list[int]:
+        return tokenizer.encode(text, **({} if special is None else {"add_special_tokens": special}))
+
+    return LineEncoder(tokenizer, encode), encode, by_line
+
+
+# Repetition is what the encoder's memory is for, and what is at a line's edge is where it could be wrong.
+PIECES = st.sampled_from(
+    ["a", "Узел", "7", " ", "\n", "\n\n", "\r\n", "\t", ".", "'s", "_", "é", "é", "</s>", "½", "ll", "'"]
+)
+
+
+@given(st.lists(PIECES, max_size=12).map("".join), st.sampled_from([None, True, False]))
+def test_lines_are_encoded_as_the_whole_text_is(
+    encoder: tuple[LineEncoder, Any, bool], text: str, special: bool | None
+) -> None:
+    ours, encode, by_line = encoder
+    assert ours._by_line is by_line
+    assert ours(text, special) == encode(text, special)
+
+
+def test_contexts_and_choices_are_tokens_of_the_harness(
+    model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    ours, theirs = pair_of(model, tokenizer)
+    contexts = [*prompts(), "узел ", "узел \n\n", "\nузел", *(prompt + " \n" for prompt in prompts(1, 2))]
+    for context, choice in with_choices(contexts, [*LETTERS, *TEXTS, "A", "\nB", " "]):
+        assert ours._encode_pair(context, choice) == theirs._encode_pair(context, choice)
+
+
+@pytest.mark.skipif(not MMLU.is_dir(), reason="no MMLU beside the repository")
+def test_real_questions_are_tokens_of_the_harness(model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase) -> None:
+    ours, theirs = pair_of(model, tokenizer)
+    for path in sorted((MMLU / "test").glob("*.csv"))[::4]:
+        for row in read_mmlu_csv(path, "x")[:20]:
+            context = "\n".join([row["question"].strip(), *row["choices"], "Answer:"])
+            assert ours._encode_pair(context, " A") == theirs._encode_pair(context, " A")
+
+
+# ---- Tasks -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mmlu_folder(tmp_path: Path) -> Path:
+    """57 subjects of a few questions, two of them several of the same length."""
+    with task_folders("hub") as (_, folders):
+        subjects = [path.stem.removeprefix("mmlu_") for path in folders[0].glob("mmlu_*.yaml")]
+    for subject in subjects:
+        for split, rows in (("dev", 5), ("test", 3)):
+            path = tmp_path / "mmlu" / split / f"{subject}_{split}.csv"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lines = [f'"{subject} {row}, узел?",7,{row},"один, два",нет,{"ABCD"[row % 4]}' for row in range(rows)]
+            path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return tmp_path / "mmlu"
+
+
+def test_both_backends_measure_the_same(
+    model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase, mmlu_folder: Path, tmp_path: Path
+) -> None:
+    exam, heldout = small_exam(tmp_path)
+    settings = evaluation(mmlu=str(mmlu_folder), num_fewshot=5, mmlu_limit=2)
+    (metrics, log), (stock_metrics, stock_log) = (
+        evaluate_mmlu(lm, "base", settings, exam, heldout) for lm in pair_of(model, tokenizer)
+    )
+    assert_same_measured((metrics, log), (stock_metrics, stock_log))
+    assert metrics["harness"]["prompts_cut"] == 0
+
+
+def assert_same_measured(ours: tuple[Any, Any], theirs: tuple[Any, Any]) -> None:
+    """Metrics and logs, to rounding of the log-likelihoods."""
+    (metrics, log), (other_metrics, other_log) = ours, theirs
+    assert metrics.keys() == other_metrics.keys()
+    for key, value in metrics.items():
+        assert value == (
+            pytest.approx(other_metrics[key], rel=1e-6) if isinstance(value, float) else other_metrics[key]
+        )
+    for row, other in zip(log, other_log, strict=True):
+        assert {**row, "responses": None} == {**other, "responses": None}
+        for response, same in zip(row["responses"], other["responses"], strict=True):
+            # A pair of log-likelihood and greedy flag, a log-likelihood, or a text.
+            if isinstance(response, float):
+                assert response == pytest.approx(same, rel=1e-6)
+            elif isinstance(response, str):
+                assert response == same
+            else:
+                assert_same([response], [same])
+
+
+def test_templates_are_compiled_once_and_the_harness_is_left_as_it_was(
+    model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase, mmlu_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[str] = []
+    original = type(jinja).compile
+    monkeypatch.setattr(
+        type(jinja), "compile", lambda self, source, *a: compiled.append(source) or original(self, source, *a)
+    )
+    with task_folders(str(mmlu_folder)) as (_, folders):
+        run_task(language_model(model, tokenizer, 7), "mmlu_stem", folders, {}, limit=None, num_fewshot=5)
+    assert compiled
+    in_the_run = compiled[-len(set(compiled)) :]
+    assert len(in_the_run) == len(set(in_the_run))
+    assert "from_string" not in vars(jinja)
+
+
+def test_prompts_cut_are_in_the_metrics_of_each_model(
+    tokenizer: PreTrainedTokenizerBase, mmlu_folder: Path, tmp_path: Path
+) -> None:
+    """Of this model alone: the count of an adapter measured before is not added."""
+    exam, heldout = small_exam(tmp_path)
+    lm = language_model(random_qwen2(tokenizer, max_position_embeddings=256), tokenizer, 7)
+    settings = evaluation(mmlu=str(mmlu_folder), num_fewshot=5, mmlu_limit=1)
+    for _ in range(2):
+        metrics, _ = evaluate_mmlu(lm, "base", settings, exam, heldout)
+        assert metrics["harness"]["prompts_cut"] == 57
+    assert lm.truncated == 2 * 57
+
+
+# ---- Several processes -------------------------------------------------------------------------------------------
+
+
+def measure(folder: Path) -> None:
+    """What one of the processes runs; the main one writes."""
+    torch.set_num_threads(1)
+    reports = [json.loads(line) for line in (folder / "test.jsonl").read_text().splitlines()]
+    tokenizer = train_tokenizer([report["description"] for report in reports], vocab_size=400)
+    lm = language_model(random_qwen2(tokenizer, max_position_embeddings=2048), tokenizer, 7)
+    exam = evaluate_mmlu(lm, "base", evaluation(), folder / "exam.jsonl", folder / "heldout.jsonl")
+    domain = evaluate_domain(lm, "base", evaluation(generation_limit=5), CORPUS, ["II", "III"], folder / "test.jsonl")
+    assert (exam is None) == (domain is None) == (not PartialState().is_main_process)
+    if lm.world_size > 1:
+        with pytest.raises(InputError, match="general_text has 1 questions for 2 processes"):
+            run_task(lm, "general_text", [TASKS / "general"], {"general_text": str(folder / "heldout.jsonl")}, limit=1)
+    if exam is not None:
+        (folder / f"measured-{lm.world_size}.json").write_text(json.dumps([exam, domain]))
+    PartialState().destroy_process_group()
+
+
+def test_two_processes_measure_what_one_does(tmp_path: Path, reports: list[dict[str, str]]) -> None:
+    """An odd number of reports, so that the shares differ."""
+    small_exam(tmp_path)
+    write_jsonl(tmp_path / "test.jsonl", reports[:23])
+    for number in (1, 2):
+        command = ["-m", "torch.distributed.run", "--nproc-per-node", str(number), "--standalone", "--no-python"]
+        program = (
+            f"from pathlib import Path; from tests.test_shared_prefix import measure; measure(Path({str(tmp_path)!r}))"
+        )
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
+        done = subprocess.run(
+            [sys.executable, *command, sys.executable, "-c", program],
+            cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout[-3000:]
+    one, two = (json.loads((tmp_path / f"measured-{number}.json").read_text()) for number in (1, 2))
+    for ours, theirs in zip(two, one, strict=True):
+        assert_same_measured(ours, theirs)
+        assert len(ours[1]) > 60
+
+
+# ---- The models of a run -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def run_folder(
+    model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A saved base and a saved run with a teacher, in the working directory."""
+    save_base(model, tokenizer, tmp_path / "models" / "base")
+    student = add_student(model, TUNER)
+    add_teacher(student, TUNER)
+    for seed, adapter in enumerate((STUDENT, TEACHER)):
+        randomize(student, adapter, seed)
+        save_adapter(student, adapter, tmp_path / "models" / "adapters" / "ema-0")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_run_is_measured_with_one_language_model(run_folder: Path) -> None:
+    met: list[tuple[str, int, float]] = []
+
+    def measure(lm: Any, name: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        met.append((name, id(lm), answers(lm, [("узел", " 3 мм")])[0][0]))
+        return {"ll": met[-1][2]}, [{"model": name}]
+
+    stages._evaluate.evaluate_run("mmlu", "ema", 0, evaluation(), CPU, measure)
+    assert [name for name, _, _ in met] == ["ema", "ema_teacher"]
+    assert met[0][1] == met[1][1]
+    assert met[0][2] != met[1][2]
+    assert json.loads((run_folder / "metrics" / "mmlu" / "ema-0.json").read_text()) == {
+        name: {"ll": ll} for name, _, ll in met
+    }
+    assert (run_folder / "data" / "evaluated" / "mmlu" / "ema-0.jsonl").read_text().count("\n") == 2
+
+
+@pytest.mark.usefixtures("run_folder")
+def test_vllm_that_is_not_installed_is_one_sentence() -> None:
+    with pytest.raises(InputError, match="not installed: pip install vllm, or set it to shared_prefix"):
+        stages._evaluate.evaluate_run("mmlu", "ema", 0, evaluation(backend="vllm"), CPU, lambda *_: None)
+
+
+@pytest.mark.usefixtures("run_folder")
+def test_vllm_is_given_the_folders_and_switched(monkeypatch: pytest.MonkeyPatch) -> None:
+    engines: list[dict[str, Any]] = []
+
+    class Engine:
+        def __init__(self, **kwargs: Any) -> None:
+            engines.append(kwargs)
+
+    for name, content in {
+        "vllm": {},
+        "vllm.lora": {},
+        "vllm.lora.request": {"LoRARequest": lambda *arguments: arguments},
+        "lm_eval.models.vllm_causallms": {"VLLM": Engine},
+    }.items():
+        module = types.ModuleType(name)
+        vars(module).update(content)
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    saved = Path("models/adapters/ema-0")
+    found = [
+        (name, lm.lora_request)
+        for name, lm in stages._evaluate._models("ema", "ema-0", evaluation(backend="vllm"), CPU)
+    ]
+    assert found == [("ema", ("ema", 1, str(saved))), ("ema_teacher", ("ema_teacher", 2, str(saved / "teacher")))]
+    assert engines == [
+        {"pretrained": "models/base", "batch_size": 7, "lora_local_path": str(saved), "max_lora_rank": 8}
+    ]
+    base: Iterator[Any] = vllm_models(Path("models/base"), {"base": None}, 7)
+    assert [(name, lm.lora_request) for name, lm in base] == [("base", None)]
+    assert engines[1]["lora_local_path"] is None
