@@ -12,7 +12,7 @@ help:  ## list these targets
 # What does not depend on one another runs at once: `make -j N repro` N at a time, without -j two. What is up to date is
 # skipped, and after the branches the plain `dvc repro` settles that nothing was left out. The methods that take longest
 # stand last in params.yaml, and start first.
-repro: $(INSTALLED)  ## run the experiment (only what is not up to date) and print its result; on one GPU: make -j1 repro
+repro: $(INSTALLED)  ## run the experiment (only what is not up to date) and print its result; make -j1 repro where a branch takes the whole machine (a GPU)
 	@python -m stages.check
 	@$(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j2) branches BRANCHES="$$(dvc stage \
 	    list --name-only | awk -F@ '$$1 == "train" {runs = $$2 " " runs} END {print runs}')"

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from importlib.metadata import version
 from itertools import accumulate
@@ -62,13 +62,17 @@ TRAINING = Training(
     log_every_steps=10**6,
 )
 LEARNING_RATE = 1e-4
-# glibc's mallopt(3) and torch: one heap that is never given back, in large pages.
-KEEPING = {
+# For glibc's mallopt(3) and for torch. A process keeps what it frees on a CPU, as CUDA's allocator does, in one heap
+# and in large pages: otherwise the kernel clears every large buffer again at every step, which counts most against
+# those who need most (the loops with all logits take two to three times as long).
+KEEP_FREED_MEMORY = {
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(2**40),
     "THP_MEM_ALLOC_ENABLE": "1",
 }
+# The opposite: a large buffer goes back when it is freed, and resident memory is what is in use.
+RETURN_FREED_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**20)}
 # More than any benchmark asks for; a trainer is stopped by hand.
 MAX_STEPS = 10**5
 REPORTS_AT_ONCE = 16
@@ -333,14 +337,10 @@ def resident_bytes(models: Iterable[torch.nn.Module], optimizer: Any) -> int:
     return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
 
 
-def keep_freed_memory() -> None:
-    """Let a process keep what it frees on a CPU, as CUDA's allocator does; starts the program anew with this set.
-
-    Otherwise the kernel clears every large buffer again at every step, which counts most against those who need most:
-    the loops with all logits take two to three times as long.
-    """
-    if KEEPING.keys() - os.environ.keys():
-        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **KEEPING})
+def restart_with(environment: Mapping[str, str]) -> None:
+    """Starts the program anew with these variables, which are read before its first line, unless they are there."""
+    if environment.keys() - os.environ.keys():
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **environment})
 
 
 def quiet() -> None:

@@ -22,6 +22,7 @@ from anamnesis.settings import Compute, Headings, Synthesis, read_yaml, section
 from anamnesis.training.data import encode_reports
 from benchmarks import ROOT
 from benchmarks._models import (
+    KEEP_FREED_MEMORY,
     METHODS,
     InTurn,
     PeakMemory,
@@ -34,6 +35,7 @@ from benchmarks._models import (
     qwen2,
     random_base,
     random_reports,
+    restart_with,
     student_and_teacher,
     table,
 )
@@ -84,20 +86,19 @@ def prepare(folder: Path, sizes: Sequence[int]) -> Iterator[list[str]]:
     texts = [prompt(r["description"], headings) + completion(r["category"], r["conclusion"]) for r in reports[:1000]]
     tokenizer = train_tokenizer(texts, VOCABULARY)
     base, _ = random_base(CORPUS, folder, "none", "float32", CPU)
-    values = []
+    gc.collect()
+    start, values = process_memory("VmRSS"), []
     for size in sizes:
-        gc.collect()
-        before = process_memory("VmRSS")
-        with PeakResident() as encoding:
-            encoded = encode_reports(reports[:size], headings, tokenizer, "conclusion", 10**4)
-        kept = process_memory("VmRSS")
-        with PeakResident() as states:
-            cached_states(base, tokenizer, encoded, folder / str(size))
+        with PeakResident() as memory:
+            with Seconds() as encoding:
+                encoded = encode_reports(reports[:size], headings, tokenizer, "conclusion", 10**4)
+            with Seconds() as states:
+                cached_states(base, tokenizer, encoded, folder / str(size))
         disk = (folder / str(size) / "states.bin").stat().st_size
-        values.append([encoding.seconds, encoding.value - before, states.seconds, states.value - kept, disk])
+        values.append([encoding.value, states.value, memory.value - start, disk])
         del encoded
-    for size, row in zip(sizes, values, strict=True):
-        yield [str(size), *(f"{v:.1f}" if i % 2 == 0 and i < 4 else f"{v / 1e6:.1f}" for i, v in enumerate(row))]
+    for size, (encoding_s, states_s, peak, disk) in zip(sizes, values, strict=True):
+        yield [str(size), f"{encoding_s:.1f}", f"{states_s:.1f}", f"{peak / 1e6:.0f}", f"{disk / 1e6:.0f}"]
     yield ["exponent", *(exponent(sizes, column) for column in zip(*values, strict=True))]
 
 
@@ -107,19 +108,20 @@ def prepare(folder: Path, sizes: Sequence[int]) -> Iterator[list[str]]:
 @click.option("--reports", default="1000,4000,16000", show_default=True, help="Of the synthetic corpus.")
 @click.option("--rounds", default=5, show_default=True)
 def main(batches: str, lengths: str, reports: str, rounds: int) -> None:
+    restart_with(KEEP_FREED_MEMORY)
     torch.set_num_threads(1)
     quiet()
+    columns = ["encoding s", "teacher's states s", "highest MB above the start", "states on disk MB"]
+    with TemporaryDirectory() as temporary:
+        print(table(["reports in the corpus", *columns], prepare(Path(temporary), numbers(reports))), flush=True)
     of_step = [f"`{method}` {unit}" for method in MEASURED for unit in ("ms", "step MB")]
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
         random_base(STEP, folder, "none", "float32", CPU)
         rows = grown(numbers(batches), lambda size, method: step(folder, size, 256, method, rounds))
-        print(table(["reports in a step", *of_step], rows), flush=True)
+        print(f"\n{table(['reports in a step', *of_step], rows)}", flush=True)
         rows = grown(numbers(lengths), lambda size, method: step(folder, 4, size, method, rounds))
-        print(f"\n{table(['tokens of a report', *of_step], rows)}", flush=True)
-    columns = ["encoding s", "MB", "teacher's states s", "MB", "MB on disk"]
-    with TemporaryDirectory() as temporary:
-        print(f"\n{table(['reports in the corpus', *columns], prepare(Path(temporary), numbers(reports)))}")
+        print(f"\n{table(['tokens of a report', *of_step], rows)}")
 
 
 def numbers(text: str) -> list[int]:

@@ -19,6 +19,7 @@ from anamnesis.modeling.loading import load_base
 from anamnesis.settings import Compute
 from benchmarks._models import (
     METHODS,
+    RETURN_FREED_MEMORY,
     InTurn,
     PeakMemory,
     PeakResident,
@@ -31,6 +32,7 @@ from benchmarks._models import (
     random_base,
     random_reports,
     resident_bytes,
+    restart_with,
     student_and_teacher,
     supervised_tokens,
     table,
@@ -65,21 +67,19 @@ def held(config: Qwen2Config, exact: int) -> dict[str, float]:
 def taken(config: Qwen2Config, batch: int, length: int, exact: int) -> dict[str, float]:
     """Bytes above that at the two places where a step can be highest; arguments as in `held`.
 
-    In a layer's backward: the inputs of all layers, kept for recomputation; what one layer's forward keeps (three
-    vectors of the inner width and one between, at seven places of the hidden width, and keys and values for every
-    head); the gradients in flight, of one vector of the inner width for the output and two for the inputs; a weight
-    matrix unpacked; the adapter's gradients. In the loss: the inputs of all layers and a chunk of logits.
+    In a layer's backward: the inputs of all layers, kept for recomputation (as these go the adapter's gradients come,
+    which are smaller); what one layer's forward keeps, about four vectors of the inner width and nine of the hidden
+    width for each token; and either a weight matrix unpacked with the gradients of its output and its input, or three
+    gradients of the inner width. In the loss: the inputs of all layers and a chunk of logits, in fp32 beside the low
+    precision that a product gives.
     """
     tokens, hidden, inner = batch * length, config.hidden_size, config.intermediate_size
-    inputs = config.num_hidden_layers * tokens * hidden * exact
     chunk = min(CHUNK_LOGITS, 2 * batch * supervised_tokens(length) * config.vocab_size)
     return {
-        LAYERS_INPUTS: inputs,
+        LAYERS_INPUTS: config.num_hidden_layers * tokens * hidden * exact,
         "one layer's activations": tokens * (4 * inner + 9 * hidden) * exact,
-        "their gradients": tokens * 3 * inner * exact,
-        "one weight matrix unpacked": hidden * inner * exact,
-        "the adapter's gradients": adapter_bytes(config),
-        # In fp32, and as they come from a product in a lower precision.
+        "gradients in flight, a matrix unpacked": max(tokens * (inner + hidden) + hidden * inner, tokens * 3 * inner)
+        * exact,
         CHUNK: chunk * (4.0 if exact == 4 else 4.0 + exact),
     }
 
@@ -124,6 +124,7 @@ class Phases:
 @click.option("--threads", default=2, show_default=True)
 @click.option("--folder", type=click.Path(exists=True, file_okay=False), help="Where there are 5 GB for a while.")
 def main(batch: int, length: int, layers: int, threads: int, folder: str | None) -> None:
+    restart_with(RETURN_FREED_MEMORY)
     quiet()
     config = qwen2_1_5b(layers)
     compute = Compute(device="cpu", threads=threads)

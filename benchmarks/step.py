@@ -28,6 +28,7 @@ from anamnesis.modeling.loading import load_base
 from anamnesis.settings import Compute
 from anamnesis.training.data import report_collator
 from benchmarks._models import (
+    KEEP_FREED_MEMORY,
     LEARNING_RATE,
     MAX_STEPS,
     METHODS,
@@ -40,13 +41,13 @@ from benchmarks._models import (
     adapter_bytes,
     cached_states,
     flops,
-    keep_freed_memory,
     project_trainer,
     quiet,
     qwen2,
     random_base,
     random_reports,
     resident_bytes,
+    restart_with,
     student_and_teacher,
     supervised_tokens,
     table,
@@ -267,7 +268,7 @@ HEADER = [
 @click.option("--quantization", type=click.Choice(["none", "nf4"]), default="none", show_default=True)
 @click.option("--peers/--no-peers", default=True, show_default=True, help="The naive loop and TRL too.")
 def main(names: tuple[str, ...], rounds: int, batch: int, length: int, quantization: str, peers: bool) -> None:
-    keep_freed_memory()
+    restart_with(KEEP_FREED_MEMORY)
     torch.set_num_threads(1)
     quiet()
     print(

@@ -52,7 +52,7 @@ def main(method: str, seed: int) -> None:
     scratch = scratch_folder(
         SCRATCH / run,
         [arm, tuner, training, optimization, compute, headings, seed],
-        [BASE, REPORTS, ROOT / "src", ROOT / "stages"],
+        [BASE, REPORTS, STATES / "index.json", ROOT / "src", ROOT / "stages"],
     )
     trainer = make_trainer(
         model,

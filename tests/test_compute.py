@@ -4,7 +4,7 @@ import pytest
 import torch
 from accelerate import PartialState
 
-from anamnesis.compute import configure_compute, device_of_this_process, share_of
+from anamnesis.compute import check_one_device_a_process, configure_compute, device_of_this_process, share_of
 from anamnesis.settings import Compute, SettingsError
 from tests.conftest import CPU
 
@@ -26,11 +26,12 @@ def test_a_missing_gpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_one_process_does_not_spread_over_several_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trainer would: by DataParallel, with another batch than the profile's."""
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
     monkeypatch.delenv("LOCAL_RANK", raising=False)
     with pytest.raises(SettingsError, match="`launch` to torchrun --nproc-per-node 4"):
-        configure_compute(GPU)
+        check_one_device_a_process(GPU)
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    check_one_device_a_process(GPU)
 
 
 def test_fsdp_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -158,10 +158,10 @@ def test_the_comparison_notices_a_mistake(
     ours, theirs = pair_of(model, tokenizer)
     assert ours.applies
     asked = with_choices(prompts(), TEXTS)
-    assert_same(answers(ours, asked), answers(theirs, asked))
+    assert_same(answers(ours, asked), answers(theirs, asked), choices=len(TEXTS))
     spoil(monkeypatch)
     with pytest.raises(AssertionError):
-        assert_same(answers(ours, asked), answers(theirs, asked))
+        assert_same(answers(ours, asked), answers(theirs, asked), choices=len(TEXTS))
     # The model's own check would have sent it to HFLM.
     if spoil is not drop_a_token_of_the_prefix:
         assert not SharedPrefixLM(pretrained=model, tokenizer=tokenizer, batch_size=7).applies
@@ -299,13 +299,18 @@ ARCHITECTURES: dict[str, tuple[str, dict[str, Any], bool]] = {
         SMALL | {"use_sliding_window": True, "sliding_window": 16, "max_window_layers": 1},
         False,
     ),
+    "frequencies by length": (
+        "llama",
+        SMALL | {"rope_parameters": {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 10000.0}},
+        False,
+    ),
     "capped logits": ("gemma2", SMALL | {"sliding_window": 4096, "layer_types": ["full_attention"] * 2}, False),
     "no attention": ("mamba", {"hidden_size": 32, "num_hidden_layers": 2, "state_size": 4}, False),
 }
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_other_architectures(tokenizer: PreTrainedTokenizerBase, name: str) -> None:
+def test_other_architectures(tokenizer: PreTrainedTokenizerBase, name: str, caplog: pytest.LogCaptureFixture) -> None:
     kind, shape, applies = ARCHITECTURES[name]
     set_seed(3)
     config = AutoConfig.for_model(
@@ -313,8 +318,10 @@ def test_other_architectures(tokenizer: PreTrainedTokenizerBase, name: str) -> N
     )
     ours, theirs = pair_of(AutoModelForCausalLM.from_config(config).eval(), tokenizer)
     asked = with_choices(prompts(2, 4), TEXTS)
-    assert_same(answers(ours, asked), answers(theirs, asked))
+    assert_same(answers(ours, asked), answers(theirs, asked), choices=len(TEXTS))
     assert ours.applies is applies
+    assert ours.path == ("shared_prefix" if applies else "hf")
+    assert ("cannot be read in steps" in caplog.text) == (not applies)
 
 
 @pytest.mark.parametrize("kind", [PromptTuningConfig, PrefixTuningConfig])
@@ -480,6 +487,8 @@ def test_both_backends_measure_the_same(
     (metrics, log), (stock_metrics, stock_log) = (
         evaluate_mmlu(lm, "base", settings, exam, heldout) for lm in pair_of(model, tokenizer)
     )
+    assert metrics["harness"].pop("backend") == "shared_prefix"
+    assert stock_metrics["harness"].pop("backend") == "hf"
     assert_same_measured((metrics, log), (stock_metrics, stock_log))
     assert metrics["harness"]["prompts_cut"] == 0
 

@@ -247,15 +247,18 @@ def test_kept_states_train_as_the_live_teacher_does_bit_for_bit(
     assert live.state.log_history[-2]["divergence_nats"] == cached.state.log_history[-2]["divergence_nats"] > 0
 
 
-def test_states_of_a_bf16_model_are_kept_as_they_are(kept: Any, tokenizer: PreTrainedTokenizerBase) -> None:
+def test_states_of_a_bf16_model_are_kept_as_they_are(
+    kept: Any, tokenizer: PreTrainedTokenizerBase, reports: Reports
+) -> None:
     base = random_qwen2(tokenizer).to(torch.bfloat16)
     states = kept(base)
-    assert states.states.dtype == torch.bfloat16
-    ids = torch.tensor([[5, 6, 7]])
-    everywhere = torch.ones_like(ids, dtype=torch.bool)
+    encoded = encode_reports(reports, HEADINGS, tokenizer, "conclusion", 256)
+    batch = report_collator(tokenizer)([encoded[row] for row in (7, 3)])
     with torch.no_grad():
-        one = hidden_states_alone(base, {"input_ids": ids, "attention_mask": torch.ones_like(ids)}, everywhere)
-    assert one.dtype == states.states.dtype
+        fresh = hidden_states_alone(base, batch, supervised_positions(batch["labels"]))
+    assert fresh.dtype == torch.bfloat16
+    assert torch.equal(states.of([7, 3]), fresh)
+    assert not torch.equal(states.of([3, 7]), fresh)
 
 
 def test_states_over_the_budget_are_not_kept_and_the_teacher_runs(
@@ -283,21 +286,31 @@ class KilledError(Exception):
 class Kill(TrainerCallback):
     """As a lost machine would: no callback after it is told."""
 
+    def __init__(self, step: int) -> None:
+        self._step = step
+
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        if state.global_step == 3:
+        if state.global_step == self._step:
             raise KilledError
 
 
-@pytest.mark.parametrize("method", [NONE, STATIC, EMA])
-def test_resumed_is_as_never_stopped_bit_for_bit(train: Any, method: Method, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("method", "killed_at", "accumulation"), [(NONE, 3, 1), (STATIC, 3, 1), (EMA, 3, 1), (EMA, 5, 2), (EMA, 7, 1)]
+)
+def test_resumed_is_as_never_stopped_bit_for_bit(
+    train: Any, method: Method, killed_at: int, accumulation: int, tmp_path: Path
+) -> None:
+    """An epoch is six steps, or three of two passes: killed in the first or in the second, once between two points."""
     tuner = replace(TUNER, dropout=0.3)
-    whole = train(method, replace(OPTIMIZATION, max_steps=8), tuner, curves=tmp_path / "whole")
-    saving = replace(OPTIMIZATION, max_steps=8, save_every_steps=2)
+    plain = replace(OPTIMIZATION, max_steps=8, gradient_accumulation_steps=accumulation)
+    whole = train(method, plain, tuner, curves=tmp_path / "whole")
+    saving = replace(plain, save_every_steps=2)
     with pytest.raises(KilledError):
-        train(method, saving, tuner, curves=tmp_path / "killed", callbacks=[Kill()])
-    assert last_checkpoint(tmp_path / "scratch").endswith("checkpoint-2")
+        train(method, saving, tuner, curves=tmp_path / "killed", callbacks=[Kill(killed_at)])
+    # As if killed while the next one was written.
+    (tmp_path / "scratch" / "checkpoint-8").mkdir()
+    assert last_checkpoint(tmp_path / "scratch").endswith(f"checkpoint-{killed_at - 1}")
     resumed = train(method, saving, tuner, curves=tmp_path / "resumed")
-    # Three steps an epoch of 24 reports in batches of 8: it went on in the first and through two more.
     assert resumed.state.global_step == 8
     for adapter in (STUDENT, TEACHER) if method == EMA else (STUDENT,):
         assert identical(weights(whole, adapter), weights(resumed, adapter))

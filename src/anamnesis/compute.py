@@ -27,7 +27,7 @@ def configure_compute(compute: Compute) -> None:
     """Fix the number of threads (results repeat bit for bit only at the same one) and check the device.
 
     Raises:
-        SettingsError: the profile asks for a GPU and there is none, or for fewer processes than there are GPUs.
+        SettingsError: the profile asks for a GPU and there is none.
     """
     torch.set_num_threads(compute.threads)
     if os.environ.get("ACCELERATE_USE_FSDP") == "true":
@@ -39,12 +39,6 @@ def configure_compute(compute: Compute) -> None:
         raise SettingsError(
             f"`compute.device` is {compute.device}, but this machine has no CUDA device: "
             f"set it to cpu in the profile, or use a profile that does (profile: tiny)."
-        )
-    if compute.device != "cpu" and torch.cuda.device_count() > 1 and "LOCAL_RANK" not in os.environ:
-        raise SettingsError(
-            f"this machine shows {torch.cuda.device_count()} GPUs, and `launch` starts one process: set "
-            f"CUDA_VISIBLE_DEVICES to the one to use, or `launch` to torchrun --nproc-per-node "
-            f"{torch.cuda.device_count()}."
         )
     if compute.device == "cpu":
         _keep_freed_memory()
@@ -63,6 +57,20 @@ def _keep_freed_memory() -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
         libc.mallopt(M_MMAP_THRESHOLD, LARGEST_MMAP_THRESHOLD)
+
+
+def check_one_device_a_process(compute: Compute) -> None:
+    """Trainer would spread a lone process over all GPUs it sees (DataParallel), with another batch than the profile's.
+
+    Raises:
+        SettingsError: there are several GPUs for one process.
+    """
+    if compute.device != "cpu" and torch.cuda.device_count() > 1 and "LOCAL_RANK" not in os.environ:
+        raise SettingsError(
+            f"this machine shows {torch.cuda.device_count()} GPUs, and training is started in one process: set "
+            f"CUDA_VISIBLE_DEVICES to the one to use, or `launch` to torchrun --nproc-per-node "
+            f"{torch.cuda.device_count()}."
+        )
 
 
 def in_processes(number: int, function: Callable[..., None], *args: Any) -> None:

@@ -325,15 +325,24 @@ def check_all(root: Path, profile: str | None = None) -> None:
             section(scale, name, kind, file)
     if scale["model"]["source"] == "pretrain" and scale["pretraining"] is None:
         raise SettingsError(f"{file}: `model.source` is pretrain, but `pretraining` is null: give its keys.")
-    save_every, log_every = scale["optimization"]["save_every_steps"], science["training"]["log_every_steps"]
-    if save_every is not None and save_every % log_every:
-        raise SettingsError(
-            f"{file}: `optimization.save_every_steps` is {save_every}: choose a multiple of training.log_every_steps "
-            f"({log_every}), so that no point of the training curves is lost with a checkpoint."
-        )
+    optimization = section(scale, "optimization", Optimization, file)
+    check_saving(optimization, section(science, "training", Training), file)
     mmlu = scale["evaluation"]["mmlu"]
     if mmlu not in ("facts", "hub") and not (root / mmlu).is_dir():
         raise SettingsError(f"{file}: `evaluation.mmlu` is {mmlu!r}: set it to facts, hub, or an existing folder.")
+
+
+def check_saving(optimization: Optimization, training: Training, file: str = "the profile") -> None:
+    """Checkpoints are taken where the training curves have a point, so that none is lost with a checkpoint.
+
+    Raises:
+        SettingsError: they are not.
+    """
+    if (optimization.save_every_steps or 0) % training.log_every_steps:
+        raise SettingsError(
+            f"{file}: `optimization.save_every_steps` is {optimization.save_every_steps}: choose a multiple of "
+            f"training.log_every_steps ({training.log_every_steps}), so that no point of the training curves is lost."
+        )
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

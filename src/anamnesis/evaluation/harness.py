@@ -145,6 +145,7 @@ def settings_used(lm: TemplateLM, measured: Sequence[Measured]) -> dict[str, Any
     cut = [one.prompts_cut for one in measured]
     return {
         "lm_eval": lm_eval.__version__,
+        "backend": getattr(lm, "path", "vllm"),
         "batch_size": lm.batch_size,
         "task_versions": {task: version for one in measured for task, version in one.versions.items()},
         "prompts_cut": None if None in cut else sum(cut),

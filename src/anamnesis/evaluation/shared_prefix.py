@@ -1,6 +1,7 @@
 """Log-likelihoods at their price: what prompts share is computed once, and the output head runs where it is read."""
 
 import inspect
+import logging
 import math
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,8 @@ from transformers.cache_utils import DynamicLayer
 from anamnesis.evaluation.encoding import LineEncoder
 from anamnesis.evaluation.prefixes import group_by_prefix
 from anamnesis.evaluation.stock import Answer, Request, StockLM
+
+log = logging.getLogger(__name__)
 
 # Logits held at a time, numbers: 128 MB in fp32.
 LOGITS = 2**25
@@ -191,13 +194,27 @@ class SharedPrefixLM(StockLM):
 
     @cached_property
     def applies(self) -> bool:
-        """Whether this model can be read in steps, found out on eight tokens and remembered for all its adapters."""
+        """Whether this model can be read in steps, found out once and remembered for all its adapters."""
+        applies = self._can_be_read_in_steps()
+        if not applies:
+            log.warning("%s cannot be read in steps: the harness's own, slower way is taken", type(self.model).__name__)
+        return applies
+
+    @property
+    def path(self) -> str:
+        return "shared_prefix" if self.applies else super().path
+
+    def _can_be_read_in_steps(self) -> bool:
         if self.backend != "causal" or not isinstance(self.batch_size, int) or not isinstance(self._head, nn.Linear):
             return False
         if (
             not {"attention_mask", "position_ids", "past_key_values"}
             <= inspect.signature(self._decoder.forward).parameters.keys()
         ):
+            return False
+        # Rotary frequencies that change with the length of what is read: a kept key would have another position.
+        rope = str(getattr(self._decoder.config, "rope_parameters", None))
+        if "dynamic" in rope or "longrope" in rope:
             return False
         tokens = torch.arange(1, 9, device=self.device)[None]
         with self._inference():
@@ -210,7 +227,9 @@ class SharedPrefixLM(StockLM):
             # The same computation twice, unless something is done to the logits (capped in Gemma 2) or to the prompt
             # (virtual tokens).
             logits, ours = self._model_call(tokens), self._head(whole.last_hidden_state)
-            if logits.shape != ours.shape or not torch.allclose(logits, ours, rtol=1e-5, atol=0):
+            if logits.shape != ours.shape or not torch.allclose(
+                logits, ours, rtol=1e-5, atol=1e-5 * float(logits.abs().max())
+            ):
                 return False
             # With a prefix, padding beside a longer row, and the padding's gap before a continuation.
             one, two, three = tokens[0].split([3, 2, 3])
@@ -218,7 +237,8 @@ class SharedPrefixLM(StockLM):
             past = self._read([two.tolist(), tokens[0].tolist()], prefix.select([0, 0]))[1]
             stepwise = self._read([three.tolist()], past.select([0]))[0][0]
             difference = (stepwise - whole.last_hidden_state[0, 5:]).norm() / stepwise.norm()
-        # Rounding differs between the two; a wrong position or a wrong mask is far above it.
+        # Rounding differs between the two. In fp32 a wrong position or mask is far above it; in 16 bits only a gross
+        # mistake is.
         return bool(difference < torch.finfo(stepwise.dtype).eps ** 0.5)
 
     @contextmanager

@@ -24,6 +24,11 @@ class StockLM(HFLM):
         super().__init__(*args, **kwargs)
         self.truncated = 0
 
+    @property
+    def path(self) -> str:
+        """The way that answers come about, by the name of its backend."""
+        return "hf"
+
     def cut(self, requests: Sequence[Request]) -> list[int]:
         """Which requests are longer than the model; a continuation's last token is read off and not fed."""
         longest = self.max_length + 1

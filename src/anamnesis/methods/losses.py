@@ -145,9 +145,9 @@ class _Fused(torch.autograd.Function):
         positions = max(1, CHUNK_LOGITS // len(weight))
         rows = n if device.type != "cpu" else max(1, CACHED_LOGITS // len(weight))
         with torch.autocast(device.type, enabled=False):
-            for chunk in torch.arange(n).split(positions):
-                part = slice(int(chunk[0]), int(chunk[-1]) + 1)
-                size = len(chunk)
+            for begin in range(0, n, positions):
+                part = slice(begin, min(begin + positions, n))
+                size = part.stop - begin
                 states = student[part] if teacher is None else torch.cat([student[part], teacher[part]])
                 logits = F.linear(states.to(low), weight, bias).to(exact)
                 own, others = logits[:size], None if teacher is None else logits[size:]

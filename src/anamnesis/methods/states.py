@@ -46,7 +46,7 @@ def keep_states(
         Whether they were kept, and how many bytes they take.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    mapped = None
+    mapped, index = None, None
     total, done, needed = sum(counts), 0, 0
     for chunk in chunks:
         if mapped is None:
@@ -55,12 +55,12 @@ def keep_states(
                 write_json(folder / INDEX, None)
                 return False, needed
             index = {"counts": list(counts), "hidden_size": chunk.shape[1], "dtype": str(chunk.dtype)}
-            write_json(folder / INDEX, index)
             mapped = _mapped(folder / STATES, total, chunk.shape[1], chunk.dtype, shared=True)
         mapped[done : done + len(chunk)] = chunk
         done += len(chunk)
     if done != total:
         raise RuntimeError(f"the teacher gave {done} hidden states for {total} supervised positions")
+    write_json(folder / INDEX, index)
     return True, needed
 
 

@@ -54,8 +54,8 @@ def hidden_states_alone(
     """The same, but on a CPU each report by itself and without padding.
 
     A product's last bits depend on its number of rows: only this way do a report's states not depend on the reports
-    beside it, and can be kept. It costs nothing there (no padding is computed); on a GPU it would, and agrees with the
-    batch to rounding only.
+    beside it, and can be kept. It costs next to nothing there (no padding is computed; 4-bit layers are unpacked once a
+    report: 7 % of the tiny teacher's time). On a GPU it would cost, and the two agree to rounding only.
     """
     if batch["input_ids"].device.type != "cpu":
         return hidden_states(model, batch, positions)

@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import torch
 from datasets import Dataset
 from transformers import (
     PreTrainedTokenizerBase,
@@ -18,9 +19,9 @@ from transformers import (
     set_seed,
 )
 
-from anamnesis.compute import configure_compute, in_processes, is_main_process, share_of
+from anamnesis.compute import check_one_device_a_process, configure_compute, in_processes, is_main_process, share_of
 from anamnesis.modeling.loading import save_base
-from anamnesis.settings import Compute, Pretraining
+from anamnesis.settings import Compute, Pretraining, SettingsError
 
 IGNORED = -100
 
@@ -65,12 +66,21 @@ def pretrain(documents: Sequence[str], settings: Pretraining, compute: Compute, 
 
     In `settings.processes` processes, each with its share of every batch: one would leave the other cores idle, since
     nothing else can be done before there is a base.
+
+    Raises:
+        SettingsError: there are fewer GPUs than processes.
     """
+    if compute.device != "cpu" and settings.processes > torch.cuda.device_count():
+        raise SettingsError(
+            f"`pretraining.processes` is {settings.processes}, and this machine has {torch.cuda.device_count()} GPUs: "
+            f"lower it in the profile."
+        )
     in_processes(settings.processes, _pretrain, documents, settings, compute, folder)
 
 
 def _pretrain(documents: Sequence[str], settings: Pretraining, compute: Compute, folder: Path) -> None:
     configure_compute(compute)
+    check_one_device_a_process(compute)
     tokenizer = train_tokenizer(documents, settings.vocab_size)
     shuffled = list(documents)
     random.Random(settings.seed).shuffle(shuffled)

@@ -8,7 +8,10 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from transformers.trainer_utils import get_last_checkpoint
+from accelerate.utils import gather_object
+from transformers.trainer import TRAINER_STATE_NAME
+
+from anamnesis.errors import InputError
 
 
 def scratch_folder(root: Path, parameters: Iterable[object], files: Iterable[Path]) -> Path:
@@ -24,5 +27,17 @@ def scratch_folder(root: Path, parameters: Iterable[object], files: Iterable[Pat
 
 
 def last_checkpoint(scratch: Path) -> str | None:
-    """The newest complete checkpoint in `scratch`."""
-    return get_last_checkpoint(str(scratch)) if scratch.is_dir() else None
+    """The newest checkpoint in `scratch` that was written to its end: Trainer writes its own state last.
+
+    Raises:
+        InputError: the processes of this run do not see the same one.
+    """
+    complete = [path.parent for path in scratch.glob(f"checkpoint-*/{TRAINER_STATE_NAME}")]
+    newest = max(complete, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+    found = gather_object([newest and newest.name])
+    if len(set(found)) != 1:
+        raise InputError(
+            f"the processes of this training see different checkpoints ({found}): put the checkout on a file system "
+            f"that all machines share, or remove {scratch} on each of them."
+        )
+    return None if newest is None else str(newest)

@@ -20,13 +20,13 @@ from transformers import (
 )
 from transformers.trainer_pt_utils import BatchRebalanceSampler
 
-from anamnesis.compute import share_of
+from anamnesis.compute import check_one_device_a_process, share_of
 from anamnesis.errors import InputError
 from anamnesis.methods.losses import distillation_loss, supervised_positions, targets
 from anamnesis.methods.teachers import Teacher, hidden_states, without_dropout
 from anamnesis.modeling.adapters import STUDENT, tensors, update_distance
 from anamnesis.modeling.loading import low_precision
-from anamnesis.settings import Compute, Method, Optimization, SettingsError, Training
+from anamnesis.settings import Compute, Method, Optimization, SettingsError, Training, check_saving
 from anamnesis.training.data import report_collator
 
 
@@ -168,12 +168,14 @@ def check_head(model: PeftModel, batch: dict[str, Tensor]) -> None:
     """
     head = model.get_output_embeddings()
     positions = batch["attention_mask"].bool()
-    model.train()
-    with torch.no_grad(), without_dropout(model.modules()):
-        plain = isinstance(head, torch.nn.Linear) and head.weight.is_floating_point()
-        ours = head(hidden_states(model, batch, positions)).float()
-        own = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits[positions].float()
-    if not plain or not torch.allclose(ours, own, rtol=1e-3, atol=1e-3):
+    same = isinstance(head, torch.nn.Linear) and head.weight.is_floating_point()
+    if same:
+        model.train()
+        with torch.no_grad(), without_dropout(model.modules()):
+            ours = head(hidden_states(model, batch, positions)).float()
+            own = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits[positions].float()
+        same = torch.allclose(ours, own, rtol=1e-3, atol=1e-3)
+    if not same:
         raise InputError(
             f"{type(model.get_base_model()).__name__} does not compute its logits by a plain output head alone; "
             f"this architecture is not supported: choose another `model.source`."
@@ -207,8 +209,11 @@ def make_trainer(
     """The same trainer for every method; order of the reports from `seed`, checkpoints (if asked for) in `scratch`.
 
     Raises:
-        SettingsError: the batch cannot be divided among the processes, or is larger than the corpus.
+        SettingsError: the batch cannot be divided among the processes, or is larger than the corpus; there are several
+            GPUs for one process; or checkpoints and points of the curves do not fall together.
     """
+    check_one_device_a_process(compute)
+    check_saving(optimization, training)
     collator = report_collator(tokenizer)
     model.config.use_cache = False
     first = collator([reports[0]]).to(model.device)
