@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 from importlib.metadata import version
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from datasets import Dataset
@@ -111,7 +111,11 @@ def qwen2_1_5b(layers: int = 28) -> Qwen2Config:
 
 
 def random_base(
-    config: Qwen2Config, folder: Path, quantization: str, dtype: str, compute: Compute
+    config: Qwen2Config,
+    folder: Path,
+    quantization: Literal["none", "nf4"],
+    dtype: Literal["float32", "bfloat16"],
+    compute: Compute,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """A model with random weights, in `folder`/base as the stage `base` would leave it. Returns it as obtained.
 

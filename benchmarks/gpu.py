@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 import click
 import torch
@@ -20,6 +21,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen2Config
 
 from anamnesis.compute import configure_compute
 from anamnesis.evaluation.harness import language_model
+from anamnesis.evaluation.stock import Request
 from anamnesis.modeling.loading import load_base
 from anamnesis.settings import Compute
 from benchmarks._models import (
@@ -125,7 +127,7 @@ def mmlu(
     def some(count: int) -> list[int]:
         return torch.randint(1, base.config.vocab_size, (count,), generator=tokens).tolist()
 
-    requests = []
+    requests: list[Request] = []
     for _ in range(subjects):
         examples = some(SHARED_TOKENS)
         for _ in range(questions):
@@ -149,7 +151,14 @@ def mmlu(
 @click.option("--mmlu-batch", default=32, show_default=True, help="Questions read at once.")
 @click.option("--minutes", default=7.0, show_default=True, help="After so many no further batch is begun.")
 def main(
-    device: str, layers: int, batches: str, length: int, subjects: int, questions: int, mmlu_batch: int, minutes: float
+    device: Literal["cuda", "cpu"],
+    layers: int,
+    batches: str,
+    length: int,
+    subjects: int,
+    questions: int,
+    mmlu_batch: int,
+    minutes: float,
 ) -> None:
     until = time.monotonic() + 60 * minutes
     if device == "cuda" and not torch.cuda.is_available():
@@ -176,7 +185,7 @@ def main(
         del base
         header = ["", "batch", "ms", "tokens/s", "of the matrix rate", "peak GB", f"h for {REPORTS:,} x {EPOCHS}"]
         sizes = [int(size) for size in batches.split(",")]
-        rows = []
+        rows: list[list[str]] = []
         for arm in ARMS:
             rows += steps(config, folder, machine, arm, sizes, length)
             gc.collect()

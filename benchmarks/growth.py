@@ -97,8 +97,8 @@ def prepare(folder: Path, sizes: Sequence[int]) -> Iterator[list[str]]:
         disk = (folder / str(size) / "states.bin").stat().st_size
         values.append([encoding.value, states.value, memory.value - start, disk])
         del encoded
-    for size, (encoding_s, states_s, peak, disk) in zip(sizes, values, strict=True):
-        yield [str(size), f"{encoding_s:.1f}", f"{states_s:.1f}", f"{peak / 1e6:.0f}", f"{disk / 1e6:.0f}"]
+    for size, (encoding_s, states_s, peak, written) in zip(sizes, values, strict=True):
+        yield [str(size), f"{encoding_s:.1f}", f"{states_s:.1f}", f"{peak / 1e6:.0f}", f"{written / 1e6:.0f}"]
     yield ["exponent", *(exponent(sizes, column) for column in zip(*values, strict=True))]
 
 

@@ -95,9 +95,9 @@ class Phases:
         """Ends the phase before; None begins none."""
         if self._running is not None:
             self._running.__exit__()
-        self._running = None if name is None else PeakResident().__enter__()
-        if self._running is not None:
-            self.done[name] = self._running
+        self._running = None
+        if name is not None:
+            self._running = self.done[name] = PeakResident().__enter__()
 
     def between(self, before: str, function: Callable[..., Any], after: str) -> Callable[..., Any]:
         """`function`, during which the phase is `before`, and from then on `after`."""

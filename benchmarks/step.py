@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import click
 import torch
@@ -157,7 +157,7 @@ def gkd(base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, reports: Data
 
 
 def contestants(
-    config: Qwen2Config, batch: int, length: int, quantization: str, peers: bool, folder: Path
+    config: Qwen2Config, batch: int, length: int, quantization: Literal["none", "nf4"], peers: bool, folder: Path
 ) -> dict[str, Contestant]:
     """The methods, and their peers if wanted; each with a base of its own."""
     cpu = Compute(device="cpu", threads=1)
@@ -267,7 +267,9 @@ HEADER = [
 @click.option("--length", default=256, show_default=True, help="Tokens of a report.")
 @click.option("--quantization", type=click.Choice(["none", "nf4"]), default="none", show_default=True)
 @click.option("--peers/--no-peers", default=True, show_default=True, help="The naive loop and TRL too.")
-def main(names: tuple[str, ...], rounds: int, batch: int, length: int, quantization: str, peers: bool) -> None:
+def main(
+    names: tuple[str, ...], rounds: int, batch: int, length: int, quantization: Literal["none", "nf4"], peers: bool
+) -> None:
     restart_with(KEEP_FREED_MEMORY)
     torch.set_num_threads(1)
     quiet()
