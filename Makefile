@@ -19,13 +19,18 @@ repro: $(INSTALLED)  ## run the experiment (only what is not up to date) and pri
 	dvc repro
 	@sed -n '/^|/p' reports/report.md
 
-# Called by `repro`, which knows the BRANCHES (method-seed). Without --wait-for-lock a dvc process gives up after 3 s,
-# which is less than another one may need to hash a model.
+# Called by `repro`, which knows the BRANCHES (method-seed). All are trained before any is evaluated: the short stages
+# at the end leave no core idle. Without --wait-for-lock a dvc process gives up after 3 s, which is less than another
+# one may need to hash a model.
 REPRO := dvc --wait-for-lock repro --single-item
-.PHONY: branches $(BRANCHES) evaluate_base teacher corpus base
-branches: $(BRANCHES) evaluate_base
-$(BRANCHES): teacher
-	$(REPRO) train@$@ evaluate_mmlu@$@ evaluate_domain@$@
+TRAINED := $(BRANCHES:%=train@%)
+EVALUATED := $(BRANCHES:%=evaluate@%)
+.PHONY: branches $(TRAINED) $(EVALUATED) evaluate_base teacher corpus base
+branches: $(TRAINED) $(EVALUATED) evaluate_base
+$(TRAINED): teacher
+	$(REPRO) $@
+$(EVALUATED): evaluate@%: train@%
+	$(REPRO) evaluate_mmlu@$* evaluate_domain@$*
 evaluate_base: corpus base
 	$(REPRO) evaluate_base_mmlu evaluate_base_domain
 teacher: corpus base

@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from anamnesis.compute import configure_compute
-from anamnesis.files import read_jsonl
 from anamnesis.modeling.loading import obtain, save_base
 from anamnesis.modeling.pretraining import pretrain
 from anamnesis.settings import Compute, Model, Pretraining
@@ -28,8 +27,7 @@ def main() -> None:
     compute = parameters.section("compute", Compute)
     configure_compute(compute)
     if model.source == "pretrain":
-        documents = [row["text"] for row in read_jsonl(GENERAL_TEXT)]
-        pretrain(documents, parameters.section("pretraining", Pretraining), compute, SCRATCH)
+        pretrain(GENERAL_TEXT, parameters.section("pretraining", Pretraining), compute, SCRATCH)
         model = replace(model, source=str(SCRATCH))
     base, tokenizer = obtain(model, compute)
     save_base(base, tokenizer, OUTPUT)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from anamnesis.files import write_jsonl
 from anamnesis.modeling.loading import load_base
 from anamnesis.modeling.pretraining import IGNORED, pack, pretrain, train_tokenizer
 from anamnesis.settings import Pretraining
@@ -35,7 +36,8 @@ DOCUMENTS = [f"Вопрос: номер {n}?\nОтвет: {n * n} II" for n in r
 
 
 def made(folder: Path, settings: Pretraining = SMALL) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    pretrain(DOCUMENTS, settings, CPU, folder)
+    write_jsonl(folder / "text.jsonl", [{"text": document} for document in DOCUMENTS])
+    pretrain(folder / "text.jsonl", settings, CPU, folder)
     return load_base(folder, CPU)
 
 

@@ -23,8 +23,8 @@ from anamnesis.settings import Method
 
 IGNORED = -100
 
-# Logits of one product with the head (64 MB in fp32; 110 positions of 152 k words), and logits worked on at once on a
-# CPU, where they should stay in its cache.
+# Logits of one product with the head, the student's and the teacher's together (64 MB in fp32; 110 positions of 152 k
+# words), and logits worked on at once on a CPU, where they should stay in its cache.
 CHUNK_LOGITS = 2**24
 CACHED_LOGITS = 2**18
 
@@ -142,7 +142,8 @@ class _Fused(torch.autograd.Function):
         weight, bias = weight.to(low), None if bias is None else bias.to(low)
         gradient = torch.empty(student.shape, dtype=exact, device=device)
         sums = torch.zeros(2, dtype=exact, device=device)
-        positions = max(1, CHUNK_LOGITS // len(weight))
+        models = 1 if teacher is None else 2
+        positions = max(1, CHUNK_LOGITS // models // len(weight))
         rows = n if device.type != "cpu" else max(1, CACHED_LOGITS // len(weight))
         with torch.autocast(device.type, enabled=False):
             for begin in range(0, n, positions):

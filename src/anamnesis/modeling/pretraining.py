@@ -20,6 +20,7 @@ from transformers import (
 )
 
 from anamnesis.compute import check_one_device_a_process, configure_compute, in_processes, is_main_process, share_of
+from anamnesis.files import read_jsonl
 from anamnesis.modeling.loading import save_base
 from anamnesis.settings import Compute, Pretraining, SettingsError
 
@@ -61,11 +62,18 @@ def pack(documents: Sequence[Sequence[int]], row_length: int, end: int) -> list[
     ]
 
 
-def pretrain(documents: Sequence[str], settings: Pretraining, compute: Compute, folder: Path) -> None:
-    """Train tokenizer and model on `documents` and save them in `folder`; about a minute on two cores for `tiny`.
+def pretrain(text: Path, settings: Pretraining, compute: Compute, folder: Path) -> None:
+    """Train tokenizer and model on `text` and save them in `folder`; about a minute on two cores for `tiny`.
 
     In `settings.processes` processes, each with its share of every batch: one would leave the other cores idle, since
-    nothing else can be done before there is a base.
+    nothing else can be done before there is a base. Each reads the text itself: with the documents as an argument a
+    process would not be started before the one before it has come so far as to take them.
+
+    Args:
+        text: a .jsonl file, a document a row under `text`.
+        settings: size of the model, and its training.
+        compute: the machine.
+        folder: where the model goes.
 
     Raises:
         SettingsError: there are fewer GPUs than processes.
@@ -75,16 +83,16 @@ def pretrain(documents: Sequence[str], settings: Pretraining, compute: Compute, 
             f"`pretraining.processes` is {settings.processes}, and this machine has {torch.cuda.device_count()} GPUs: "
             f"lower it in the profile."
         )
-    in_processes(settings.processes, _pretrain, documents, settings, compute, folder)
+    in_processes(settings.processes, _pretrain, text, settings, compute, folder)
 
 
-def _pretrain(documents: Sequence[str], settings: Pretraining, compute: Compute, folder: Path) -> None:
+def _pretrain(text: Path, settings: Pretraining, compute: Compute, folder: Path) -> None:
     configure_compute(compute)
     check_one_device_a_process(compute)
+    documents = [row["text"] for row in read_jsonl(text)]
     tokenizer = train_tokenizer(documents, settings.vocab_size)
-    shuffled = list(documents)
-    random.Random(settings.seed).shuffle(shuffled)
-    rows = pack(tokenizer(shuffled)["input_ids"], settings.sequence_length, tokenizer.eos_token_id)
+    random.Random(settings.seed).shuffle(documents)
+    rows = pack(tokenizer(documents)["input_ids"], settings.sequence_length, tokenizer.eos_token_id)
 
     set_seed(settings.seed)
     model = Qwen2ForCausalLM(
@@ -111,6 +119,7 @@ def _pretrain(documents: Sequence[str], settings: Pretraining, compute: Compute,
             per_device_train_batch_size=share_of(settings.batch_size, "`pretraining.batch_size`"),
             # Steps of equal size, and the same ones whatever the number of processes.
             dataloader_drop_last=True,
+            ddp_find_unused_parameters=False,
             learning_rate=settings.learning_rate,
             lr_scheduler_type="cosine",
             warmup_steps=settings.warmup_ratio,
