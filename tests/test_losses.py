@@ -144,20 +144,22 @@ def test_fp16_gradients_survive_a_small_share_of_a_large_step() -> None:
     assert student.grad.abs().max() > 0
 
 
-def test_no_logits_of_all_positions_are_ever_alive() -> None:
-    """The largest tensor made is one chunk's logits of both models."""
-    sizes: list[int] = []
+@pytest.mark.parametrize("how", [NONE, method()], ids=str)
+def test_never_more_than_one_chunk_of_logits_is_alive(how: Method) -> None:
+    """A teacher's logits share the chunk with the student's: its peak is not higher."""
+    chunks: list[int] = []
 
     class Watch(torch.utils._python_dispatch.TorchDispatchMode):
         def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
             out = func(*args, **(kwargs or {}))
-            sizes.extend(t.numel() for t in torch.utils._pytree.tree_leaves(out) if isinstance(t, Tensor))
+            tensors = (t for t in torch.utils._pytree.tree_leaves(out) if isinstance(t, Tensor))
+            chunks.extend(t.numel() for t in tensors if t.shape[-1:] == (VOCAB,) and t.shape != (HIDDEN, VOCAB))
             return out
 
-    student = states(0, n=40).requires_grad_()
-    with chunks_of(4, 2), Watch():
-        fused(student, states(1, n=40), output_head(), method(), count=40).total.backward()
-    assert max(sizes) <= max(2 * 4 * VOCAB, 40 * HIDDEN)
+    student, teacher = states(0, n=40).requires_grad_(), None if how == NONE else states(1, n=40)
+    with chunks_of(8, 2), Watch():
+        fused(student, teacher, output_head(), how, count=40).total.backward()
+    assert max(chunks) == 8 * VOCAB
 
 
 def test_a_head_that_would_be_trained_is_refused() -> None:
