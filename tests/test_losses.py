@@ -147,12 +147,14 @@ def test_fp16_gradients_survive_a_small_share_of_a_large_step() -> None:
 @pytest.mark.parametrize("how", [NONE, method()], ids=str)
 def test_never_more_than_one_chunk_of_logits_is_alive(how: Method) -> None:
     """A teacher's logits share the chunk with the student's: its peak is not higher."""
+    sizes: list[int] = []
     chunks: list[int] = []
 
     class Watch(torch.utils._python_dispatch.TorchDispatchMode):
         def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
             out = func(*args, **(kwargs or {}))
-            tensors = (t for t in torch.utils._pytree.tree_leaves(out) if isinstance(t, Tensor))
+            tensors = [t for t in torch.utils._pytree.tree_leaves(out) if isinstance(t, Tensor)]
+            sizes.extend(t.numel() for t in tensors)
             chunks.extend(t.numel() for t in tensors if t.shape[-1:] == (VOCAB,) and t.shape != (HIDDEN, VOCAB))
             return out
 
@@ -160,6 +162,7 @@ def test_never_more_than_one_chunk_of_logits_is_alive(how: Method) -> None:
     with chunks_of(8, 2), Watch():
         fused(student, teacher, output_head(), how, count=40).total.backward()
     assert max(chunks) == 8 * VOCAB
+    assert max(sizes) <= max(8 * VOCAB, 40 * HIDDEN)
 
 
 def test_a_head_that_would_be_trained_is_refused() -> None:
