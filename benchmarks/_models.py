@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from importlib.metadata import version
 from itertools import accumulate
@@ -43,7 +43,9 @@ from anamnesis.methods.teachers import Teacher, hidden_states_alone, make_teache
 from anamnesis.modeling.adapters import add_student
 from anamnesis.modeling.loading import mixed_precision, obtain, save_base
 from anamnesis.modeling.pretraining import train_tokenizer
-from anamnesis.settings import Compute, Method, Model, Optimization, Training, Tuner
+from anamnesis.settings.compute import Compute
+from anamnesis.settings.modeling import Model, Tuner
+from anamnesis.settings.training import Method, Optimization, Training
 from anamnesis.training.data import report_collator, supervised_counts
 from anamnesis.training.trainer import DistillationTrainer, make_trainer
 
@@ -406,11 +408,6 @@ def flops(
 
 
 # ---- Tables ---------------------------------------------------------------------------------------------------------
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
 def versions() -> str:

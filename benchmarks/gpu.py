@@ -23,7 +23,8 @@ from anamnesis.compute import configure_compute
 from anamnesis.evaluation.harness import language_model
 from anamnesis.evaluation.stock import Request
 from anamnesis.modeling.loading import load_base
-from anamnesis.settings import Compute
+from anamnesis.settings.compute import Compute
+from benchmarks import table
 from benchmarks._models import (
     METHODS,
     InTurn,
@@ -39,7 +40,6 @@ from benchmarks._models import (
     resident_bytes,
     student_and_teacher,
     supervised_tokens,
-    table,
     versions,
 )
 

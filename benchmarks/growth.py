@@ -18,9 +18,12 @@ from anamnesis.corpus.rendering import completion, prompt
 from anamnesis.corpus.synthesis import synthesize
 from anamnesis.modeling.loading import load_base
 from anamnesis.modeling.pretraining import train_tokenizer
-from anamnesis.settings import Compute, Headings, Synthesis, read_yaml, section
+from anamnesis.settings.compute import Compute
+from anamnesis.settings.rendering import Headings
+from anamnesis.settings.sections import read_yaml, section
+from anamnesis.settings.synthesis import Synthesis
 from anamnesis.training.data import encode_reports
-from benchmarks import ROOT
+from benchmarks import ROOT, numbers, table
 from benchmarks._models import (
     KEEP_FREED_MEMORY,
     METHODS,
@@ -37,7 +40,6 @@ from benchmarks._models import (
     random_reports,
     restart_with,
     student_and_teacher,
-    table,
 )
 
 CPU = Compute(device="cpu", threads=1)
@@ -122,10 +124,6 @@ def main(batches: str, lengths: str, reports: str, rounds: int) -> None:
         print(f"\n{table(['reports in a step', *of_step], rows)}", flush=True)
         rows = grown(numbers(lengths), lambda size, method: step(folder, 4, size, method, rounds))
         print(f"\n{table(['tokens of a report', *of_step], rows)}")
-
-
-def numbers(text: str) -> list[int]:
-    return [int(part) for part in text.split(",")]
 
 
 if __name__ == "__main__":

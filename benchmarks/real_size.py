@@ -16,7 +16,8 @@ from transformers import Qwen2Config
 from anamnesis.compute import configure_compute
 from anamnesis.methods.losses import CHUNK_LOGITS
 from anamnesis.modeling.loading import load_base
-from anamnesis.settings import Compute
+from anamnesis.settings.compute import Compute
+from benchmarks import table
 from benchmarks._models import (
     METHODS,
     RETURN_FREED_MEMORY,
@@ -35,7 +36,6 @@ from benchmarks._models import (
     restart_with,
     student_and_teacher,
     supervised_tokens,
-    table,
     versions,
 )
 

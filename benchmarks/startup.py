@@ -42,7 +42,7 @@ if stage != "check":
 if loads == "True":
     from pathlib import Path
     from anamnesis.modeling.loading import load_base
-    from anamnesis.settings import Compute
+    from anamnesis.settings.compute import Compute
     load_base(Path("{BASE}"), parameters.section("compute", Compute))
     times.append(time.time())
 print(json.dumps(times))

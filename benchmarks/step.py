@@ -25,8 +25,9 @@ from anamnesis.methods.losses import IGNORED
 from anamnesis.methods.states import TeacherStates
 from anamnesis.modeling.adapters import STUDENT, add_student, tensors
 from anamnesis.modeling.loading import load_base
-from anamnesis.settings import Compute
+from anamnesis.settings.compute import Compute
 from anamnesis.training.data import report_collator
+from benchmarks import table
 from benchmarks._models import (
     KEEP_FREED_MEMORY,
     LEARNING_RATE,
@@ -50,7 +51,6 @@ from benchmarks._models import (
     restart_with,
     student_and_teacher,
     supervised_tokens,
-    table,
 )
 
 SETTINGS = {

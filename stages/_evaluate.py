@@ -12,7 +12,8 @@ from anamnesis.evaluation.vllm import vllm_models
 from anamnesis.files import write_json, write_jsonl
 from anamnesis.modeling.adapters import STUDENT, TEACHER, load_adapters
 from anamnesis.modeling.loading import load_base
-from anamnesis.settings import Compute, Evaluation
+from anamnesis.settings.compute import Compute
+from anamnesis.settings.evaluation import Evaluation
 
 BASE = Path("models/base")
 ADAPTERS = Path("models/adapters")

@@ -1,5 +1,6 @@
 """What all stages share: logging, one readable sentence on bad input, and the declared parameters."""
 
+import errno
 import functools
 import gc
 import logging
@@ -13,14 +14,14 @@ from dvc.repo import Repo
 from dvc.stage.loader import StageLoader
 
 from anamnesis.errors import InputError
-from anamnesis.settings import section
+from anamnesis.settings.sections import section
 from stages import ROOT
 
 T = TypeVar("T")
 
 
 def stage(command: Callable[..., None]) -> Callable[..., None]:
-    """Set up logging, and turn an InputError into its sentence and exit code 1; a bug keeps its traceback."""
+    """Set up logging; turn an InputError or a full disk into a sentence and exit code 1. A bug keeps its traceback."""
 
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
@@ -36,6 +37,12 @@ def stage(command: Callable[..., None]) -> Callable[..., None]:
             command(*args, **kwargs)
         except InputError as error:
             raise click.ClickException(str(error)) from None
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise click.ClickException(
+                "the disk is full, and what this stage wrote is not whole: make room and run it again."
+            ) from None
 
     return run
 

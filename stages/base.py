@@ -9,7 +9,8 @@ import click
 from anamnesis.compute import configure_compute
 from anamnesis.modeling.loading import obtain, save_base
 from anamnesis.modeling.pretraining import pretrain
-from anamnesis.settings import Compute, Model, Pretraining
+from anamnesis.settings.compute import Compute
+from anamnesis.settings.modeling import Model, Pretraining
 from stages._stage import Parameters, stage
 
 GENERAL_TEXT = Path("data/prepared/knowledge/train.jsonl")

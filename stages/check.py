@@ -6,7 +6,9 @@ import click
 import yaml
 
 from anamnesis.errors import InputError
-from anamnesis.settings import Corpus, check_all, read_yaml, section
+from anamnesis.settings.corpus import Corpus
+from anamnesis.settings.experiment import check_all
+from anamnesis.settings.sections import read_yaml, section
 from stages import ROOT
 from stages._stage import stage
 
@@ -17,9 +19,10 @@ def main() -> None:
     check_all(ROOT)
     corpus = section(read_yaml(ROOT / "params.yaml"), "corpus", Corpus)
     made_here = corpus.path in _outputs()
-    if not made_here and not Path(corpus.path).is_file():
+    if not made_here and not Path(corpus.path).exists():
         raise InputError(
-            f"corpus.path: there is no file {corpus.path}; put the corpus there, or set corpus.path to where it is."
+            f"corpus.path: there is no file or folder {corpus.path}; put the corpus there, or set corpus.path to where "
+            f"it is."
         )
 
 

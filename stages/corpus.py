@@ -1,18 +1,21 @@
-"""Read the corpus, refuse what cannot be used, and split it by patient."""
+"""Read the corpus, refuse what cannot be used, and split it so that nothing leaks; account for every row."""
 
 import logging
 from pathlib import Path
 
 import click
 
-from anamnesis.corpus.reading import FIELDS, read_corpus
-from anamnesis.corpus.splitting import split_by_patient
-from anamnesis.files import write_json, write_jsonl
-from anamnesis.settings import Corpus
+from anamnesis.corpus.card import card, pictures
+from anamnesis.corpus.categories import TBSRTC
+from anamnesis.corpus.preparing import prepare_corpus
+from anamnesis.files import write_json
+from anamnesis.settings.corpus import Corpus
 from stages._stage import Parameters, stage
 
 PREPARED = Path("data/prepared/corpus")
-COUNTS = Path("metrics/corpus.json")
+QUARANTINE = Path("data/prepared/quarantine.jsonl")
+REPORT = Path("data/prepared/report.json")
+CARD, PICTURE = Path("reports/corpus.md"), Path("reports/corpus.png")
 
 log = logging.getLogger("corpus")
 
@@ -21,27 +24,17 @@ log = logging.getLogger("corpus")
 @stage
 def main() -> None:
     settings = Parameters("corpus").section("corpus", Corpus)
-    reading = read_corpus(settings)
-    parts = split_by_patient(reading.reports, settings.validation_share, settings.test_share, settings.seed)
-    for name, part in parts.items():
-        write_jsonl(PREPARED / f"{name}.jsonl", part[FIELDS].to_dict("records"))
-    write_jsonl(PREPARED / "quarantine.jsonl", reading.quarantine.to_dict("records"))
-    write_json(PREPARED / "categories.json", reading.categories)
-
-    counts = {
-        "rows_in": reading.rows_in,
-        "duplicates": reading.duplicates,
-        "quarantined": len(reading.quarantine),
-        **{name: len(part) for name, part in parts.items()},
-    }
-    if counts["rows_in"] != sum(counts.values()) - counts["rows_in"]:
-        raise RuntimeError(f"rows were lost: {counts}")
-    log.info("%s", counts)
-    by_category = {
-        name: {category: int((part["category"] == category).sum()) for category in reading.categories}
-        for name, part in parts.items()
-    }
-    write_json(COUNTS, counts | {"by_category": by_category})
+    prepared = prepare_corpus(settings, PREPARED, QUARANTINE)
+    write_json(
+        PREPARED / "categories.json",
+        {"label": settings.label, "names": prepared.categories, "critical": settings.critical_categories},
+    )
+    write_json(REPORT, prepared.numbers)
+    criteria = TBSRTC if settings.category_system == "tbsrtc" else {}
+    CARD.parent.mkdir(exist_ok=True)
+    CARD.write_text(card(prepared.numbers, PICTURE.name, criteria), encoding="utf-8")
+    pictures(prepared.numbers, prepared.parts, PICTURE)
+    log.info("%s", {name: prepared.numbers[name] for name in ("rows_in", *prepared.parts, "duplicates", "quarantined")})
 
 
 if __name__ == "__main__":

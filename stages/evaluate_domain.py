@@ -4,9 +4,11 @@ from pathlib import Path
 
 import click
 
-from anamnesis.evaluation.domain import evaluate_domain
+from anamnesis.evaluation.domain import CategorySet, evaluate_domain
 from anamnesis.files import read_json
-from anamnesis.settings import Compute, Corpus, Evaluation
+from anamnesis.settings.compute import Compute
+from anamnesis.settings.evaluation import Evaluation
+from anamnesis.settings.rendering import Headings
 from stages._evaluate import evaluate_run
 from stages._stage import Parameters, stage
 
@@ -20,8 +22,8 @@ PREPARED = Path("data/prepared/corpus")
 def main(method: str | None, seed: int | None) -> None:
     parameters = Parameters("evaluate_base_domain" if method is None else f"evaluate_domain@{method}-{seed}")
     evaluation = parameters.section("evaluation", Evaluation)
-    corpus = parameters.section("corpus", Corpus)
-    categories = read_json(PREPARED / "categories.json")
+    headings = parameters.section("corpus.headings", Headings)
+    categories = CategorySet(**read_json(PREPARED / "categories.json"))
     reports = PREPARED / f"{evaluation.split}.jsonl"
     evaluate_run(
         "domain",
@@ -29,7 +31,7 @@ def main(method: str | None, seed: int | None) -> None:
         seed,
         evaluation,
         parameters.section("compute", Compute),
-        lambda lm, name: evaluate_domain(lm, name, evaluation, corpus, categories, reports),
+        lambda lm, name: evaluate_domain(lm, name, evaluation, headings, categories, reports),
     )
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from anamnesis.evaluation.mmlu import evaluate_mmlu
-from anamnesis.settings import Compute, Evaluation
+from anamnesis.settings.compute import Compute
+from anamnesis.settings.evaluation import Evaluation
 from stages._evaluate import evaluate_run
 from stages._stage import Parameters, stage
 

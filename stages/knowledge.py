@@ -9,7 +9,7 @@ from anamnesis.files import write_jsonl
 from anamnesis.knowledge.exam import exam
 from anamnesis.knowledge.facts import load_facts
 from anamnesis.knowledge.text import general_text
-from anamnesis.settings import Knowledge
+from anamnesis.settings.knowledge import Knowledge
 from stages._stage import Parameters, stage
 
 FACTS = Path("data/facts")

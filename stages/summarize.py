@@ -11,7 +11,11 @@ from anamnesis.analysis.report import report, table
 from anamnesis.analysis.runs import load_curves, load_runs
 from anamnesis.analysis.summary import compare_with_base, summarize
 from anamnesis.files import write_json
-from anamnesis.settings import Corpus, Evaluation, Method, Model, Optimization, check_all, method_names, seed_numbers
+from anamnesis.settings.corpus import Corpus
+from anamnesis.settings.evaluation import Evaluation
+from anamnesis.settings.experiment import check_all, method_names, seed_numbers
+from anamnesis.settings.modeling import Model
+from anamnesis.settings.training import Method, Optimization
 from stages import ROOT
 from stages._stage import Parameters, stage
 

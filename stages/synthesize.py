@@ -7,7 +7,7 @@ import click
 
 from anamnesis.corpus.synthesis import synthesize
 from anamnesis.files import write_jsonl
-from anamnesis.settings import Synthesis
+from anamnesis.settings.synthesis import Synthesis
 from stages._stage import Parameters, stage
 
 OUTPUT = Path("data/raw/fna_synthetic.jsonl")

@@ -17,7 +17,9 @@ from anamnesis.methods.losses import supervised_positions
 from anamnesis.methods.states import keep_states
 from anamnesis.methods.teachers import hidden_states_alone
 from anamnesis.modeling.loading import load_base, mixed_precision
-from anamnesis.settings import Compute, Headings, TeacherCache
+from anamnesis.settings.compute import Compute
+from anamnesis.settings.rendering import Headings
+from anamnesis.settings.training import TeacherCache
 from anamnesis.training.data import encode_reports, report_collator, supervised_counts
 from stages._stage import Parameters, stage
 

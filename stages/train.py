@@ -13,7 +13,10 @@ from anamnesis.methods.states import open_states
 from anamnesis.methods.teachers import make_teacher
 from anamnesis.modeling.adapters import STUDENT, TEACHER, add_student, save_adapter
 from anamnesis.modeling.loading import load_base
-from anamnesis.settings import Compute, Headings, Method, Optimization, Training, Tuner
+from anamnesis.settings.compute import Compute
+from anamnesis.settings.modeling import Tuner
+from anamnesis.settings.rendering import Headings
+from anamnesis.settings.training import Method, Optimization, Training
 from anamnesis.training.checkpoints import last_checkpoint, scratch_folder
 from anamnesis.training.curves import CurvesCallback
 from anamnesis.training.data import encode_reports, supervised_counts

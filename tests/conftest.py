@@ -7,7 +7,10 @@ import torch
 from transformers import PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM, set_seed
 
 from anamnesis.modeling.pretraining import train_tokenizer
-from anamnesis.settings import Compute, Headings, Optimization, Training, Tuner
+from anamnesis.settings.compute import Compute
+from anamnesis.settings.modeling import Tuner
+from anamnesis.settings.rendering import Headings
+from anamnesis.settings.training import Optimization, Training
 
 ROOT = Path(__file__).resolve().parent.parent
 COLLOID = ["нет", "есть"]

@@ -11,7 +11,7 @@ from anamnesis.compute import configure_compute, is_main_process
 from anamnesis.methods.teachers import make_teacher
 from anamnesis.modeling.adapters import STUDENT, TEACHER, add_student, tensors
 from anamnesis.modeling.pretraining import train_tokenizer
-from anamnesis.settings import Method, Optimization
+from anamnesis.settings.training import Method, Optimization
 from anamnesis.training.data import encode_reports
 from anamnesis.training.trainer import check_processes_agree, make_trainer
 from tests.conftest import CPU, HEADINGS, TRAINING, TUNER, random_qwen2

@@ -5,7 +5,8 @@ import torch
 from accelerate import PartialState
 
 from anamnesis.compute import check_one_device_a_process, configure_compute, device_of_this_process, share_of
-from anamnesis.settings import Compute, SettingsError
+from anamnesis.settings.compute import Compute
+from anamnesis.settings.sections import SettingsError
 from tests.conftest import CPU
 
 GPU = Compute(device="cuda", threads=1)

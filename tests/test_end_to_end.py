@@ -1,11 +1,6 @@
 """The real commands in a copy of the checkout, in the smallest size: what a user types, and what it must print."""
 
 import json
-import os
-import re
-import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,95 +8,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
-import yaml
 from transformers import LlamaConfig, LlamaForCausalLM, set_seed
 
 from anamnesis.modeling.pretraining import train_tokenizer
-from tests.conftest import ROOT
-
-SMALL = {
-    "params.yaml": {
-        "seeds": [0],
-        "synthesis.reports": 240,
-        "knowledge.clinical_notes": 40,
-        "knowledge.cytology_reports": 20,
-        "knowledge.questions_per_subject": 4,
-        "training.log_every_steps": 2,
-    },
-    "profiles/tiny.yaml": {
-        "pretraining.max_steps": 4,
-        "optimization.max_steps": 4,
-        "optimization.batch_size": 4,
-        "evaluation.general_text_limit": 4,
-        "evaluation.category_limit": 12,
-        "evaluation.likelihood_limit": 6,
-        "evaluation.generation_limit": 3,
-        "evaluation.max_new_tokens": 6,
-    },
-}
-
-
-class Project:
-    """A copy of the checkout with its own Git history and DVC cache."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        listed = subprocess.run(
-            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-            cwd=ROOT,
-            capture_output=True,
-            check=True,
-        ).stdout.decode()
-        for name in filter(None, listed.split("\0")):
-            if (ROOT / name).is_file() and name != "dvc.lock" and not name.startswith(("metrics/", "reports/")):
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(ROOT / name, folder / name)
-        for file, changes in SMALL.items():
-            self.change(file, changes)
-        self.commit("start")
-
-    def change(self, file: str, changes: Mapping[str, Any]) -> None:
-        path = self.folder / file
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        for key, value in changes.items():
-            *parents, last = key.split(".")
-            place = values
-            for parent in parents:
-                place = place[parent]
-            place[last] = value
-        path.write_text(yaml.safe_dump(values, allow_unicode=True, sort_keys=False), encoding="utf-8")
-
-    def commit(self, message: str) -> None:
-        if not (self.folder / ".git").exists():
-            self.run("git", "init", "--quiet")
-        self.run("git", "add", "--all")
-        author = ("-c", "user.name=Test", "-c", "user.email=test@localhost")
-        self.run("git", *author, "commit", "--quiet", "--message", message)
-
-    def restore(self) -> None:
-        """Back to the last commit: files from Git, and what a failed stage removed from DVC's cache."""
-        self.run("git", "checkout", "--quiet", "--force", "HEAD")
-        self.run("dvc", "checkout", "--quiet", "--force")
-
-    def run(self, *command: str, fails: bool = False) -> str:
-        """What the command prints; it must succeed, or with `fails` must not."""
-        environment = {
-            **os.environ,
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(ROOT / "tests" / "no_network"),
-        }
-        done = subprocess.run(
-            command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        assert (done.returncode != 0) == fails, done.stdout[-4000:]
-        return done.stdout
-
-    def json(self, path: str) -> Any:
-        return json.loads((self.folder / path).read_text(encoding="utf-8"))
-
-
-def stages_run(output: str) -> list[str]:
-    return re.findall(r"^Running stage '(.+)':", output, flags=re.MULTILINE)
+from tests.project import Project, stages_run
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +42,7 @@ def test_the_run_ends_with_table_pictures_and_all_metrics(project: Project) -> N
 
 
 def test_rows_are_accounted_for(project: Project) -> None:
-    counts = project.json("metrics/corpus.json")
+    counts = project.json("data/prepared/report.json")
     parts = ("train", "validation", "test", "duplicates", "quarantined")
     assert counts["rows_in"] == 240 == sum(counts[part] for part in parts)
 
@@ -196,10 +106,10 @@ def test_another_decay_runs_the_ema_branch_alone_and_changes_its_rows_alone(proj
         ("params.yaml", {"ema.decy": 0.9}, "unknown key `ema.decy`; did you mean `decay`?"),
         ("params.yaml", {"emma": {"decay": 0.9}}, "unknown key `emma`; did you mean `ema`?"),
         ("params.yaml", {"methods": ["none", "momentum"]}, "there is no section `momentum`: add one"),
-        ("params.yaml", {"corpus.path": "data/raw/absent.csv"}, "there is no file data/raw/absent.csv; put the corpus"),
+        ("params.yaml", {"corpus.path": "data/raw/absent.csv"}, "there is no file or folder data/raw/absent.csv; put"),
         ("params.yaml", {"corpus.columns.description": "text"}, "corpus.columns.description is 'text', but"),
         ("params.yaml", {"corpus.path": "empty.jsonl"}, "empty.jsonl holds no reports"),
-        ("params.yaml", {"corpus.categories": ["I", "II", "V", "VI"]}, "a category outside the declared set"),
+        ("params.yaml", {"corpus.categories": ["I", "II", "V", "VI"]}, "were refused (category_unknown: "),
         ("profiles/tiny.yaml", {"optimization.steps": 3}, "unknown key `optimization.steps`; did you mean `max_steps`"),
     ],
 )
@@ -283,7 +193,16 @@ def test_another_corpus_and_architecture_complete(tmp_path: Path) -> None:
         *("-S", "corpus.columns.description='жалобы'", "-S", "corpus.columns.category='код'"),
         *("-S", "corpus.columns.conclusion=null", "-S", "corpus.columns.patient=null"),
         *("-S", "corpus.headings.description='Жалобы'", "-S", "corpus.headings.category='Код болезни'"),
-        *("-S", "corpus.label=icd10", "-S", "corpus.categories=null", "-S", "corpus.critical_categories=[J00]"),
+        *(
+            "-S",
+            "corpus.label=icd10",
+            "-S",
+            "corpus.category_system=icd10",
+            "-S",
+            "corpus.categories=null",
+            "-S",
+            "corpus.critical_categories=[J00]",
+        ),
         *("-S", f"profiles/tiny.yaml:model.source={tmp_path / 'llama'}"),
     )
     assert project.json("models/base/config.json")["model_type"] == "llama"

@@ -14,26 +14,16 @@ from transformers import PreTrainedTokenizerBase, Qwen2ForCausalLM
 from anamnesis.corpus.rendering import completion, prompt
 from anamnesis.errors import InputError
 from anamnesis.evaluation.documents import read_mmlu_csv
-from anamnesis.evaluation.domain import evaluate_domain
+from anamnesis.evaluation.domain import CategorySet, evaluate_domain
 from anamnesis.evaluation.harness import TASKS, language_model
 from anamnesis.evaluation.mmlu import HARNESS_MMLU, MEDICAL_SUBJECTS, evaluate_mmlu
 from anamnesis.evaluation.scores import bits_per_byte, category_scores, text_scores
 from anamnesis.files import write_jsonl
 from anamnesis.knowledge.facts import load_facts
-from anamnesis.settings import Columns, Corpus, Evaluation
+from anamnesis.settings.evaluation import Evaluation
 from tests.conftest import HEADINGS, ROOT
 
-CORPUS = Corpus(
-    path="unused.jsonl",
-    columns=Columns(description="d", category="c", conclusion="e", patient=None),
-    headings=HEADINGS,
-    label="bethesda",
-    categories=["II", "III"],
-    critical_categories=["III"],
-    validation_share=0.1,
-    test_share=0.1,
-    seed=0,
-)
+CATEGORIES = CategorySet(label="bethesda", names=["II", "III"], critical=["III"])
 
 
 def evaluation(**changes: Any) -> Evaluation:
@@ -118,7 +108,7 @@ def log_probability(model: Qwen2ForCausalLM, context: list[int], tokens: list[in
 def test_domain_metrics_are_what_the_model_says_by_the_definition(
     lm: Any, base: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase, reports: list[dict[str, str]], held_out: Path
 ) -> None:
-    metrics, log = evaluate_domain(lm, "base", evaluation(), CORPUS, ["II", "III"], held_out)
+    metrics, log = evaluate_domain(lm, "base", evaluation(), HEADINGS, CATEGORIES, held_out)
 
     def encode(text: str) -> list[int]:
         return tokenizer(text)["input_ids"]
@@ -149,11 +139,11 @@ def test_domain_metrics_are_what_the_model_says_by_the_definition(
 
 def test_reports_too_long_for_the_model_are_refused_not_cut(lm: Any, held_out: Path) -> None:
     with pytest.raises(InputError, match="the model takes 512"):
-        evaluate_domain(lm, "base", evaluation(max_new_tokens=500), CORPUS, ["II", "III"], held_out)
+        evaluate_domain(lm, "base", evaluation(max_new_tokens=500), HEADINGS, CATEGORIES, held_out)
 
 
 def test_metrics_hold_no_text(lm: Any, reports: list[dict[str, str]], held_out: Path) -> None:
-    metrics, _ = evaluate_domain(lm, "base", evaluation(), CORPUS, ["II", "III"], held_out)
+    metrics, _ = evaluate_domain(lm, "base", evaluation(), HEADINGS, CATEGORIES, held_out)
     written = json.dumps(metrics, ensure_ascii=False)
     assert not any(report["description"][:12] in written for report in reports)
     assert not any(report["conclusion"][:12] in written for report in reports)
@@ -163,7 +153,7 @@ def test_a_corpus_without_conclusions_has_no_text_scores(
     lm: Any, reports: list[dict[str, str]], tmp_path: Path
 ) -> None:
     write_jsonl(tmp_path / "test.jsonl", [{**report, "conclusion": ""} for report in reports])
-    metrics, _ = evaluate_domain(lm, "base", evaluation(), CORPUS, ["II", "III"], tmp_path / "test.jsonl")
+    metrics, _ = evaluate_domain(lm, "base", evaluation(), HEADINGS, CATEGORIES, tmp_path / "test.jsonl")
     assert "bleu" not in metrics
     assert "category_agreement" in metrics
 

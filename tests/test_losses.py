@@ -23,7 +23,7 @@ from anamnesis.methods.losses import (
     supervised_positions,
     targets,
 )
-from anamnesis.settings import Method
+from anamnesis.settings.training import Method
 
 HIDDEN, VOCAB = 6, 11
 NONE = Method(teacher="none")

@@ -13,7 +13,8 @@ import pytest
 import yaml
 from dvc.repo import Repo
 
-from anamnesis.settings import PLAIN, SCALE, SCIENCE, read_yaml
+from anamnesis.settings.experiment import PLAIN, SCALE, SCIENCE
+from anamnesis.settings.sections import read_yaml
 from stages._stage import Parameters
 from tests.conftest import ROOT
 

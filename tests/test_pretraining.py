@@ -12,7 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from anamnesis.files import write_jsonl
 from anamnesis.modeling.loading import load_base
 from anamnesis.modeling.pretraining import IGNORED, pack, pretrain, train_tokenizer
-from anamnesis.settings import Pretraining
+from anamnesis.settings.modeling import Pretraining
 from tests.conftest import CPU
 
 SMALL = Pretraining(

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from anamnesis.settings import SCALE, SCIENCE, Method, SettingsError, check_all, section
+from anamnesis.settings.experiment import SCALE, SCIENCE, check_all
+from anamnesis.settings.sections import SettingsError, section
+from anamnesis.settings.training import Method
 from tests.conftest import ROOT
 
 

@@ -46,9 +46,9 @@ from anamnesis.files import write_jsonl
 from anamnesis.modeling.adapters import STUDENT, TEACHER, add_student, add_teacher, save_adapter, tensors
 from anamnesis.modeling.loading import load_base, obtain, save_base
 from anamnesis.modeling.pretraining import train_tokenizer
-from anamnesis.settings import Model
-from tests.conftest import CPU, ROOT, TUNER, random_qwen2
-from tests.test_evaluation import CORPUS, evaluation, small_exam
+from anamnesis.settings.modeling import Model
+from tests.conftest import CPU, HEADINGS, ROOT, TUNER, random_qwen2
+from tests.test_evaluation import CATEGORIES, evaluation, small_exam
 
 MMLU = ROOT.parent / "shared" / "data" / "mmlu"
 LETTERS = [f" {letter}" for letter in "ABCD"]
@@ -552,7 +552,7 @@ def measure(folder: Path) -> None:
     tokenizer = train_tokenizer([report["description"] for report in reports], vocab_size=400)
     lm = language_model(random_qwen2(tokenizer, max_position_embeddings=2048), tokenizer, 7)
     exam = evaluate_mmlu(lm, "base", evaluation(), folder / "exam.jsonl", folder / "heldout.jsonl")
-    domain = evaluate_domain(lm, "base", evaluation(generation_limit=5), CORPUS, ["II", "III"], folder / "test.jsonl")
+    domain = evaluate_domain(lm, "base", evaluation(generation_limit=5), HEADINGS, CATEGORIES, folder / "test.jsonl")
     assert (exam is None) == (domain is None) == (not PartialState().is_main_process)
     if lm.world_size > 1:
         with pytest.raises(InputError, match="general_text has 1 questions for 2 processes"):

@@ -11,11 +11,9 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import f1_score
-from sklearn.pipeline import Pipeline, make_pipeline
 
+from anamnesis.corpus.scrutiny import bag_of_words_macro_f1, telling_words
+from anamnesis.corpus.similarity import Index, bands, triples
 from anamnesis.corpus.synthesis import synthesize
 from anamnesis.corpus.synthesis.conclusions import ADVICE, HEADLINES, REMARKS
 from anamnesis.corpus.synthesis.findings import FINDINGS, GROUP_COUNTS
@@ -24,7 +22,7 @@ from anamnesis.corpus.synthesis.noise import IDLE_REMARKS
 from anamnesis.corpus.synthesis.pictures import PICTURES
 from anamnesis.corpus.synthesis.reports import ORDERS
 from anamnesis.corpus.synthesis.wording import SYNONYMS, plural
-from anamnesis.settings import Synthesis
+from anamnesis.settings.synthesis import Synthesis
 
 Rows = list[dict[str, str]]
 
@@ -32,8 +30,8 @@ SETTINGS = Synthesis(
     reports=4000,
     seed=7,
     class_shares={"I": 0.102, "II": 0.681, "III": 0.051, "IV": 0.100, "V": 0.031, "VI": 0.035},
-    hard_case_share=0.1,
-    standard_share=0.85,
+    hard_case_share=0.15,
+    standard_share=0.9,
     typo_rate=0.01,
 )
 CATEGORIES = list(SETTINGS.class_shares)
@@ -80,14 +78,8 @@ def _patients_split(rows: Rows) -> tuple[Rows, Rows]:
     return [r for r in rows if r["patient_id"] in train], [r for r in rows if r["patient_id"] not in train]
 
 
-def _bag_of_words(train: Rows) -> Pipeline:
-    model = make_pipeline(CountVectorizer(), LogisticRegression(max_iter=1000, class_weight="balanced"))
-    return model.fit([row["description"] for row in train], [row["category"] for row in train])
-
-
-def _macro_f1(model: Pipeline, test: Rows) -> float:
-    predicted = model.predict([row["description"] for row in test])
-    return f1_score([row["category"] for row in test], predicted, average="macro")
+def _texts(rows: Rows) -> list[tuple[str, str]]:
+    return [(row["description"], row["category"]) for row in rows]
 
 
 def _words(text: str) -> list[str]:
@@ -251,7 +243,7 @@ def test_definite_pseudoinclusions_separate_malignant_from_suspicious(clean_rows
     definite = re.compile(
         r"(многочисленные|частые|единичные|отдельные|немногочисленные) "
         r"(внутриядерные|в/ядерные|ч[её]ткие|типичные) (псевдо)?включения|"
-        r"(много|количество) ядер с псевдовключениями",
+        r"(много|количество) ядер с псевдовключениями|псевдовключений (много|немного)",
         re.IGNORECASE,
     )
     found = Counter(row["category"] for row in clean_rows if definite.search(row["description"]))
@@ -325,58 +317,29 @@ def test_plural(number: int, form: str) -> None:
 # --- the difficulty ---
 
 
-@pytest.mark.parametrize("seed", [1, 7])
+@pytest.mark.parametrize("seed", [0, 1, 7])
 def test_bag_of_words_is_useful_but_not_enough(seed: int) -> None:
     train, test = _patients_split(synthesize(replace(SETTINGS, seed=seed)))
-    assert 0.70 <= _macro_f1(_bag_of_words(train), test) <= 0.95
+    assert 0.60 < bag_of_words_macro_f1(_texts(train), _texts(test)) < 0.90
 
 
 def test_hard_cases_are_harder(rows: Rows) -> None:
-    model = _bag_of_words(rows)
     even = replace(SETTINGS, reports=1200, seed=8, class_shares=dict.fromkeys(CATEGORIES, 1 / 6))
-    easy, hard = (_macro_f1(model, synthesize(replace(even, hard_case_share=share))) for share in (0.0, 1.0))
+    easy, hard = (
+        bag_of_words_macro_f1(_texts(rows), _texts(synthesize(replace(even, hard_case_share=share))))
+        for share in (0.0, 1.0)
+    )
     assert easy - hard > 0.1
 
 
 def test_no_single_word_gives_a_category_away(rows: Rows) -> None:
-    sizes = Counter(row["category"] for row in rows)
-    holders: dict[str, Counter[str]] = defaultdict(Counter)
-    for row in rows:
-        for word in dict.fromkeys(_words(row["description"])):
-            holders[word][row["category"]] += 1
-    telling = [
-        (word, category)
-        for word, counts in holders.items()
-        for category, count in counts.items()
-        if count / counts.total() > 0.95 and count / sizes[category] > 0.3
-    ]
-    assert telling == []
+    assert telling_words(_texts(rows)) == []
 
 
 def test_duplicates_are_rare(rows: Rows) -> None:
     assert len({row["description"] for row in rows}) > 0.99 * len(rows)
-    assert _near_duplicates([row["description"] for row in rows], threshold=0.8) < 0.05 * len(rows)
-
-
-def test_near_duplicates_are_found() -> None:
-    text = "один два три четыре пять шесть семь восемь девять десять одиннадцать двенадцать"
-    assert _near_duplicates([text, f"{text} тринадцать", "совсем другой текст из пяти слов"], threshold=0.8) == 2
-
-
-def _near_duplicates(texts: list[str], threshold: float) -> int:
-    """How many texts have a twin by Jaccard of word 3-shingles.
-
-    Two sets above the threshold must share one of the rarest few shingles of either; only those are indexed.
-    """
-    shingles = [set(zip(w, w[1:], w[2:], strict=False)) for w in map(_words, texts)]
-    frequency = Counter(shingle for one in shingles for shingle in one)
-    index: dict[tuple[str, str, str], list[int]] = defaultdict(list)
-    twins: set[int] = set()
-    for number, own in enumerate(shingles):
-        rarest = sorted(own, key=lambda shingle: (frequency[shingle], shingle))
-        for shingle in rarest[: len(own) - int(threshold * len(own)) + 1]:
-            for other in index[shingle]:
-                if len(own & shingles[other]) > threshold * len(own | shingles[other]):
-                    twins |= {number, other}
-            index[shingle].append(number)
-    return len(twins)
+    index = Index()
+    for row in rows:
+        index.add(triples(row["description"]), bands(triples(row["description"])))
+    clusters = Counter(index.clusters(0.8).tolist())
+    assert sum(size for size in clusters.values() if size > 1) < 0.05 * len(rows)

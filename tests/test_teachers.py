@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerBase, Qwen2ForCausalLM
 from anamnesis.methods.losses import supervised_positions
 from anamnesis.methods.teachers import EmaTeacher, StaticTeacher, hidden_states, make_teacher
 from anamnesis.modeling.adapters import STUDENT, TEACHER, AdapterSwitch, add_student, tensors, update_distance
-from anamnesis.settings import Method
+from anamnesis.settings.training import Method
 from tests.conftest import TUNER, random_qwen2
 
 

@@ -34,7 +34,8 @@ from anamnesis.methods.states import TeacherStates, keep_states, open_states
 from anamnesis.methods.teachers import CachedTeacher, StaticTeacher, hidden_states_alone, make_teacher
 from anamnesis.modeling.adapters import STUDENT, TEACHER, AdapterSwitch, add_student, save_adapter, tensors
 from anamnesis.modeling.loading import load_base, obtain, save_base
-from anamnesis.settings import Method, Model, Optimization, Tuner
+from anamnesis.settings.modeling import Model, Tuner
+from anamnesis.settings.training import Method, Optimization
 from anamnesis.training.checkpoints import last_checkpoint, scratch_folder
 from anamnesis.training.curves import CurvesCallback
 from anamnesis.training.data import encode_report, encode_reports, report_collator, supervised_counts

@@ -16,7 +16,8 @@ import torch
 from accelerate import PartialState
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from anamnesis.settings import Compute, SettingsError
+from anamnesis.settings.compute import Compute
+from anamnesis.settings.sections import SettingsError
 
 # Of glibc's malloc.h, and the largest value it takes for the second on 64-bit machines.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3

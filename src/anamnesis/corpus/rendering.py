@@ -10,7 +10,7 @@ and not one conditional on a conclusion already written.
 from collections.abc import Callable, Sequence
 
 from anamnesis.errors import InputError
-from anamnesis.settings import Headings
+from anamnesis.settings.rendering import Headings
 
 
 def prompt(description: str, headings: Headings) -> str:

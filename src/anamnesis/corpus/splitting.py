@@ -1,46 +1,78 @@
-"""Splitting reports into training, validation and test without a patient in two of them."""
+"""Splitting reports into training, validation and test so that nothing known in one is met again in another."""
 
-import warnings
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
-import pandas as pd
-from sklearn.model_selection import StratifiedGroupKFold
+from anamnesis.corpus.refusals import CorpusError
 
-from anamnesis.corpus.reading import CorpusError
+Reports = npt.NDArray[np.int64]
+PARTS = ("train", "validation", "test")
 
 
-def split_by_patient(
-    reports: pd.DataFrame, validation_share: float, test_share: float, seed: int
-) -> dict[str, pd.DataFrame]:
-    """Whole patients, stratified by category as well as whole patients allow.
+def groups_of(patients: Reports, clusters: Reports) -> Reports:
+    """Reports that must stay together: of one patient, or near duplicates, or linked by a chain of both."""
+    reports = len(patients)
+    links = coo_array(
+        (np.ones(reports, dtype=np.int8), (patients, clusters)), shape=(int(patients.max()) + 1, reports)
+    ).tocsr()
+    # A graph with a node for each patient and, behind them, one for each cluster.
+    size = links.shape[0] + reports
+    rows, columns = links.nonzero()
+    graph = coo_array((np.ones(len(rows), dtype=np.int8), (rows, columns + links.shape[0])), shape=(size, size))
+    labels = connected_components(graph, directed=False)[1]
+    return np.unique(labels[patients], return_inverse=True)[1].astype(np.int64)
+
+
+def split(
+    groups: Reports, categories: npt.NDArray[np.int16], validation_share: float, test_share: float, seed: int
+) -> dict[str, Reports]:
+    """Whole groups, stratified by category as well as whole groups allow.
+
+    The largest groups come first, in random order among equals, and each goes to the part that is relatively farthest
+    from what it should have of the group's categories; the single reports at the end make up for what the others left.
+    (scikit-learn's StratifiedGroupKFold does the same for equal folds, and takes 0.3 ms for each group.) A group larger
+    than half of the smaller held-out part is for training: it would make up that part alone.
 
     Returns:
-        train, validation and test, disjoint and together `reports`.
+        Numbers of the reports of train, validation and test, disjoint and together all, each in random order: a limit
+        takes the first of them, and an export may be sorted by date or category.
 
     Raises:
-        CorpusError: there are too few patients for three parts.
+        CorpusError: there are too few groups for three parts.
     """
-    rest, test = _hold_out(reports, test_share, seed)
-    train, validation = _hold_out(rest, validation_share / (1 - test_share), seed)
-    parts = {"train": train, "validation": validation, "test": test}
-    # In random order: a limit takes the first of them, and a file may be sorted by date or category.
-    return {name: part.sample(frac=1, random_state=seed, ignore_index=True) for name, part in parts.items()}
-
-
-def _hold_out(reports: pd.DataFrame, share: float, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    folds = max(2, round(1 / share))
-    if reports["patient"].nunique() < folds:
+    shares = (1 - validation_share - test_share, validation_share, test_share)
+    sizes = np.bincount(groups)
+    large = sizes > min(validation_share, test_share) * len(groups) / 2
+    movable = np.flatnonzero(~large)
+    if len(movable) < 1 / min(shares) or sizes[movable].sum() < 2 * (validation_share + test_share) * len(groups):
         raise CorpusError(
-            f"the corpus has {reports['patient'].nunique()} patients, too few to hold out a share of {share:.2g}: "
-            f"bring more reports, or enlarge corpus.validation_share and corpus.test_share."
+            f"the corpus has {len(movable)} groups of reports that may be held out (a patient's reports and near "
+            f"duplicates stay together, and the largest groups are trained on), too few for corpus.validation_share "
+            f"and corpus.test_share: bring more reports, or check corpus.columns.patient."
         )
-    splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        # Categories rarer than the number of folds cannot be stratified; they go where their patients go.
-        warnings.filterwarnings("ignore", message="The least populated class")
-        try:
-            kept, held_out = next(splitter.split(reports, reports["category"], reports["patient"]))
-        except ValueError:
-            raise CorpusError(
-                f"every category of the corpus has fewer than {folds} reports: bring more reports."
-            ) from None
-    return reports.iloc[kept].reset_index(drop=True), reports.iloc[held_out].reset_index(drop=True)
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(movable)
+    order = order[np.argsort(-sizes[order], kind="stable")]
+    members = np.argsort(groups, kind="stable")
+    ends = np.cumsum(sizes)
+    totals = np.bincount(categories).tolist()
+    # Reports of each category that a part still lacks, as a share of what it should have.
+    lacking = [[1.0] * len(totals) for _ in PARTS]
+    part_of = np.zeros(len(sizes), dtype=np.int8)
+    for group in [*np.flatnonzero(large), *order]:
+        own = categories[members[ends[group] - sizes[group] : ends[group]]].tolist()
+        part = 0 if large[group] else max(range(len(PARTS)), key=lambda part: sum(lacking[part][one] for one in own))
+        for one in own:
+            lacking[part][one] -= 1 / (shares[part] * totals[one])
+        part_of[group] = part
+    parts = part_of[groups]
+    return {name: rng.permutation(np.flatnonzero(parts == part)) for part, name in enumerate(PARTS)}
+
+
+def naive_split(reports: int, sizes: dict[str, int], seed: int) -> dict[str, Reports]:
+    """Any report anywhere, in parts of the same sizes: what leaks, for comparison."""
+    order = np.random.default_rng(seed).permutation(reports)
+    ends = np.cumsum([sizes[name] for name in PARTS])
+    return dict(zip(PARTS, np.split(order, ends[:-1]), strict=True))

@@ -1,6 +1,7 @@
 """The domain: the category of a report, its conclusion, and how probable held-out reports are."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,21 @@ from anamnesis.errors import InputError
 from anamnesis.evaluation.harness import TASKS, log_rows, run_task, settings_used
 from anamnesis.evaluation.scores import bits_per_byte, category_scores, text_scores
 from anamnesis.files import read_jsonl
-from anamnesis.settings import Corpus, Evaluation
+from anamnesis.settings.evaluation import Evaluation
+from anamnesis.settings.rendering import Headings
+
+
+@dataclass(frozen=True)
+class CategorySet:
+    """A corpus's categories: what they are called in metric keys, their names in order, and those not to be missed."""
+
+    label: str
+    names: list[str]
+    critical: list[str]
 
 
 def evaluate_domain(
-    lm: TemplateLM, name: str, evaluation: Evaluation, corpus: Corpus, categories: Sequence[str], reports: Path
+    lm: TemplateLM, name: str, evaluation: Evaluation, headings: Headings, categories: CategorySet, reports: Path
 ) -> tuple[dict[str, Any], list[dict[str, Any]]] | None:
     """Measure the active model on held-out reports; returns its metrics and the per-question log, None if another
     process has them.
@@ -26,11 +37,11 @@ def evaluate_domain(
     """
     metadata = {
         "reports": str(reports),
-        "headings": {"description": corpus.headings.description, "category": corpus.headings.category},
-        "categories": list(categories),
-        "choices": terminated(categories, lambda text: lm.tok_encode(text, add_special_tokens=False)),
+        "headings": {"description": headings.description, "category": headings.category},
+        "categories": categories.names,
+        "choices": terminated(categories.names, lambda text: lm.tok_encode(text, add_special_tokens=False)),
     }
-    _check_lengths(lm, read_jsonl(reports), corpus, evaluation.max_new_tokens)
+    _check_lengths(lm, read_jsonl(reports), headings, evaluation.max_new_tokens)
     limits = {
         "report_category": evaluation.category_limit,
         "report_conclusion": evaluation.likelihood_limit,
@@ -53,16 +64,16 @@ def evaluate_domain(
         return None
     log = {task: one.questions[task] for task, one in tasks.items()}
 
-    gold = [categories[question["target"]] for question in log["report_category"]]
-    predicted = [_most_probable(question["filtered_resps"], categories) for question in log["report_category"]]
-    scores = category_scores(gold, predicted, corpus.critical_categories)
-    metrics: dict[str, Any] = {f"{corpus.label}_{name}": score for name, score in scores.items()}
+    gold = [categories.names[question["target"]] for question in log["report_category"]]
+    predicted = [_most_probable(question["filtered_resps"], categories.names) for question in log["report_category"]]
+    scores = category_scores(gold, predicted, categories.critical)
+    metrics: dict[str, Any] = {f"{categories.label}_{name}": score for name, score in scores.items()}
     metrics["conclusion_bits_per_byte"] = bits_per_byte(
         [question["filtered_resps"][0][0] for question in log["report_conclusion"]],
         [question["target"] for question in log["report_conclusion"]],
     )
     metrics["report_bits_per_byte"] = tasks["report_text"].results["report_text"]["bits_per_byte,none"]
-    metrics |= _generation_scores(log["report_generation"], categories)
+    metrics |= _generation_scores(log["report_generation"], categories.names)
     metrics |= {
         "reports": len(gold),
         "generated": len(log["report_generation"]),
@@ -71,11 +82,11 @@ def evaluate_domain(
     return metrics, [row for one in tasks.values() for row in log_rows(name, one)]
 
 
-def _check_lengths(lm: TemplateLM, reports: Sequence[dict[str, Any]], corpus: Corpus, max_new_tokens: int) -> None:
+def _check_lengths(lm: TemplateLM, reports: Sequence[dict[str, Any]], headings: Headings, max_new_tokens: int) -> None:
     """The harness would cut a prompt that is too long from the left, and say nothing of it."""
     longest = 0
     for report in reports:
-        asked = prompt(report["description"], corpus.headings)
+        asked = prompt(report["description"], headings)
         answer = completion(report["category"], report["conclusion"])
         longest = max(longest, len(lm.tok_encode(asked + answer)), len(lm.tok_encode(asked)) + max_new_tokens)
     if longest > lm.max_length:

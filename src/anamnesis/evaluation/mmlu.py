@@ -12,7 +12,7 @@ from lm_eval.api.model import TemplateLM
 
 from anamnesis.errors import InputError
 from anamnesis.evaluation.harness import TASKS, log_rows, run_task, settings_used
-from anamnesis.settings import Evaluation
+from anamnesis.settings.evaluation import Evaluation
 
 HARNESS_MMLU = Path(lm_eval.__file__).parent / "tasks" / "mmlu" / "default"
 

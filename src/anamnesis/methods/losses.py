@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from anamnesis.settings import Method
+from anamnesis.settings.training import Method
 
 IGNORED = -100
 

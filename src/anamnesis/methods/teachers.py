@@ -17,7 +17,8 @@ from transformers import PreTrainedModel
 
 from anamnesis.methods.states import TeacherStates
 from anamnesis.modeling.adapters import STUDENT, TEACHER, AdapterSwitch, add_teacher, tensors
-from anamnesis.settings import Method, Tuner
+from anamnesis.settings.modeling import Tuner
+from anamnesis.settings.training import Method
 
 
 @runtime_checkable

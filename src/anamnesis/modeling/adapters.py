@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from anamnesis.errors import InputError
-from anamnesis.settings import Tuner
+from anamnesis.settings.modeling import Tuner
 
 STUDENT = "default"
 TEACHER = "teacher"

@@ -16,7 +16,9 @@ from transformers import (
 )
 
 from anamnesis.compute import device_of_this_process
-from anamnesis.settings import Compute, Model, SettingsError
+from anamnesis.settings.compute import Compute
+from anamnesis.settings.modeling import Model
+from anamnesis.settings.sections import SettingsError
 
 
 def obtain(model: Model, compute: Compute) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:

@@ -22,7 +22,9 @@ from transformers import (
 from anamnesis.compute import check_one_device_a_process, configure_compute, in_processes, is_main_process, share_of
 from anamnesis.files import read_jsonl
 from anamnesis.modeling.loading import save_base
-from anamnesis.settings import Compute, Pretraining, SettingsError
+from anamnesis.settings.compute import Compute
+from anamnesis.settings.modeling import Pretraining
+from anamnesis.settings.sections import SettingsError
 
 IGNORED = -100
 

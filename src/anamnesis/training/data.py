@@ -9,7 +9,8 @@ from transformers import DataCollatorForSeq2Seq, PreTrainedTokenizerBase
 
 from anamnesis.corpus.rendering import completion, prompt
 from anamnesis.methods.losses import IGNORED
-from anamnesis.settings import Headings, SettingsError
+from anamnesis.settings.rendering import Headings
+from anamnesis.settings.sections import SettingsError
 
 
 def encode_report(

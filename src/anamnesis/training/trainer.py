@@ -26,7 +26,9 @@ from anamnesis.methods.losses import distillation_loss, supervised_positions, ta
 from anamnesis.methods.teachers import Teacher, hidden_states, without_dropout
 from anamnesis.modeling.adapters import STUDENT, tensors, update_distance
 from anamnesis.modeling.loading import low_precision
-from anamnesis.settings import Compute, Method, Optimization, SettingsError, Training, check_saving
+from anamnesis.settings.compute import Compute
+from anamnesis.settings.sections import SettingsError
+from anamnesis.settings.training import Method, Optimization, Training, check_saving
 from anamnesis.training.data import report_collator
 
 

@@ -19,7 +19,7 @@ from .pictures import PICTURES, Picture
 from .wording import plural, say
 
 if TYPE_CHECKING:
-    from anamnesis.settings import Synthesis
+    from anamnesis.settings.synthesis import Synthesis
 
 CYTOLOGISTS = 14
 DESCRIPTION_WORDS = (20, 65)

@@ -1,0 +1,208 @@
+"""What engines of de-identification find in labelled reports of invented patients, and their reports a second.
+
+Recall: a planted identifier is wholly covered by findings of any kind; with kind: one of them is of its kind.
+Precision: a finding that overlaps a planted identifier, over all findings. An engine that is not installed is left
+out: Presidio (`pip install presidio-analyzer`) and Natasha's tagger (`pip install natasha slovnet navec`) are no
+dependencies of the project.
+"""
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from time import perf_counter
+from typing import NamedTuple, Protocol
+
+import click
+
+from benchmarks import table
+
+ROUNDS = 2
+KINDS = ("name", "doctor", "date", "address", "phone", "snils", "policy", "passport", "email", "record", "slide")
+
+
+class Identifier(Protocol):
+    """A planted identifier, or a finding: text[start:end]."""
+
+    @property
+    def start(self) -> int: ...
+    @property
+    def end(self) -> int: ...
+    @property
+    def kind(self) -> str: ...
+
+
+class Labelled(Protocol):
+    text: str
+    identifiers: Sequence[Identifier]
+
+
+class Span(NamedTuple):
+    start: int
+    end: int
+    kind: str
+
+
+Find = Callable[[str], Sequence[Identifier]]
+
+# What a user would write down for Presidio's pattern recognizers and beside Natasha, for numbers of Russian documents.
+PLAIN_PATTERNS = {
+    "date": r"\b\d{1,2}[./-]\d{1,2}[./-](?:\d{4}|\d{2})\b"
+    r"|\b\d{1,2} (?:янв|фев|мар|апр|ма[яй]|июн|июл|авг|сен|окт|ноя|дек)\w* \d{4}\b"
+    r"|\b\d{4}-\d{2}-\d{2}\b|\b(?:19|20)\d{2}(?= ?г\. ?р)",
+    "phone": r"(?:\+7|\b8)[\s(-]*\d{3}[\s)-]*\d{3}[\s-]*\d{2}[\s-]*\d{2}\b|\b\d{3}-\d{2}-\d{2}\b",
+    "snils": r"\b\d{3}-\d{3}-\d{3}[ -]\d{2}\b",
+    "policy": r"\b\d{4}[ -]?\d{4}[ -]?\d{4}[ -]?\d{4}\b",
+    "passport": r"\b\d{2} ?\d{2} (?:№ ?)?\d{6}\b",
+    "email": r"\b[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+\b",
+    "address": r"(?:\b\d{6}, )?(?:\bг\. ?[А-Я][\w-]+, )?"
+    r"\b(?:ул|пр-т|пер|наб|ш)\. ?[А-Я][\w ]+(?:, (?:д|корп|кв)\. ?\d+\w?)*",
+    "record": r"(?i:(?:и/б|история болезни|карт[аы]|м/к) ?№? ?)\d[\w/-]*",
+    "slide": r"(?i:(?:ст[её]кл\w+|препарат\w*|исследовани\w+|цит\.) ?№* ?)\d[\w/-]*",
+}
+
+
+@click.command(help=__doc__)
+@click.option("--reports", default=1000, show_default=True)
+@click.option("--seed", default=0, show_default=True)
+@click.option("--engines", default="anamnesis,presidio,natasha", show_default=True)
+def main(reports: int, seed: int, engines: str) -> None:
+    from tests.identifiers import labelled_reports
+
+    labelled: Sequence[Labelled] = labelled_reports(reports, seed)
+    words = sum(len(report.text.split()) for report in labelled) / len(labelled)
+    print(f"{len(labelled)} reports of {words:.0f} words, seed {seed}; one process.")
+    for name in engines.split(","):
+        missing = [module for module in ENGINES[name][0] if find_spec(module) is None]
+        if missing:
+            print(f"\n{name}: left out, not installed: {', '.join(missing)}.")
+            continue
+        find = ENGINES[name][1]()
+        findings, seconds = timed(find, [report.text for report in labelled])
+        print(f"\n**{name}**, {len(labelled) / seconds:,.0f} reports/s\n")
+        print(table(["kind", "planted", "recall", "with kind", "found", "precision"], measures(labelled, findings)))
+
+
+def timed(find: Find, texts: Sequence[str]) -> tuple[list[Sequence[Identifier]], float]:
+    """The findings, and the seconds of the last round: caches are then as warm as in a corpus."""
+    for _ in range(ROUNDS):
+        start = perf_counter()
+        findings = [find(text) for text in texts]
+        seconds = perf_counter() - start
+    return findings, seconds
+
+
+def measures(labelled: Sequence[Labelled], findings: Sequence[Sequence[Identifier]]) -> Iterator[list[object]]:
+    planted, covered, of_kind, found, right = (Counter[str]() for _ in range(5))
+    for report, spans in zip(labelled, findings, strict=True):
+        for identifier in report.identifiers:
+            overlapping = [span for span in spans if overlap(span, identifier)]
+            whole = is_covered(identifier, overlapping)
+            planted[identifier.kind] += 1
+            covered[identifier.kind] += whole
+            of_kind[identifier.kind] += whole and identifier.kind in {span.kind for span in overlapping}
+        for span in spans:
+            found[span.kind] += 1
+            right[span.kind] += any(overlap(span, identifier) for identifier in report.identifiers)
+    for kind in KINDS:
+        counts = (counter[kind] for counter in (planted, covered, of_kind, found, right))
+        yield row(kind, *counts)
+    yield row("all", *(counter.total() for counter in (planted, covered, of_kind, found, right)))
+
+
+def row(kind: str, planted: int, covered: int, of_kind: int, found: int, right: int) -> list[object]:
+    def share(part: int, whole: int) -> str:
+        return f"{part / whole:.3f}" if whole else "-"
+
+    return [kind, planted, share(covered, planted), share(of_kind, planted), found, share(right, found)]
+
+
+def overlap(one: Identifier, other: Identifier) -> bool:
+    return one.start < other.end and other.start < one.end
+
+
+def is_covered(identifier: Identifier, spans: Sequence[Identifier]) -> bool:
+    """Whether no character of it would stay."""
+    reached = identifier.start
+    for span in sorted(spans, key=lambda span: span.start):
+        if span.start > reached:
+            return False
+        reached = max(reached, span.end)
+    return reached >= identifier.end
+
+
+def anamnesis() -> Find:
+    from anamnesis.corpus.deidentification import find
+
+    return find
+
+
+def presidio() -> Find:
+    """Its own recognizers that need no language, and patterns of Russian documents; there is no Russian model of spaCy
+    that comes with pip, so that names are found by nothing but a pattern of surname and initials."""
+    import spacy
+    from presidio_analyzer import AnalyzerEngine, Pattern, PatternRecognizer, RecognizerRegistry
+    from presidio_analyzer.nlp_engine import SpacyNlpEngine
+    from presidio_analyzer.predefined_recognizers import EmailRecognizer, PhoneRecognizer
+
+    class BlankRussian(SpacyNlpEngine):
+        def __init__(self) -> None:
+            super().__init__(models=[{"lang_code": "ru", "model_name": "blank"}])
+            self.nlp = {"ru": spacy.blank("ru")}
+
+        def load(self) -> None:
+            """Nothing to load."""
+
+    name = r"\b[А-ЯЁ][а-яё-]+\s+[А-ЯЁ]\.\s?[А-ЯЁ]\.|\b[А-ЯЁ]\.\s?[А-ЯЁ]\.\s?[А-ЯЁ][а-яё-]+"
+    # It asks the network for top-level domains first, and takes its own list where there is no network.
+    logging.getLogger("tldextract").setLevel(logging.CRITICAL)
+    registry = RecognizerRegistry(supported_languages=["ru"])
+    registry.add_recognizer(EmailRecognizer(supported_language="ru"))
+    registry.add_recognizer(PhoneRecognizer(supported_language="ru", supported_regions=("RU",)))
+    for kind, regex in {**PLAIN_PATTERNS, "name": name}.items():
+        registry.add_recognizer(
+            PatternRecognizer(
+                kind.upper(), patterns=[Pattern(kind, regex, 0.6)], supported_language="ru", global_regex_flags=0
+            )
+        )
+    analyzer = AnalyzerEngine(registry=registry, nlp_engine=BlankRussian(), supported_languages=["ru"])
+    kinds = {"EMAIL_ADDRESS": "email", "PHONE_NUMBER": "phone"}
+
+    def find(text: str) -> list[Span]:
+        results = analyzer.analyze(text, language="ru")
+        return [Span(r.start, r.end, kinds.get(r.entity_type, r.entity_type.lower())) for r in results]
+
+    return find
+
+
+def natasha() -> Find:
+    """Slovnet's tagger, trained on news, with the embeddings that Natasha ships; patterns for the rest."""
+    from navec import Navec
+    from slovnet import NER
+
+    spec = find_spec("natasha")
+    assert spec is not None
+    assert spec.origin is not None
+    data = Path(spec.origin).parent / "data"
+    tagger = NER.load(str(data / "model" / "slovnet_ner_news_v1.tar"))
+    tagger.navec(Navec.load(str(data / "emb" / "navec_news_v1_1B_250K_300d_100q.tar")))
+    patterns = {kind: re.compile(regex) for kind, regex in PLAIN_PATTERNS.items()}
+
+    def find(text: str) -> list[Span]:
+        people = [Span(span.start, span.stop, "name") for span in tagger(text).spans if span.type == "PER"]
+        numbers = [Span(*match.span(), kind) for kind, regex in patterns.items() for match in regex.finditer(text)]
+        return people + numbers
+
+    return find
+
+
+ENGINES: dict[str, tuple[tuple[str, ...], Callable[[], Find]]] = {
+    "anamnesis": (("pymorphy3",), anamnesis),
+    "presidio": (("presidio_analyzer", "spacy"), presidio),
+    "natasha": (("natasha", "slovnet", "navec"), natasha),
+}
+
+if __name__ == "__main__":
+    main()

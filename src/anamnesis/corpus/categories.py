@@ -1,0 +1,155 @@
+"""The many ways of writing a category, brought to one.
+
+`tbsrtc`: the Bethesda System for Reporting Thyroid Cytopathology, I to VI. The names of its three
+editions (Cibas & Ali, Thyroid 2009;19:1159-1165 and 2017;27:1341-1346; Ali et al., Thyroid 2023;33:1039-1044) differ,
+the numbers do not: III was AUS or FLUS until 2017 and is AUS since 2023, IV was FN or SFN and is FN. `icd10`: codes as
+J06.9.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+
+from anamnesis.corpus.refusals import Refusal
+
+# Roman numerals as they come from a Russian keyboard, and Latin letters under Cyrillic ones.
+_ROMAN_LOOKALIKES = str.maketrans({"І": "I", "Ш": "III", "П": "II", "У": "V", "В": "B", "Х": "X", "Ⅰ": "I"})
+_ICD_LOOKALIKES = str.maketrans("АВЕКМНОРСТХУІЅЈ", "ABEKMHOPCTXYISJ")
+_UNICODE_ROMAN = str.maketrans({"Ⅰ": "I", "Ⅱ": "II", "Ⅲ": "III", "Ⅳ": "IV", "Ⅴ": "V", "Ⅵ": "VI"})
+
+# What puts a case into a category, after the edition of 2023; name and criterion.
+TBSRTC = {
+    "I": (
+        "nondiagnostic",
+        "fewer than six groups of ten well-preserved follicular cells (cyst fluid, blood, artefacts), unless colloid, "
+        "inflammation or atypia says more",
+    ),
+    "II": (
+        "benign",
+        "an adequate aspirate of follicular nodular disease (colloid, flat sheets, macrofollicles) or of thyroiditis "
+        "(lymphocytes among oncocytes; epithelioid and giant cells)",
+    ),
+    "III": (
+        "atypia of undetermined significance",
+        "nuclear atypia, or another one (microfollicles or oncocytes in a sparse aspirate, a lymphoid infiltrate), too "
+        "little of it for a higher category",
+    ),
+    "IV": (
+        "follicular neoplasm",
+        "a cellular aspirate of crowded groups or microfollicles with scant colloid, or of oncocytes almost alone, "
+        "without the nuclei of papillary carcinoma",
+    ),
+    "V": (
+        "suspicious for malignancy",
+        "some features of papillary or medullary carcinoma or of lymphoma, too few or too weak to be sure; no definite "
+        "pseudoinclusions",
+    ),
+    "VI": (
+        "malignant",
+        "conclusive features: pale, grooved nuclei with pseudoinclusions and papillae; salt-and-pepper chromatin with "
+        "amyloid; necrosis and giant nuclei; a monomorphous lymphoid or a foreign population",
+    ),
+}
+
+_ARABIC = {"1": "I", "2": "II", "3": "III", "4": "IV", "5": "V", "6": "VI"}
+# Longest first; a numeral is not part of a longer word or number, but a subcategory's letter may follow (IIIA, 3b).
+_NUMBER = r"(VI|IV|V|III|II|I|[1-6])(?:[.,]0+)?(?:\s?[A-EА-Д])?(?![\w.,-]*\w)"
+_SYSTEM = r"(?:THE\s+)?(?:BETHESDA|БЕТ[ЕЭ]С?З?Д[АЕЫ]?|T?BSRTC)(?:\s+SYSTEM)?"
+_CATEGORY = r"(?:(?:ДИАГНОСТИЧЕСК\w+\s+)?КАТЕГОРИ[ЯИЮЕ]Й?|CATEGORY)"
+_OF_A_CELL = rf"(?:{_CATEGORY}|КАТ\.?|КЛАСС|ГРУППА|CAT\.?|CLASS)"
+_BARE = re.compile(rf"^\W*(?:{_SYSTEM}\W*)?(?:\(?20\d\d\)?\W*)?(?:{_OF_A_CELL}\W*)?(?:{_SYSTEM}\W*)?{_NUMBER}")
+_MARKED = re.compile(
+    rf"(?:(?:{_CATEGORY}\W{{0,3}})?(?:ПО\s+)?(?:СИСТЕМЕ\s+)?{_SYSTEM}(?:\W{{0,3}}20\d\d)?\W{{0,3}}"
+    rf"(?:[-–—:]?\s*{_CATEGORY}\W{{0,3}})?|{_CATEGORY}\W{{0,3}}){_NUMBER}"
+    rf"(?:\s+(?:ПО\s+)?(?:СИСТЕМЕ\s+)?{_SYSTEM}(?:\W{{0,2}}20\d\d\b)?)?"
+)
+
+# Without any of these no number can be marked; looking for them first is fifty times faster.
+_ANNOUNCING = ("BETHESDA", "БЕТ", "BSRTC", "КАТЕГОРИ", "CATEGORY")
+
+# By what a category is called. A more certain wording inside a less certain one is taken out first: "подозрение на
+# злокачественное" is V and not VI, "подозрение на фолликулярную опухоль" IV.
+_NAMES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (category, re.compile(pattern, re.IGNORECASE))
+    for category, pattern in (
+        ("I", r"не\s?информатив\w*|не\s?диагностич\w*|неудовлетворительн\w*|non-?\s?diagnostic|unsatisfactory|\bND\b"),
+        (
+            "III",
+            r"атипи\w*(?:\s+клет\w+)?(?:\s*\(?AUS\)?)?\s+неопредел[её]нного\s+значения|"
+            r"(?:фолликулярн\w+\s+)?(?:изменени\w*|поражени\w*)\s+неопредел[её]нного\s+значения|"
+            r"atypia\s+of\s+undetermined\s+significance|follicular\s+lesion\s+of\s+undetermined\s+significance|"
+            r"\bAUS\b|\bFLUS\b|\bАНЗ\b|\bФИНЗ\b",
+        ),
+        (
+            "IV",
+            r"(?:подозр\w+\s+(?:на|в\s+отношении)\s+)?(?:фолликулярн|онкоцитарн|гюртлеклеточн)\w+\s+"
+            r"(?:неоплази|опухол|новообразовани)\w*|(?:suspicious\s+for\s+(?:a\s+)?)?follicular\s+neoplasm|\bS?FN\b",
+        ),
+        ("V", r"подозр\w+\s+(?:на|в\s+отношении)\s+\w+(?:\s+\w+)?|suspicious\s+for\s+\w+|\bSFM\b"),
+        ("II", r"\bдоброкачествен\w*|\bbenign\b"),
+        ("VI", r"\bзлокачествен\w*|\bmalignant\b|\bрак\b|\bкарцином\w*"),
+    )
+)
+
+_ICD = re.compile(r"(?<![A-Z0-9])([A-Z])\s?(\d{2})(?:[.,]?(\d{1,2}))?(?![A-Z0-9])")
+
+
+def parse_tbsrtc(text: str) -> str | Refusal:
+    """The category of a cell that holds nothing else: "IV", "4", "4,0", "Bethesda IV", "Доброкачественный"."""
+    plain = text.translate(_UNICODE_ROMAN).upper()
+    found = set()
+    # "II/III", "2-3": a border is no category.
+    for part in re.split(r"[/;+]|\s[-–—]\s|(?<=[IV1-6])\s*[-–—,]\s*(?=[IV1-6](?:[^0]|$))|\bИЛИ\b|\bOR\b", plain):
+        translated = re.sub(r"^[\W\dIVІШПУ]+$", lambda match: match[0].translate(_ROMAN_LOOKALIKES), part.strip())
+        translated = re.sub(r"^(V|IV|I)1$", r"\1I", translated)
+        if match := _BARE.match(translated) or _MARKED.search(translated):
+            found.add(_ARABIC.get(match[1], match[1]))
+    return _one(found | _named(text))
+
+
+def _named(text: str) -> set[str]:
+    found = set()
+    for category, name in _NAMES:
+        text, times = name.subn(" ", text)
+        if times:
+            found.add(category)
+    return found
+
+
+def find_tbsrtc(text: str) -> str | Refusal:
+    """The category that a longer text names with the system or as a category: "… Bethesda IV", "категория III"."""
+    return _one({_ARABIC.get(match[1], match[1]) for match in _mentions(text)})
+
+
+def without_tbsrtc(text: str) -> str:
+    """The text without its mentions of a category by number."""
+    for match in reversed(_mentions(text)):
+        end = match.end() + (text[match.end() : match.end() + 1] in (".", ",", ";"))
+        text = text[: match.start()].rstrip(" (,;—–-") + text[end:].removeprefix(")")
+    return text
+
+
+def _mentions(text: str) -> list[re.Match[str]]:
+    """Where a category is named by its number; the places are those of the text, letter by letter."""
+    plain = text.upper() if len(text.upper()) == len(text) else text
+    return list(_MARKED.finditer(plain)) if any(word in plain for word in _ANNOUNCING) else []
+
+
+def parse_icd10(text: str) -> str | Refusal:
+    """The one ICD-10 code in a cell: letter, two digits, and behind a full stop one or two more."""
+    plain = text.upper().translate(_ICD_LOOKALIKES)
+    return _one({f"{letter}{two}.{more}" if more else f"{letter}{two}" for letter, two, more in _ICD.findall(plain)})
+
+
+def _one(found: Iterable[str]) -> str | Refusal:
+    categories = set(found)
+    if len(categories) > 1:
+        return Refusal.CATEGORY_CONTRADICTORY
+    return categories.pop() if categories else Refusal.CATEGORY_UNKNOWN
+
+
+# Of a cell that holds the category, by category system.
+PARSE: dict[str, Callable[[str], str | Refusal]] = {
+    "tbsrtc": parse_tbsrtc,
+    "icd10": parse_icd10,
+    "verbatim": str,
+}

@@ -1,0 +1,122 @@
+"""Making text of the same meaning the same characters, by named rules, so that the data card can count each.
+
+The order matters: entities become characters before these are normalized, and white space comes last.
+"""
+
+import html
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+
+_ENTITY = re.compile(r"&(?:#\d+|#x[0-9a-fA-F]+|[a-zA-Z]{2,8});")
+_ROMAN = re.compile("[\u2160-\u217f]")
+_TAG = re.compile(r"<(?:br|p|div|span|b|i|u|em|strong|li|ul|ol|td|tr|table|font)\b[^<>]{0,200}>|</\w{1,10}>", re.I)
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]"
+)
+_OTHER_LINE_ENDS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
+_BROKEN_WORD = re.compile(r"(?<=[а-яё])-[ \t]*\n[ \t]*(?=[а-яё])")
+_MIXED_WORD = re.compile(r"[A-Za-zА-Яа-яЁё]*(?:[A-Za-z][А-Яа-яЁё]|[А-Яа-яЁё][A-Za-z])[A-Za-zА-Яа-яЁё]*")
+_LATIN = re.compile("[A-Za-z]")
+_TWINS = ("aceopxyABCEHKMOPTXY", "асеорхуАВСЕНКМОРТХУ")
+_TO_CYRILLIC, _TO_LATIN = str.maketrans(*_TWINS), str.maketrans(*_TWINS[::-1])
+_SPACES = re.compile(r"\s+")
+
+
+def html_entities(text: str) -> str:
+    """&nbsp; &lt; and the like, and the tags of a form that was saved as HTML."""
+    if "&" in text:
+        text = _ENTITY.sub(lambda match: html.unescape(match[0]), text)
+    return _TAG.sub(" ", text) if "<" in text else text
+
+
+def unicode_form(text: str) -> str:
+    """Composed characters (NFC), й and ё in one piece, and Roman numerals of letters."""
+    if not unicodedata.is_normalized("NFC", text):
+        text = unicodedata.normalize("NFC", text)
+    return _ROMAN.sub(lambda match: unicodedata.normalize("NFKC", match[0]), text)
+
+
+def line_ends(text: str) -> str:
+    r"""\r\n, \r and other line ends as \n; a word that is divided at the end of a line in one piece."""
+    text = _OTHER_LINE_ENDS.sub("\n", text)
+    return _BROKEN_WORD.sub("", text) if "-" in text and "\n" in text else text
+
+
+def control_characters(text: str) -> str:
+    """NUL and other characters that are not shown: soft hyphens, zero-width spaces, directions."""
+    return _CONTROL.sub("", text)
+
+
+def homoglyphs(text: str) -> str:
+    """A Latin letter in a Cyrillic word, and the other way round, where every foreign letter has a twin."""
+
+    def mend(match: re.Match[str]) -> str:
+        word = match[0]
+        latin = sum(letter.isascii() for letter in word)
+        mended = word.translate(_TO_LATIN if 2 * latin > len(word) else _TO_CYRILLIC)
+        return mended if mended.isascii() or not any(letter.isascii() for letter in mended) else word
+
+    return _MIXED_WORD.sub(mend, text) if _LATIN.search(text) else text
+
+
+def white_space(text: str) -> str:
+    """One line and single spaces: a line break would end the report for the model."""
+    return _SPACES.sub(" ", text).strip()
+
+
+RULES: dict[str, Callable[[str], str]] = {
+    rule.__name__: rule
+    for rule in (html_entities, unicode_form, line_ends, control_characters, homoglyphs, white_space)
+}
+
+
+def clean(text: str) -> tuple[str, list[str]]:
+    """The cleaned text, and the names of the rules that changed it."""
+    applied = []
+    for name, rule in RULES.items():
+        cleaned = rule(text)
+        if cleaned != text:
+            applied.append(name)
+            text = cleaned
+    return text, applied
+
+
+# ---- Boilerplate: known only from many reports together ------------------------------------------------------------
+
+_SENTENCE = re.compile(r"[^.!?]*[.!?]+\s*|[^.!?]+$")
+_WORD = re.compile(r"\w+")
+BOILERPLATE_WORDS = 3
+REPORTS_TO_JUDGE_BY = 20
+
+
+def find_boilerplate(reports: Iterable[tuple[str, Sequence[str]]], share: float) -> frozenset[str]:
+    """Sentences that stand in at least `share` of the reports of every category: they say nothing of any.
+
+    Args:
+        reports: category and texts; a category with fewer than 20 reports is not asked.
+        share: 0..1.
+
+    Returns:
+        Sentences of at least three words; none if fewer than two categories can be asked.
+    """
+    reports_of: Counter[str] = Counter()
+    times: dict[str, Counter[str]] = defaultdict(Counter)
+    for category, texts in reports:
+        reports_of[category] += 1
+        for sentence in {piece.strip() for text in texts for piece in _SENTENCE.findall(text)}:
+            times[sentence][category] += 1
+    asked = [category for category, count in reports_of.items() if count >= REPORTS_TO_JUDGE_BY]
+    if len(asked) < 2:
+        return frozenset()
+    return frozenset(
+        sentence
+        for sentence, counts in times.items()
+        if len(_WORD.findall(sentence)) >= BOILERPLATE_WORDS
+        and all(counts[category] >= share * reports_of[category] for category in asked)
+    )
+
+
+def without_boilerplate(text: str, boilerplate: frozenset[str]) -> str:
+    return "".join(piece for piece in _SENTENCE.findall(text) if piece.strip() not in boilerplate).strip()

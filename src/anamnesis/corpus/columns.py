@@ -1,0 +1,96 @@
+"""Which columns of a table are which fields of a report, and how one free text is cut into them."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from anamnesis.corpus.refusals import CorpusError, Refusal
+from anamnesis.settings.corpus import Columns, Sections
+
+# What a column of each field is often called, by the beginning of a word.
+USUAL_NAMES = {
+    "text": "текст|протокол|отч[её]т|report|text",
+    "description": "описан|микроскоп|цитограмм|жалоб|descri|microscop|finding|symptom|complaint",
+    "conclusion": "заключен|вывод|диагноз|conclus|diagnos|impression",
+    "category": "категор|bethesda|бетесд|бетезд|tbsrtc|код|мкб|icd|class|code|categor|label",
+    "patient": "пациент|больн|patient|снилс|карт|истори|mrn|subject",
+}
+# Words of headers beside these. A name is shown in a message only if all its words are known: where a table has no
+# header, or a damaged one, the words in its place are a patient's.
+_OTHER_WORDS = (
+    "id|ids|номер|дата|время|год|пол|возраст|врач|отделен|материал|орган|исслед|метод|размер|рекоменд|анамнез|результат|"
+    "болезн|систем|по|и|the|of|no|number|date|time|year|sex|age|doctor|depart|sample|site|method|size|result|name|group"
+)
+_KNOWN_WORD = re.compile(rf"(?:{'|'.join([*USUAL_NAMES.values(), _OTHER_WORDS])})[a-zа-яё]{{0,5}}|\d{{1,2}}", re.I)
+
+
+def check_columns(names: Sequence[str], columns: Columns, place: str) -> None:
+    """Every declared column must be there, once.
+
+    Raises:
+        CorpusError: with the columns found and a proposal.
+    """
+    for field, column in columns.named.items():
+        if names.count(column) > 1:
+            raise CorpusError(
+                f"corpus.columns.{field} is {column!r}, and {place} has {names.count(column)} columns of that name; "
+                f"rename all but one."
+            )
+        if column not in names:
+            raise CorpusError(
+                f"corpus.columns.{field} is {column!r}, but {place} has {_listed(names)}; set it to one of its columns"
+                + ("" if field in ("text", "description") else " or to null")
+                + _proposal(field, names)
+            )
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The columns by name, as far as these are words of a header."""
+    shown = [name for name in names if _is_known(name)]
+    others = len(names) - len(shown)
+    if not shown:
+        return f"{others} columns and a first row that does not look like their names"
+    return f"the columns {shown}" + (f" and {others} more, whose names may be a report's words" if others else "")
+
+
+def _is_known(name: str) -> bool:
+    words = re.findall(r"[^\W_]+", name)
+    return bool(words) and all(_KNOWN_WORD.fullmatch(word) for word in words)
+
+
+def _proposal(field: str, names: Sequence[str]) -> str:
+    likely = [
+        name for name in names if _is_known(name) and re.search(rf"(?<![^\W_])({USUAL_NAMES[field]})", name, re.I)
+    ]
+    return f", perhaps {likely[0]!r}." if likely else "."
+
+
+def fields_of(cells: Mapping[str, str], columns: Columns, sections: Sections) -> dict[str, str] | Refusal:
+    """The fields that a row has of: description, conclusion, category, patient."""
+    fields = {field: cells[column] for field, column in columns.named.items()}
+    if columns.text is None:
+        return fields
+    found = cut(fields.pop("text"), sections)
+    return found if isinstance(found, Refusal) else {**found, **fields}
+
+
+def cut(text: str, sections: Sections) -> dict[str, str] | Refusal:
+    """One free text by its headings: each section goes from its heading to the next one of any kind.
+
+    A heading begins a line or a sentence and ends with a colon, a dash or its line. What stands above the first heading
+    (a letterhead, the patient's name) belongs to no field and is left out.
+    """
+    headings = {"description": sections.description, "conclusion": sections.conclusion}
+    kinds = {heading.casefold(): "" for heading in sections.other}
+    kinds |= {heading.casefold(): kind for kind, names in headings.items() for heading in names}
+    alternatives = "|".join(re.escape(heading) for heading in sorted(kinds, key=len, reverse=True))
+    marks = list(
+        re.finditer(rf"(?:^|[\n\r.;!])[ \t]*({alternatives})[ \t]*(?:[:–—-]|\r?\n)", text, flags=re.IGNORECASE)
+    )
+    found: dict[str, list[str]] = {}
+    for mark, following in zip(marks, [*marks[1:], None], strict=False):
+        kind = kinds[mark[1].casefold()]
+        if kind:
+            found.setdefault(kind, []).append(text[mark.end() : following.start() if following else None].strip())
+    if any(names and kind not in found for kind, names in headings.items()):
+        return Refusal.SECTION_MISSING
+    return {kind: "\n".join(parts) for kind, parts in found.items()}

@@ -1,0 +1,151 @@
+"""Addresses: parts by the word that types each ("ул.", "кв."), and neighbouring parts as one address.
+
+A street, a region or a town with its "г." is an address by itself; a house or a village counts only beside another
+part, since "д. 5" and "с. 12" may be anything.
+"""
+
+import re
+from collections.abc import Iterator
+
+from anamnesis.corpus.deidentification.findings import Found
+
+_CAPITAL = r"[А-ЯЁ](?:[а-яё]+|[А-ЯЁ]+)(?:-(?:[а-яё]{1,3}-)?[А-ЯЁа-яё]+){0,3}(?!\w)"
+_ADJECTIVE = r"[А-ЯЁ][А-ЯЁа-яё-]*(?:[иоы]й|ая|яя|[оыие]е|ИЙ|ЫЙ|ОЙ|АЯ|ЯЯ|ОЕ|ЫЕ|ИЕ|[оО]го|[оое]м|[ое]й|[иы]х)"
+_HOUSE_AHEAD = r"(?=[\s,.]{0,4}(?:\d|(?:[дДкК]|дом|Дом|ДОМ|стр|корп|вл)(?:\W|\d)))"
+_ORDINAL = r"\d{1,3}(?:-?[а-яА-Я]{1,2})?\s"
+_STREET_NAME = (
+    rf"(?:(?:{_ORDINAL}(?:лет\s|ЛЕТ\s)?|им\.\s?|имени\s|реки\s|РЕКИ\s|[Аа]кад(?:\.|емика\s)\s?|[Мм]арш(?:\.|ала\s)\s?|[Гг]ен(?:\.|ерала\s)\s?|(?:[Аа]дмирала|[Пп]олковника|[Кк]осмонавта|[Пп]рофессора|[Кк]апитана|[Лл]ейтенанта|[Бб]ратьев|[Дд]октора|[Кк]омиссара)\s|(?:[А-ЯЁ][а-я]?\.\s?){{1,2}}){{0,2}}"
+    rf"(?:{_CAPITAL}(?:\s(?:{_CAPITAL}|и\s{_CAPITAL}|лет\s{_CAPITAL})){{1,3}}{_HOUSE_AHEAD}|{_CAPITAL}(?:\sтракт)?))"
+)
+_STREET = (
+    r"(?i:ул(?:\.|ица|ице|ицы|-ца)?|пр-к?т\w?|просп(?:\.|ект\w?)|пер(?:\.|еул(?:\.|ок|ке))|пр-?д|проезд|б-р|бул(?:\.|ьвар\w?)|"
+    r"наб(?:\.|ережная)|ш(?:\.|оссе)|туп(?:\.|ик)|аллея|мкр(?:-?н)?|микрорайон|м-н|кв-л|квартал|[сд]н[тп]|тракт|жк|пр\.|пл(?:\.|ощадь))\.?"
+)
+_LETTER = r"(?:\s?[«\"][А-ЯЁа-яё][»\"]|[\s-]?[а-едА-ЕД](?!\w))"
+_UNIT = (
+    rf"\d{{1,4}}{_LETTER}?(?:\s?[/\\-]\s?\d{{1,4}}{_LETTER}?|[а-дА-Д]-\d{{1,4}}){{0,2}}"
+    rf"(?:\s?[ксКС]\d{{1,2}}(?:\s?-\s?\d{{1,4}})?)?(?!\d)"
+)
+_MEASURE = r"(?! ?(?:[смк]?м(?![\w/])|м[клг](?![\w/])|%|[,.]\d|×|х\s?\d|лет|г\.\s?р|год))"
+_BARE_UNITS = rf"(?:[\s,]{{1,3}}{_UNIT}{_MEASURE}){{1,3}}"
+_HOUSE = (
+    r"(?<!\w)(?i:д(?:\.|ом)?|к(?:\.|орп(?:\.|ус)?)?|стр(?:\.|оение)?|кв(?:\.|артира)?|вл(?:\.|ад(?:\.|ение))?|уч(?:\.|асток)|общ(?:\.|ежитие)|под(?:\.|ъезд)|"
+    rf"эт(?:\.|аж)|оф(?:\.|ис)|ком(?:\.|ната|н\.)|лит(?:\.|ера?)|пом\.|а/я)\s?№?\s?(?:{_UNIT}|[А-ДЛ](?!\w)(?:\s?-\s?\d{{1,4}}(?!\d))?)"
+)
+_TOWN = rf"(?:{_ADJECTIVE}\s{_CAPITAL}|{_CAPITAL})"
+
+_STRONG = (
+    rf"(?<!\w){_STREET}\s{{0,2}}(?:{_STREET_NAME}|[«\"]{_CAPITAL}(?:\s{_CAPITAL})?[»\"]|1905\sгода|(?<=[Уу]л\.|л\.\s)[а-яё]{{3,20}}(?=[\s,]{{1,2}}(?:д|дом)?\.?\s?\d)|\d{{1,3}}(?=\D|$))"
+    rf"(?:{_BARE_UNITS})?"
+    rf"|(?<!\w)\d{{1,2}}-?[яй]\sлиния(?:\sВ\.?\s?О\.?)?(?:{_BARE_UNITS})?"
+    rf"|(?<!\d)\d{{6}}[\s,]{{1,3}}{_TOWN},\s?{_CAPITAL}(?:\s{_CAPITAL}){{0,2}}{_BARE_UNITS}"
+    r"|(?<!\w)[А-ЯЁ][А-ЯЁа-яё-]{1,30}[сцСЦ][кК][а-яА-Я]{2,3}\s(?i:обл(?:\.|асть|асти|\b)|кра[йея](?!\w)|р-о?н[аеу]?(?!\w)|район\w?(?!\w)|а\.?о\.?(?!\w)|округ\w?(?!\w)|г\.?\s?о\.?(?!\w)|гор(?:одской|\.)\sокруг|муниц\w*\.?\s(?:район|округ))"
+    r"|(?<!\w)(?:ХМАО(?:\s?[-–]\s?Югра)?|ЯНАО)(?!\w)|(?<!\w)[А-ЯЁ][а-яё]{3,15}ая\s[Рр]есп(?:\.|ублика)?(?!\w)"
+    rf"|(?<!\w)(?i:р-о?н|г\.\s?о\.)\s{_CAPITAL}"
+    rf"|(?<!\w)(?i:респ(?:\.|ублик[аи]))\s?{_CAPITAL}(?:-{_CAPITAL})?"
+    rf"|(?<![\w*\]¤])(?:(?<![\d*\]¤] )|(?<=\d{{6}} )|(?=[Гг]ор))"
+    r"(?i:г(?:\.\s?|ор\.\s?|ород[аеу]?\s|(?<=[,:вВ]\sг)\s|(?<=из\sг)\s"
+    rf"|\s(?=[А-ЯЁ][\w\s-]{{2,25}},))){_TOWN}"
+    rf"|(?<!\w)(?i:(?:раб\.\s?)?пос(?:\.|[её]л(?:ок|ка|ке))|пгт|п\.г\.т|п/ст|[сп]/п|п/о|рп|(?-i:р\.\s?п)|дер(?:\.|евн[яеи])|ст-ца|станиц[аыеу]|хутор[ае]?|аул[ае]?|сел[оаеу])\.?\s?{_TOWN}"
+)
+_STREET_BEHIND = (
+    rf"(?<!\w)(?:{_ORDINAL}\s?)?{_STREET_NAME}\s(?:(?i:ул(?:\.|ица|ице)|пр-к?т\w?|просп(?:\.|ект\w?)|пер(?:\.|еул\w*)|пр-?д|проезд\w?|"
+    rf"б-р|бульвар\w?|наб(?:\.|ережная)|ш(?:\.|оссе)|туп(?:\.|ик)|аллея|тракт|мкр\.?|микрорайон|линия)(?!\w)|(?<=[йЙя]\s)пр\.{_HOUSE_AHEAD})\.?"
+    rf"(?!\s{{0,2}}(?:[А-ЯЁ][а-яё]|\d{{1,3}}(?:-[а-я]{{1,2}}|\sлет)\s))(?:{_BARE_UNITS})?"
+)
+_WEAK = (
+    rf"(?<!\w)(?:с|д|п|х|ст|(?<=,\s)[СДПХ])\.\s?{_TOWN}|(?<!\w)[сдпх]\s{_TOWN}(?=,\s?(?:ул|пер|пр|д)[.\sи])|{_HOUSE}"
+)
+_FLAT = rf"(?<!\w)(?i:кв(?:\.|артира)?)\s?№?\s?{_UNIT}"
+# The type behind the name ("Ленинский пр-т") is looked for at every capital, and so only where a type stands so.
+_PARTS = re.compile(rf"(?P<strong>{_STRONG})|(?P<flat>{_FLAT})|(?P<weak>{_WEAK})")
+_PARTS_OF_ALL = re.compile(rf"(?P<strong>{_STREET_BEHIND}|{_STRONG})|(?P<flat>{_FLAT})|(?P<weak>{_WEAK})")
+_STREET_BEHIND_HINT = re.compile(r"[а-яё0-9]\s(?:ул|пр|пер|б-р|бул|наб|ш[.о]|туп|алл|тракт|мкр|микр|линия)")
+_HEADING = (
+    r"(?i:адрес|прожив|пропис|зарегистр|место|тел(?!ьм)|паспорт|полис|снилс|дата|диагноз|врач|пациент|больн|фио|возраст|карта|жалоб|эл|пол(?!е|я|и)|моб|конт|узел|"
+    r"заключ|описан|материал|направ|пункт|анамнез|номер|стекл|стёкл|препарат|цит|иссл|уз[ил]|размер|форма|код|приказ|отдел|контроль|тироксин|количеств|диаметр|классиф|рекоменд|гост|исо(?!\w)|воз(?!\w)|система|анализ|кальцит|тирео|окраск|ист(?:ория|\.))"
+)
+_GAP = re.compile(rf"[\s,;.]{{0,5}}(?:(?:(?!{_HEADING}){_CAPITAL}|{_UNIT}|\d{{6}}|В\.?\s?О)[\s,.]{{1,3}}){{0,3}}")
+_INDEX_OR_TOWN = re.compile(
+    rf"(?:(?<!\w)(?:Россия|РФ),?\s)?(?:(?<!\d)\d{{6}}[\s,]{{1,3}})?(?:(?:{_TOWN}|РФ|СПб)\s?,\s?){{0,3}}$"
+)
+_STREET_FIRST = re.compile(rf"{_STREET}\s")
+_TOWN_OF_STREET = re.compile(rf"(?<![\w-])(?<!\.\s){_CAPITAL}\s$")
+_DIGIT = re.compile(r"\d")
+_TAIL = re.compile(rf"(?:[\s,;]{{1,3}}(?:{_HOUSE}|{_UNIT}{_MEASURE}|\d{{6}}(?!\d))){{1,5}}")
+_NOT_A_TOWN = re.compile(_HEADING)
+# Behind an announcing word: postal index, types of parts, names with capitals and numbers in any order, up to a stop, a
+# line end or a lower-case word that types nothing.
+_TYPE = (
+    r"(?i:обл(?:асть|асти)?|край|края|кр|респ(?:ублик[аи])?|р-о?н[ае]?|район[ае]?|г\.?\s?о|го|городской|муницип\w{0,9}|округ[ае]?|а\.?о|хмао|янао|"
+    r"г|гор|город[ае]?|с|сел[оае]|д|дер|деревн[яеи]|пос|посел\w{1,3}|посёл\w{1,3}|п|пгт|п\.г\.т|раб|р\.?п|ст|ст-ц[аы]|станиц[аые]|х|хутор[ае]?|аул[ае]?|"
+    r"[сп]/п|п/ст|п/о|в/ч|а/я|[сд]н[тп]|кп|жк|тер(?:ритория)?|в\.?\s?о|линия|лет|им(?:ени)?|ул(?:иц[аые]|-ца)?|пр(?:-к?т|-д|осп|оспект[ае]?|оезд)?|"
+    r"пер(?:еул(?:ок|ке))?|б-р|бул(?:ьвар)?|наб(?:ережная)?|ш(?:оссе)?|туп(?:ик)?|аллея|тракт|пл(?:ощадь)?|мкр(?:-?н)?|мк-н|м-о?н|микр(?:орайон)?|кв-л|"
+    r"квартал|д(?:ом)?|к(?:орп(?:ус)?)?|стр(?:оение)?|кв(?:артира)?|вл(?:ад(?:ение)?)?|под(?:ъезд)?|эт(?:аж)?|оф(?:ис)?|ком(?:н(?:ата)?)?|лит(?:ера?)?|"
+    r"пом|уч(?:асток)?|общ(?:ежитие)?|военный|городок|генерала|академика|маршала)(?!\w)\.?"
+)
+_NAME_OF_PART = (
+    rf"(?:(?<=\d{{6}}\s)|(?<!\d\s))(?!{_HEADING}){_CAPITAL}(?!\s?:)"
+    r"|1905\sгода|\d{1,2}\s(?i:мая|марта|января|октября|ноября|июля)(?!\w)"
+)
+_ITEM = (
+    rf"(?:\d{{6}}(?!\d)|\d{{1,3}}-?(?:й|я|е|го|ая|ый|ой)(?!\w)|{_TYPE}|{_NAME_OF_PART}|[А-ЯЁ]\.|№|{_UNIT}{_MEASURE}|"
+    r"[«\"][А-ЯЁа-яё][А-ЯЁа-яё\s-]{0,20}[»\"]|\([А-ЯЁ][а-яё]{2,15}\))"
+)
+_ANNOUNCED = re.compile(
+    r"(?<!\w)(?i:(?:адр(?:ес[а-я]*|\.)|место\sжит(?:-ва|[а-я]*)|м/ж|прож(?:ив[а-я]*|\.)|прописан[а-я]*|жит(?:ел[а-я]{1,7}|\.)|прописка|регистрация|место\sрегистрации|"
+    r"(?:прибыл[аи]?|приехал[аи]?|родом)(?=\sиз\s)|зарегистрирован[а-я]*(?=[\s:]{1,2}(?:по|в\s|:)))"
+    r"(?:[\s:.,–—-]|по\s|адресу|фактическ[а-я]{2,3}|регистрации|проживания|прописки|места|жит[а-я]{5,8}|пациент[а-я]{0,2}|больно[а-я]{1,2}|в\s|из\s){1,8})"
+    rf"(?<!\w)(?=\d{{6}}[\s,]|\d{{1,2}}-(?:я|й|го)\s|(?i:рф|россия)[\s,]|[А-ЯЁ]|{_TYPE}\s{{0,2}}[А-ЯЁ\d«\"])"
+    rf"(?P<value>{_ITEM}(?:(?:\s?(?:,|;(?=\s?[дк]))\s{{0,2}}|[ \t]{{0,2}}(?:-\s?)?){_ITEM}){{0,30}}+)"
+)
+_ANNOUNCING = re.compile(r"(?<!\w)(?:адр|место\s|м/ж|прож|пропис|жит|регистрац|зарегистр|прибыл|приехал|родом)")
+# What some part of an address has: within so many characters of one of these is all of it.
+_MARGIN = 150
+_HINT = re.compile(
+    r"(?<!\w)(?:г(?:\.|ор|\s)|ул|пр[-.]|про[сез]|пер[.е]|б-р|бул[.ь]|наб|ш[.о]|туп|алл|мкр|микрор|м-н|кв-|квар|[сд]н[тп]|тракт|жк|[сп]/п|п/|хмао|янао|пос[.её]|"
+    r"пгт|рп|р\.|дер[.е]|ст-|станиц|хут|аул|сел|респ|пл\.)|\sобл|р-н|район|\sкра|\sокр|\sа\.?о|линия|(?<!\d)\d{6}[\s,]|кв\.?\s?\d"
+)
+
+
+def find_addresses(text: str, lower: str) -> Iterator[Found]:
+    """Whole addresses: from the postal index or the first part to the flat."""
+    if _ANNOUNCING.search(lower):
+        for match in _ANNOUNCED.finditer(text):
+            if not _NOT_A_TOWN.match(text, match.start("value")):
+                yield Found(match.start("value"), match.end("value"), "address")
+    hints = [match.start() for match in _HINT.finditer(lower)]
+    if hints:
+        yield from _by_parts(text, lower, max(0, hints[0] - _MARGIN), min(len(text), hints[-1] + _MARGIN))
+
+
+def _by_parts(text: str, lower: str, first: int, last: int) -> Iterator[Found]:
+    """Neighbouring parts as one address, where one of them is enough for it or a house goes with a flat."""
+    parts = _PARTS_OF_ALL if _STREET_BEHIND_HINT.search(lower, first, last) else _PARTS
+    start = end = 0
+    strong, kinds = False, set[str]()
+    for match in parts.finditer(text, first, last):
+        if kinds and _GAP.fullmatch(text, end, match.start()):
+            end = match.end()
+        else:
+            yield from _address(text, start, end, strong or {"flat", "weak"} <= kinds)
+            start, end = match.span()
+            strong, kinds = False, set()
+        strong = strong or match.lastgroup == "strong"
+        kinds.add(match.lastgroup or "")
+    yield from _address(text, start, end, strong or {"flat", "weak"} <= kinds)
+
+
+def _address(text: str, start: int, end: int, certain: bool) -> Iterator[Found]:
+    """The parts with the index and the town before them and bare numbers of the house and the flat behind."""
+    if not certain:
+        return
+    before = _INDEX_OR_TOWN.search(text, max(0, start - 70), start)
+    if before and not _NOT_A_TOWN.match(text, before.start()):
+        start = before.start()
+    if (town := _TOWN_OF_STREET.search(text, max(0, start - 40), start)) and not _NOT_A_TOWN.match(text, town.start()):
+        start = town.start() if _STREET_FIRST.match(text, start) else start
+    after = _TAIL.match(text, end)
+    if after and (not text[start:end].lower().startswith("г") or _DIGIT.search(text, start, end)):
+        end = after.end()
+    yield Found(start, end, "address")

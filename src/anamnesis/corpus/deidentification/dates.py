@@ -1,0 +1,239 @@
+"""Dates of birth and of visits as they are written by hand, by machines and with months in words or Roman numbers.
+
+A year alone is a date where it belongs to somebody ("с 2007 года", "операция 2015"), and stays where it belongs to a
+standard ("ВОЗ 2022", "приказ от 2012 г.").
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+from anamnesis.corpus.deidentification.findings import Found, has_any
+
+_GENITIVE = (
+    "января", "февраля", "марта", "апреля", "мая", "июня",
+    "июля", "августа", "сентября", "октября", "ноября", "декабря",
+)  # fmt: skip
+_MONTH_STEMS = ("янв", "фев", "мар", "апр", "мая", "июн", "июл", "авг", "сен", "окт", "ноя", "дек")
+_MONTH_HINTS = (*_MONTH_STEMS, "май", "мае")
+_ROMAN = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii")
+# Two digits of a year: patients are born from 1930, which matters only for the leap years 1900 and 2000.
+_FIRST_SHORT_YEAR = 1930
+
+_DAY = r"(?P<day>0?[1-9]|[12]\d|3[01])"
+_MONTH = r"(?P<month>0?[1-9]|1[0-2])"
+_YEAR = r"(?P<year>(?:19|20)\d\d|\d\d)"
+_LONG_YEAR = r"(?P<year>(?:19|20)\d\d)"
+_ROMAN_MONTH = r"(?P<roman>x(?:ii?)?|ix|iv|v(?:i{1,3})?|i{1,3})"
+_MONTH_WORD = (
+    rf"(?P<word>{'|'.join(_GENITIVE)}"
+    r"|(?:янва|февра|апре|ию|сентя|октя|ноя|дека)(?:б?р|л|н)ь|март|май|август|янв|февр?|мар|апр|июн|июл|авг|сент?|окт|ноя(?:бр?)?|дек)(?!\w)"
+)
+_ANY_MONTH = (
+    r"(?:январ\w{1,2}|феврал\w{1,2}|март\w{0,2}|апрел\w{1,2}|ма[йяею]м?|ию[нл]\w{1,2}|август\w{0,2}|(?:сент|окт|но|дек)"
+    r"[ая]?бр\w{1,2}|янв|февр?|мар|апр|июн|июл|авг|сент?|окт|нояб?р?|дек)(?!\w)"
+)
+_SEPARATOR = r"(?:\s?[.,/\\_:–—-]\s?|\s)"
+_OF_BIRTH = r"(?:г\s?[./]\s?р(?!\w)\.?|(?:год\w?\s|г\.\s?)?рожд\w*+\.?)"
+# The word for year belongs to the date; "г.р." too, or a year that is left would still be known to be one of birth.
+_TAIL = rf"(?:-?(?:го|м)(?!\w))?(?:\s?{_OF_BIRTH}|\s?(?:г(?!\w)\.?|год[ау]?(?!\w)))?"
+_BEFORE, _AFTER = r"(?<![\d.,/-])", r"(?!\d)(?![.,/-]\d)"
+
+_WITH_COMMAS = re.compile(r"\d,\s?\d\d?,\s?'?\d|\d/\s?\d\d?/\s?'?\d|\d\.\s?\d\d?\.\s?'?\d")
+_YEAR_FIRST = re.compile(r"(?:19|20)\d{6}(?!\d)")
+_DAY_OF_MONTH = re.compile(rf"\d\s?[»\"”]?(?:-?го)?[\s./-]{{0,3}}(?:{'|'.join(_MONTH_HINTS)})")
+_GROUPS_OF_DIGITS = re.compile(r"\d\s?[./\\_–-]\s?\d|\d\s\d|\d,\d\d,\d")
+
+# Every pattern is for lower-case text and goes with substrings of which a text has one wherever the pattern matches;
+# without them, the text has two groups of digits.
+_Hint = tuple[str, ...] | re.Pattern[str]
+_Hinted = tuple[re.Pattern[str], _Hint]
+_ROMANS, _BIRTHS = ("i", "v", "x"), ("г.р", "г. р", "г/р", "г .", "г /", "г р", "рожд")
+_EIGHT_DIGITS = r"(?P<whole>(?P<day>0[1-9]|[12]\d|3[01])(?P<month>0[1-9]|1[0-2])(?P<year>(?:19|20)\d\d))"
+_DAY_MONTH = r"(?:0?[1-9]|[12]\d|3[01])\.(?:0[1-9]|1[0-2])"
+_GRAMS_STAY = r"(?!\s?(?:/|белк|ткан|в сут))"
+# What has a date of its own: an act, a paper, a stay.
+_EVENT = (
+    r"(?:от|дат|забор|взят|при[её]м|явк|визит|осмотр|операц|таб|тиаб|тапб|пункц|узи|[а-я]{0,16}эктоми|резекц|биопси|обследован|рожд|др|д\.\s?р|"
+    r"консульт|выписан|поступл|поступил|выдан|выявлен|впервые|ранее|повторно|облучени|лечени|анамнез|диагноз|осень|весн|зим|лет(?:о|ом)|конц|начал|середин)\w*+\.?"
+)
+_NOT_A_UNIT = r"(?! ?(?:(?:[смк]?м|м[клг]|ед|ммоль|пмоль|до)(?![\w/])|г/|%|[-–—x×х*]|,\d))"
+_MONTHS = "|".join(_GENITIVE)
+
+
+def _hinted(regex: str, *hints: str, gate: re.Pattern[str] = _GROUPS_OF_DIGITS) -> _Hinted:
+    return re.compile(regex), hints or gate
+
+
+# With a day, a month and a year.
+_FULL = [
+    # 10-20-10-20 are doses.
+    _hinted(
+        rf"(?<!\d)(?<!\d[.,/]){_DAY}(?P<mark>\s?[./\\_–-]\s?){_MONTH}(?P=mark)'?{_YEAR}"
+        rf"(?!\d)(?!(?<=-\d\d)-\d)(?! ?[смк]?м(?![\w/])){_TAIL}",
+    ),
+    _hinted(rf"(?<!\d){_DAY}{_SEPARATOR}{_MONTH}{_SEPARATOR}{_LONG_YEAR}(?!\d){_TAIL}", "19", "20"),
+    # The month first, where the other number can be none.
+    _hinted(rf"{_BEFORE}{_MONTH}/(?P<day>1[3-9]|2\d|3[01])/{_LONG_YEAR}(?!\d){_TAIL}"),
+    _hinted(rf"(?<!\d){_LONG_YEAR}\s?[./-]\s?{_MONTH}\s?[./-]\s?{_DAY}(?=t?\d\d:|\D|$){_TAIL}"),
+    _hinted(
+        rf"(?<!\d)(?:[«\"“]\s?)?{_DAY}(?:\s?[»\"”])?(?:-?го)?[\s./-]{{0,3}}{_MONTH_WORD}[.,/-]?\s{{0,3}}'?{_YEAR}(?!\d|\s?[:.]\d){_TAIL}",
+        gate=_DAY_OF_MONTH,
+    ),
+    _hinted(
+        rf"(?<!\d){_LONG_YEAR}(?:\s?г(?!\w)\.?|\s?год[ау]?(?!\w))?,?\s[«\"“]?{_DAY}[»\"”]?\s{_MONTH_WORD}(?!\.?\s(?:19|20)\d\d)",
+        *_MONTH_HINTS,
+    ),
+    _hinted(rf"(?<!\d)[«\"“]\s?{_DAY}\s?[»\"”]\s{{0,3}}\.?{_MONTH}\.?\s{{0,3}}{_YEAR}(?!\d){_TAIL}", "»", '"', "”"),
+    _hinted(
+        rf"{_BEFORE}{_DAY}\s?[./-]\s?{_ROMAN_MONTH}(?:\s?[./-]\s?|\s(?=\d{{4}}|\d\d\s?г)){_YEAR}(?!\d){_TAIL}",
+        *_ROMANS,
+    ),
+    _hinted(rf"(?<!\d){_DAY}\s{_ROMAN_MONTH}\s{_LONG_YEAR}(?!\d){_TAIL}", *_ROMANS),
+    _hinted(rf"(?:д\.?\s?р\.?|рожд\w*+|дата)[\s:]{{1,3}}{_EIGHT_DIGITS}(?!\d)", "р", "дата"),
+    # What an announcing word makes a date: 12,03,21.
+    _hinted(
+        rf"(?<!\w)(?:{_EVENT})[\s:]{{1,3}}(?P<whole>{_DAY}(?P<mark>[.,/]\s?){_MONTH}(?P=mark)'?{_YEAR}(?!\d){_NOT_A_UNIT}{_TAIL})",
+        gate=_WITH_COMMAS,
+    ),
+    _hinted(
+        rf"(?<!\w)(?:{_EVENT})[\s:]{{1,3}}(?P<whole>{_LONG_YEAR}(?P<month>0[1-9]|1[0-2])(?P<day>0[1-9]|[12]\d|3[01]))(?!\d)",
+        gate=_YEAR_FIRST,
+    ),
+]  # fmt: skip
+_PARTIAL = [
+    # The first day of a stay; its last has a year, or both have none.
+    _hinted(
+        rf"(?<![\d.,])(?P<whole>{_DAY_MONTH}\.?)\s?(?:[-–—]|по|до)\s?{_DAY_MONTH}\.\d",
+        "-", "–", "—", "по", "до",
+    ),
+    _hinted(rf"(?<![\d.,])(?:0?[1-9]|[12]\d|3[01])\s?[-–—]\s?(?=\d\d?\s?(?:{_MONTHS}))", *_MONTH_HINTS),
+    _hinted(
+        rf"\b(?:от|(?:дат|забор|взят|при[её]м|явк|визит|осмотр)\w*+)[\s:]{{1,3}}(?P<whole>{_DAY_MONTH}\.?)(?![\d.]){_NOT_A_UNIT}",
+        "от", "дат", "забор", "взят", "прием", "приём", "явк", "визит", "осмотр",
+    ),
+    _hinted(
+        rf"(?<!\d)[«\"“]?\d{{1,2}}[»\"”]?(?:-?го)?\s{{0,3}}(?:{_MONTHS})(?!\w)(?:\s?г(?!\w)\.?)?",
+        gate=_DAY_OF_MONTH,
+    ),
+    _hinted(
+        rf"(?<!\w)(?:{_ANY_MONTH}\s?[–—-]\s?)?{_ANY_MONTH}[.,-]?\s{{0,3}}(?:месяц\w?\s)?(?:(?:прошл|эт)\w{{2,3}}\s)?"
+        rf"(?:'?(?:19|20)\d\d(?!\d){_TAIL}|'\d\d(?!\d)|\d\d\s?г(?:\.|ода?|\b))",
+        *_MONTH_HINTS,
+    ),
+    _hinted(rf"{_BEFORE}(?:0?[1-9]|1[0-2])\s?[./-]\s?(?:19|20)\d\d{_AFTER}{_NOT_A_UNIT}{_TAIL}"),
+    _hinted(rf"{_BEFORE}(?:19|20)\d\d[./-](?:0[1-9]|1[0-2]){_AFTER}"),
+    _hinted(rf"{_BEFORE}(?:0?[1-9]|1[0-2])\s?[./]\s?\d\d\s?г(?:ода?)?(?![\w/]){_GRAMS_STAY}\.?"),
+    _hinted(rf"(?<![\w./-]){_ROMAN_MONTH}\s?[./-]\s?(?:19|20)\d\d{_AFTER}{_TAIL}", *_ROMANS),
+    _hinted(
+        rf"(?<!\d)(?:(?:19|20)?\d\d(?! ?\n?рожд)|(?:19|20)\d\d(?=\s?рожд\w*+(?!\s?[:\d])))\s?{_OF_BIRTH}",
+        *_BIRTHS,
+    ),
+    _hinted(r"(?<!\d)(?:19|20)\d\d\s?гр(?!\w)\.?", "гр"),
+    _hinted(rf"(?<!\w){_OF_BIRTH}[\s:–—-]{{0,4}}(?P<whole>(?:19|20)\d\d(?!\d){_TAIL})", *_BIRTHS),
+    _hinted(rf"(?<!\w)родил\w++\s(?:в\s)?(?P<whole>(?:19|20)\d\d(?!\d){_TAIL})", "родил"),
+    # "в 98-м году", but not "на 57-м году жизни".
+    _hinted(r"(?<!на\s)(?<!\d)\d\d-?(?:го|м|ом)\s(?:г\.|год[ау](?!\w))(?!\s?жизни)", "г.", "год"),
+    _hinted(r"(?<!\w)в\s(?P<whole>\d\d\sгоду)(?!\w|\s?жизни)", "году"),
+    _hinted(r"(?<![\d.,])(?:0?[1-9]|[12]\d|3[01])\s?[-–—]\s?(?=\d\d?\.\d\d\.\d\d)"),
+    _hinted(rf"(?<!\w)с\s(?P<whole>\d\d?)\sпо\s\d\d?\s(?:{_MONTHS})(?!\w)", gate=_DAY_OF_MONTH),
+    _hinted(r"(?<!\w)(?:с|до|после)\s(?P<whole>[5-9]\d\s?(?:г\.|года(?!\w)))(?!\s?жизни)", "г.", "год"),
+]  # fmt: skip
+
+
+_ALL = [*_FULL, *_PARTIAL]
+_HINTS = {hint for _, hint in _ALL}
+_ANY_YEAR = r"(?:19[3-9]|20[0-4])\d"
+_YEARS_WORD = (
+    r"(?:(?:-?(?:го|м|й|ом|х)(?!\w))?\s?(?:гг?(?![\w/])\.?(?:\s?г\.)?|год(?:[ауые]|ом|ах|ов)?(?!\w))"
+    r"|-(?:го|м|й|ом|х)(?!\w))"
+)
+# A year has its word, or a preposition, or an event before it.
+_LONE_YEAR = re.compile(
+    rf"(?<![\w.,/×№#+-])(?<![№#×*<>=]\s)(?P<before>(?:(?<!\w)(?:{_EVENT}|в|во|с|со|до|после|около|от|к|ко|между)"
+    rf"[\s:(–—-]{{1,3}})?)(?P<years>{_ANY_YEAR}(?!\d)(?:{_YEARS_WORD})?(?:(?:\s?(?:[,;–—-]|и|по|до)\s?|\sи\sв\s)(?={_ANY_YEAR}(?!\d))"
+    rf"{_ANY_YEAR}(?:{_YEARS_WORD})?){{0,4}})(?![\d/]|[.,-]\d|-?[a-zа-яё])"
+    r"(?! ?(?:[×x*%]|[нпфм]?к?г/|[мнп]к?[гл](?!\w)|[смк]?м\d?(?!\w)|ед(?!\w)|мк|клет|раз|кл(?!\w)|"
+    r"bethesda|бетесд|tbsrtc|воз\b))"
+)
+_HAS_YEAR = re.compile(r"(?<!\d)(?:19[3-9]|20[0-4])\d(?!\d)")
+_STANDARD = re.compile(
+    r"(?<![а-яёa-z])(?:воз|who|бетесд|bethesda|tbsrtc|[a-z]{0,2}-?t[bi]-?rads|классификац|рекомендац|гайдлайн|редакц|издани|ата(?!\w)|ata(?!\w)|eta|"
+    r"верси|критери|стандарт|терминолог|мкб|icd|tnm|ajcc|методич|руководств|консенсус|пересмотр[а-я]*\s(?:мкб|класс|систем))"
+)
+_LAW = re.compile(
+    r"(?<![а-яёa-z])(?:приказ|утв|гост|исо(?!\w)|iso|фз(?!\w)|закон(?!ч)|постановл|распоряж|санпин|форм[аые]\s(?:№|n))"
+)
+_CATEGORY = re.compile(r"(?<!\w)(?:[iv]{1,3}|[1-6])(?!\w)")
+_CLAUSE_ENDS = re.compile(r"[;\n!?]|\.\s")
+
+
+def find_dates(lower: str) -> Iterator[Found]:
+    """Args:
+    lower: the text in lower case, of the same length.
+    """
+    hinted = {
+        hint: has_any(lower, hint) if isinstance(hint, tuple) else hint.search(lower) is not None for hint in _HINTS
+    }
+    for pattern, hints in _ALL:
+        if hinted[hints]:
+            whole = "whole" if "whole" in pattern.groupindex else 0
+            for match in pattern.finditer(lower):
+                yield Found(match.start(whole), match.end(whole), "date")
+    if _HAS_YEAR.search(lower):
+        yield from _years(lower)
+
+
+def _years(lower: str) -> Iterator[Found]:
+    """Years of somebody's life. After a standard's name a year is the standard's, unless a preposition or a category
+    stands between: "Bethesda 2017", but "Bethesda III, 2019 г." and "Bethesda: узел с 2019"."""
+    for match in _LONE_YEAR.finditer(lower):
+        years, before = match["years"], match["before"]
+        if not before and years[-1].isdigit():
+            continue
+        start = match.start("years")
+        clause = _CLAUSE_ENDS.split(lower[max(0, start - 70) : match.start()])[-1]
+        if _LAW.search(clause):
+            continue
+        standard = next(reversed(list(_STANDARD.finditer(clause))), None)
+        if standard and (not before or before.startswith("от")) and not _CATEGORY.search(clause, standard.end()):
+            continue
+        yield Found(start, match.end("years"), "date")
+
+
+def shift_date(text: str, days: int) -> str | None:
+    """The date so many days later, in the same writing; None if it has no day, month and year, or is in no calendar."""
+    lower = text.lower()
+    match = next((match for pattern, _ in _FULL if (match := pattern.fullmatch(lower))), None)
+    if match is None or len(lower) != len(text):
+        return None
+    parts = {name: value for name, value in match.groupdict().items() if name not in ("whole", "mark") and value}
+    year = int(parts["year"])
+    if len(parts["year"]) == 2:
+        year = _FIRST_SHORT_YEAR + (year - _FIRST_SHORT_YEAR) % 100
+    try:
+        moved = date(year, _month(parts), int(parts["day"])) + timedelta(days=days)
+    except (ValueError, OverflowError):
+        return None
+    for name in sorted(parts, key=match.start, reverse=True):
+        start, end = match.span(name)
+        text = text[:start] + _written(name, text[start:end], moved) + text[end:]
+    return text
+
+
+def _month(parts: dict[str, str]) -> int:
+    if "word" in parts:
+        return _MONTH_STEMS.index(parts["word"][:3]) + 1
+    return _ROMAN.index(parts["roman"]) + 1 if "roman" in parts else int(parts["month"])
+
+
+def _written(part: str, old: str, moved: date) -> str:
+    """A part of the date in the width and the letter case of the old one."""
+    if part == "year":
+        return f"{moved.year:04d}"[-len(old) :]
+    if part in ("day", "month"):
+        number = moved.day if part == "day" else moved.month
+        return f"{number:0{len(old)}d}" if old.startswith("0") or len(old) == 2 else str(number)
+    names = _ROMAN if part == "roman" else _GENITIVE if old.lower() in _GENITIVE else _MONTH_STEMS
+    new = names[moved.month - 1]
+    return new.upper() if old.isupper() else new.capitalize() if old[:1].isupper() else new

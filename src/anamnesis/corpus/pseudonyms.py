@@ -1,0 +1,61 @@
+"""Patients under other names: the same patient the same pseudonym, and no way back without the secret key."""
+
+import hashlib
+import hmac
+import os
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from anamnesis.corpus.refusals import CorpusError
+from anamnesis.settings.corpus import Deidentification
+
+_NOT_NAME = re.compile(r"[\W_]+")
+SHORTEST_KEY = 16
+
+
+def same_patient(name: str) -> str:
+    """One spelling for what an export writes in several: "Иванова А. Б.", "ИВАНОВА А.Б."."""
+    plain = unicodedata.normalize("NFKC", name).casefold().replace("ё", "е")
+    return _NOT_NAME.sub(" ", plain).strip() or name
+
+
+@dataclass(frozen=True)
+class Pseudonyms:
+    """Keyed hashes (HMAC-SHA256, RFC 2104) of patients; without a key, patients are told apart by a plain hash in
+    memory and written as numbers."""
+
+    key: bytes | None
+    max_date_shift_days: int | None
+
+    @classmethod
+    def of(cls, settings: Deidentification) -> "Pseudonyms":
+        """With the key out of the environment.
+
+        Raises:
+            CorpusError: it is declared, and not there or too short to be one.
+        """
+        if settings.key_variable is None:
+            return cls(None, None)
+        key = os.environ.get(settings.key_variable, "")
+        if len(key) < SHORTEST_KEY:
+            raise CorpusError(
+                f"corpus.deidentification.key_variable: the environment variable {settings.key_variable} holds no key "
+                f"of at least {SHORTEST_KEY} characters; export one (openssl rand -hex 32) and keep it."
+            )
+        return cls(key.encode(), settings.max_date_shift_days)
+
+    def digest(self, patient: str) -> bytes:
+        """16 bytes that tell this patient from all others."""
+        name = same_patient(patient).encode()
+        if self.key is None:
+            return hashlib.blake2b(name, digest_size=16).digest()
+        return hmac.digest(self.key, b"patient " + name, "sha256")[:16]
+
+    def shift_days(self, patient: str) -> int | None:
+        """By how many days this patient's dates are moved, never 0; None: they are not kept."""
+        if self.key is None or self.max_date_shift_days is None:
+            return None
+        drawn = int.from_bytes(hmac.digest(self.key, b"dates " + same_patient(patient).encode(), "sha256")[:8], "big")
+        days = drawn % (2 * self.max_date_shift_days) - self.max_date_shift_days
+        return days if days < 0 else days + 1

@@ -1,0 +1,127 @@
+"""From a row of an export to a report that can be used, or the reason why not."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from anamnesis.corpus.categories import PARSE, find_tbsrtc, without_tbsrtc
+from anamnesis.corpus.cleaning import clean, find_boilerplate, without_boilerplate
+from anamnesis.corpus.columns import fields_of
+from anamnesis.corpus.deidentification import deidentify
+from anamnesis.corpus.formats import Row
+from anamnesis.corpus.pseudonyms import Pseudonyms
+from anamnesis.corpus.refusals import Refusal
+from anamnesis.settings.corpus import Corpus
+
+# What a spreadsheet would run, were the report opened in one: =cmd|'/c …', @SUM(…), +1+cmd|….
+_FORMULA = re.compile(r"\s*(?:[=@]\s*[\w\"'(+-]|[+-][^\s]*\|)")
+
+MISSING = {
+    "description": Refusal.DESCRIPTION_MISSING,
+    "conclusion": Refusal.CONCLUSION_MISSING,
+    "category": Refusal.CATEGORY_MISSING,
+    "patient": Refusal.PATIENT_MISSING,
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """One usable report; `changed` are the rules applied, `identifiers` how many of each kind were replaced."""
+
+    patient: bytes
+    description: str
+    conclusion: str
+    category: str
+    changed: tuple[str, ...]
+    identifiers: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Preparer:
+    """What is done to every row alike."""
+
+    settings: Corpus
+    pseudonyms: Pseudonyms
+    boilerplate: frozenset[str] = frozenset()
+
+    def prepare(self, row: Row) -> Report | Refusal:
+        """Fields, cleaned and de-identified, with a normalized category."""
+        settings = self.settings
+        if isinstance(row.read, Refusal):
+            return row.read
+        if any(len(cell) > settings.max_characters for cell in row.read.values()):
+            return Refusal.TOO_LONG
+        if any(_FORMULA.match(cell) for cell in row.read.values()):
+            return Refusal.FORMULA
+        fields = fields_of(row.read, settings.columns, settings.sections)
+        if isinstance(fields, Refusal):
+            return fields
+        changed: set[str] = set()
+        for name, text in fields.items():
+            fields[name], applied = clean(text)
+            changed.update(applied)
+        if settings.columns.patient is None:
+            fields["patient"] = f"{row.file}:{row.number}"
+        for name, refusal in MISSING.items():
+            if fields.get(name) == "":
+                return refusal
+        category = _category(fields, settings)
+        if isinstance(category, Refusal):
+            return category
+        identifiers: Counter[str] = Counter()
+        for name in ("description", "conclusion"):
+            fields[name] = self._text(name, fields, changed, identifiers)
+        if not fields["description"]:
+            return Refusal.DESCRIPTION_MISSING
+        return Report(
+            patient=self.pseudonyms.digest(fields["patient"]),
+            description=fields["description"],
+            conclusion=fields["conclusion"],
+            category=category,
+            changed=tuple(sorted(changed)),
+            identifiers=identifiers,
+        )
+
+    def _text(self, name: str, fields: Mapping[str, str], changed: set[str], identifiers: Counter[str]) -> str:
+        """The field without the category's number, without identifiers, and last without boilerplate: a signature is
+        that only when its name is gone."""
+        text = fields.get(name, "")
+        if self.settings.category_system == "tbsrtc" and (rest := without_tbsrtc(text)) != text:
+            changed.add(f"category_in_{name}")
+            text = rest
+        if self.settings.deidentification.enabled:
+            text, replaced = deidentify(text, self.pseudonyms.shift_days(fields["patient"]))
+            identifiers.update(replaced)
+        if self.boilerplate and (rest := without_boilerplate(text, self.boilerplate)) != text:
+            changed.add("boilerplate")
+            text = rest
+        return text
+
+
+def preparer(rows: Iterable[Row], settings: Corpus) -> Preparer:
+    """For an export that begins with `rows`, out of which the boilerplate is known."""
+    plain = Preparer(settings, Pseudonyms.of(settings.deidentification))
+    if settings.boilerplate_share is None:
+        return plain
+    reports = [report for row in rows if isinstance(report := plain.prepare(row), Report)]
+    texts = ((report.category, (report.description, report.conclusion)) for report in reports)
+    return replace(plain, boilerplate=find_boilerplate(texts, settings.boilerplate_share))
+
+
+def _category(fields: dict[str, str], settings: Corpus) -> str | Refusal:
+    """The category's cell, with which the conclusion must not disagree; without a cell, the conclusion's."""
+    said: str | Refusal = Refusal.CATEGORY_UNKNOWN
+    if settings.category_system == "tbsrtc":
+        said = find_tbsrtc(fields.get("conclusion", ""))
+    if "category" in fields:
+        category = PARSE[settings.category_system](fields["category"])
+        if said not in (Refusal.CATEGORY_UNKNOWN, category) and not isinstance(category, Refusal):
+            return Refusal.CATEGORY_CONTRADICTORY
+    else:
+        category = Refusal.CATEGORY_MISSING if said is Refusal.CATEGORY_UNKNOWN else said
+    if isinstance(category, Refusal):
+        return category
+    if settings.categories is not None and category not in settings.categories:
+        return Refusal.CATEGORY_UNKNOWN
+    return category

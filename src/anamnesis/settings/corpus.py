@@ -1,0 +1,105 @@
+"""The domain corpus: where it is, how it is read and cleaned, and how it is split."""
+
+import codecs
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from anamnesis.settings.rendering import Headings
+from anamnesis.settings.sections import STRICT, NonNegative, Positive, Share, Text
+
+
+@dataclass(frozen=True, config=STRICT)
+class Columns:
+    """Names of the columns in the corpus's files; null where there is none.
+
+    Either `text` (the whole report in one) or `description`; without `category` it is read out of the conclusion.
+    """
+
+    text: Text | None
+    description: Text | None
+    conclusion: Text | None
+    category: Text | None
+    patient: Text | None
+
+    def __post_init__(self) -> None:
+        if (self.text is None) == (self.description is None):
+            raise ValueError("give either description or text (the whole report in one column), and null for the other")
+        if self.text is not None and self.conclusion is not None:
+            raise ValueError("conclusion must be null where text is given: it is cut out of it")
+        if self.category is None and self.conclusion is None and self.text is None:
+            raise ValueError("without a category there must be a conclusion or a text that names it")
+
+    @property
+    def named(self) -> dict[str, str]:
+        """Column by field, of those that there are."""
+        return {field: column for field in self.__dataclass_fields__ if (column := getattr(self, field)) is not None}
+
+
+@dataclass(frozen=True, config=STRICT)
+class Sections:
+    """Headings inside one free text; `other` ends the section before it and belongs to no field."""
+
+    description: list[Text]
+    conclusion: list[Text]
+    other: list[Text]
+
+    def __post_init__(self) -> None:
+        if not self.description:
+            raise ValueError("description must have at least one heading")
+
+
+@dataclass(frozen=True, config=STRICT)
+class Deidentification:
+    """`key_variable` names the environment variable with the secret key; the key itself stands in no file."""
+
+    enabled: bool
+    key_variable: Text | None
+    max_date_shift_days: Positive | None
+
+    def __post_init__(self) -> None:
+        if self.max_date_shift_days is not None and self.key_variable is None:
+            raise ValueError("max_date_shift_days needs key_variable: without a secret, the shift could be undone")
+
+
+@dataclass(frozen=True, config=STRICT)
+class Corpus:
+    path: Text
+    encoding: Text | None
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None
+    columns: Columns
+    sections: Sections
+    headings: Headings
+    label: Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
+    category_system: Literal["tbsrtc", "icd10", "verbatim"]
+    categories: list[Text] | None
+    critical_categories: list[Text]
+    max_characters: Positive
+    max_refused_share: Share
+    boilerplate_share: Annotated[float, Field(gt=0, le=1)] | None
+    deidentification: Deidentification
+    near_duplicate_similarity: Annotated[float, Field(gt=0, le=1)]
+    validation_share: Share
+    test_share: Share
+    seed: NonNegative
+
+    def __post_init__(self) -> None:
+        if self.label == "mmlu":
+            raise ValueError("label cannot be mmlu, the name of the other measurement; choose another")
+        if self.encoding is not None:
+            try:
+                codecs.lookup(self.encoding)
+            except LookupError:
+                raise ValueError(f"encoding {self.encoding!r} is not known; write utf-8, cp1251 or another") from None
+        if self.columns.category is None and self.category_system != "tbsrtc":
+            raise ValueError("without columns.category, category_system must be tbsrtc: only it is known inside a text")
+        if not 0 < self.validation_share + self.test_share < 1:
+            raise ValueError("validation_share and test_share must leave a part of the reports for training")
+        if min(self.validation_share, self.test_share) == 0:
+            raise ValueError("validation_share and test_share must both be above 0")
+        if self.categories is not None:
+            if len(set(self.categories)) != len(self.categories) or len(self.categories) < 2:
+                raise ValueError("categories must be at least two different names, or null to take the file's")
+            if unknown := sorted(set(self.critical_categories) - set(self.categories)):
+                raise ValueError(f"critical_categories names {unknown}, which categories does not list")

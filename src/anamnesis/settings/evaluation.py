@@ -1,0 +1,23 @@
+"""What is measured."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from anamnesis.settings.sections import STRICT, Positive, Text
+
+
+@dataclass(frozen=True, config=STRICT)
+class Evaluation:
+    backend: Literal["shared_prefix", "hf", "vllm"]
+    mmlu: Text
+    num_fewshot: Annotated[int, Field(ge=0, le=5)]
+    mmlu_limit: Positive | None
+    general_text_limit: Positive | None
+    split: Literal["validation", "test"]
+    category_limit: Positive | None
+    likelihood_limit: Positive | None
+    generation_limit: Positive | None
+    max_new_tokens: Positive
+    batch_size: Positive

@@ -1,0 +1,99 @@
+"""A copy of the checkout in test size, in which the real commands are run."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.conftest import ROOT
+
+SMALL = {
+    "params.yaml": {
+        "seeds": [0],
+        "synthesis.reports": 240,
+        "knowledge.clinical_notes": 40,
+        "knowledge.cytology_reports": 20,
+        "knowledge.questions_per_subject": 4,
+        "training.log_every_steps": 2,
+    },
+    "profiles/tiny.yaml": {
+        "pretraining.max_steps": 4,
+        "optimization.max_steps": 4,
+        "optimization.batch_size": 4,
+        "evaluation.general_text_limit": 4,
+        "evaluation.category_limit": 12,
+        "evaluation.likelihood_limit": 6,
+        "evaluation.generation_limit": 3,
+        "evaluation.max_new_tokens": 6,
+    },
+}
+
+
+class Project:
+    """A copy of the checkout with its own Git history and DVC cache."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        listed = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=ROOT,
+            capture_output=True,
+            check=True,
+        ).stdout.decode()
+        for name in filter(None, listed.split("\0")):
+            if (ROOT / name).is_file() and name != "dvc.lock" and not name.startswith(("metrics/", "reports/")):
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, folder / name)
+        for file, changes in SMALL.items():
+            self.change(file, changes)
+        self.commit("start")
+
+    def change(self, file: str, changes: Mapping[str, Any]) -> None:
+        path = self.folder / file
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        for key, value in changes.items():
+            *parents, last = key.split(".")
+            place = values
+            for parent in parents:
+                place = place[parent]
+            place[last] = value
+        path.write_text(yaml.safe_dump(values, allow_unicode=True, sort_keys=False), encoding="utf-8")
+
+    def commit(self, message: str) -> None:
+        if not (self.folder / ".git").exists():
+            self.run("git", "init", "--quiet")
+        self.run("git", "add", "--all")
+        author = ("-c", "user.name=Test", "-c", "user.email=test@localhost")
+        self.run("git", *author, "commit", "--quiet", "--message", message)
+
+    def restore(self) -> None:
+        """Back to the last commit: files from Git, and what a failed stage removed from DVC's cache."""
+        self.run("git", "checkout", "--quiet", "--force", "HEAD")
+        self.run("dvc", "checkout", "--quiet", "--force")
+
+    def run(self, *command: str, fails: bool = False) -> str:
+        """What the command prints; it must succeed, or with `fails` must not."""
+        environment = {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT / "tests" / "no_network"),
+        }
+        done = subprocess.run(
+            command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        assert (done.returncode != 0) == fails, done.stdout[-4000:]
+        return done.stdout
+
+    def json(self, path: str) -> Any:
+        return json.loads((self.folder / path).read_text(encoding="utf-8"))
+
+
+def stages_run(output: str) -> list[str]:
+    return re.findall(r"^Running stage '(.+)':", output, flags=re.MULTILINE)

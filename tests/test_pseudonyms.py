@@ -1,0 +1,100 @@
+"""A patient keeps one pseudonym, and nothing but the secret key leads back."""
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anamnesis.corpus.intake import Staging, take_in
+from anamnesis.corpus.pseudonyms import Pseudonyms, same_patient
+from anamnesis.corpus.refusals import CorpusError
+from anamnesis.settings.corpus import Deidentification
+from tests.exports import ROWS, jsonl, settings, taken
+
+KEY = "0123456789abcdef0123"
+KEYED = Deidentification(enabled=True, key_variable="TEST_PATIENT_KEY", max_date_shift_days=None)
+
+
+@pytest.fixture
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_PATIENT_KEY", KEY)
+
+
+@pytest.mark.parametrize("spelling", ["Иванова А.Б.", "ИВАНОВА А. Б.", " иванова  а б", "Иванова\u00a0А.Б."])
+def test_one_patient_in_several_spellings(spelling: str) -> None:
+    assert same_patient(spelling) == "иванова а б"
+
+
+@pytest.mark.parametrize(("one", "other"), [("12-3", "123"), ("п1", "п2"), ("--", "..")])
+def test_two_patients_stay_two(one: str, other: str) -> None:
+    assert same_patient(one) != same_patient(other)
+
+
+@pytest.mark.usefixtures("key")
+def test_the_pseudonym_depends_on_patient_and_key_alone() -> None:
+    ours = Pseudonyms.of(KEYED)
+    assert ours.digest("Иванова А.Б.") == Pseudonyms.of(KEYED).digest("ИВАНОВА А Б")
+    assert ours.digest("Иванова А.Б.") != ours.digest("Иванова А.В.")
+    assert ours.digest("Иванова А.Б.") != Pseudonyms(b"another key of the hospital", None).digest("Иванова А.Б.")
+
+
+@pytest.mark.parametrize("value", [None, "", "short"])
+def test_a_missing_or_short_key_stops_the_run(value: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TEST_PATIENT_KEY", raising=False)
+    if value is not None:
+        monkeypatch.setenv("TEST_PATIENT_KEY", value)
+    with pytest.raises(CorpusError, match="TEST_PATIENT_KEY holds no key") as caught:
+        Pseudonyms.of(KEYED)
+    assert not value or value not in str(caught.value)
+
+
+@given(st.text(), st.integers(1, 400))
+def test_dates_of_a_patient_are_moved_by_one_number_of_days(patient: str, most: int) -> None:
+    pseudonyms = Pseudonyms(KEY.encode(), most)
+    days = pseudonyms.shift_days(patient)
+    assert days == pseudonyms.shift_days(patient)
+    assert days is not None
+    assert 1 <= abs(days) <= most
+
+
+def test_all_shifts_occur() -> None:
+    shifts = {Pseudonyms(KEY.encode(), 3).shift_days(str(patient)) for patient in range(200)}
+    assert shifts == {-3, -2, -1, 1, 2, 3}
+
+
+@pytest.mark.usefixtures("key")
+def test_time_between_two_visits_is_kept(tmp_path: Path) -> None:
+    visits = ["01.03.2020", "15.05.2020"]
+    rows = [
+        {**ROWS[i], "Описание": f"Осмотр {visits[i % 2]}. Узел {i} мм.", "Пациент": f"п{i // 2}", "Категория": "II"}
+        for i in range(20)
+    ]
+    moving = replace(KEYED, max_date_shift_days=100)
+    got = taken(settings(jsonl(tmp_path / "corpus.jsonl", rows), deidentification=moving), tmp_path)
+    days = [date(*map(int, reversed(r["description"].split()[1].rstrip(".").split(".")))) for r in got.reports]
+    assert {(later - earlier).days for earlier, later in zip(days[::2], days[1::2], strict=True)} == {75}
+    assert date(2020, 3, 1) not in days
+    assert len(set(days[::2])) > 1
+
+
+def test_the_shift_without_a_key_is_refused() -> None:
+    with pytest.raises(ValueError, match="max_date_shift_days needs key_variable"):
+        Deidentification(enabled=True, key_variable=None, max_date_shift_days=10)
+
+
+@pytest.mark.usefixtures("key")
+@pytest.mark.parametrize("keyed", [False, True])
+def test_the_exports_own_name_of_a_patient_is_written_nowhere(keyed: bool, tmp_path: Path) -> None:
+    rows = [{**row, "Пациент": f"Канарейкина {row['Пациент']}"} for row in ROWS]
+    corpus = settings(
+        jsonl(tmp_path / "corpus.jsonl", rows),
+        deidentification=replace(KEYED, key_variable="TEST_PATIENT_KEY" if keyed else None),
+    )
+    with Staging(tmp_path / "staging.jsonl", keyed=keyed) as staging:
+        take_in(corpus, staging, tmp_path / "quarantine.jsonl")
+        text = b"".join(staging.lines(range(len(staging)))).decode()
+    assert "Канарейкина" not in text
+    assert ('"patient": 1,' in text) != keyed
