@@ -1,7 +1,6 @@
 """Exports as hospitals write them, for the tests: the same reports in many forms, and a way to take a form in."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -97,6 +96,3 @@ def csv(rows: list[dict[str, Any]], delimiter: str = ",", line_end: str = "\n") 
 
 def with_columns(**changes: str | None) -> Columns:
     return replace(COLUMNS, **changes)
-
-
-Writer = Callable[[Path], Path]

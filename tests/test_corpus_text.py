@@ -13,7 +13,7 @@ from anamnesis.corpus.formats import Row
 from anamnesis.corpus.pseudonyms import Pseudonyms
 from anamnesis.corpus.refusals import Refusal
 from anamnesis.corpus.reports import Preparer, Report
-from anamnesis.settings.corpus import Deidentification, Sections
+from anamnesis.settings.corpus import Columns, Deidentification, Sections
 from tests.exports import ROWS, jsonl, settings, taken
 
 UNKNOWN, CONTRADICTORY = Refusal.CATEGORY_UNKNOWN, Refusal.CATEGORY_CONTRADICTORY
@@ -22,7 +22,7 @@ UNKNOWN, CONTRADICTORY = Refusal.CATEGORY_UNKNOWN, Refusal.CATEGORY_CONTRADICTOR
 @pytest.mark.parametrize(
     ("rule", "written", "meant"),
     [
-        ("html_entities", "3&nbsp;мм &lt;5 &amp; &#171;узел&#187;<br/>фон<BR>", "3\xa0мм <5 & «узел» фон "),
+        ("html_entities", "3&nbsp;мм &lt;5 &amp; &#171;узел&#187;<br/>фон<BR>", "3\xa0мм <5 & «узел»\nфон\n"),
         ("html_entities", "размер <5 мм и >3 мм, p<0,05", "размер <5 мм и >3 мм, p<0,05"),
         ("unicode_form", "и\u0306од, е\u0308ж, Bethesda Ⅳ", "йод, ёж, Bethesda IV"),
         ("line_ends", "щито-\r\n видной\rжелезы\u2028узел", "щитовидной\nжелезы\nузел"),
@@ -55,10 +55,12 @@ def test_cleaning_twice_changes_nothing_more(text: str) -> None:
         ("Ш", "III"), ("П", "II"), ("У", "V"), ("1", "I"), ("Bethesda 2", "II"), ("Bethesda-IV", "IV"),
         ("Bethesda category V", "V"), ("Категория III (Bethesda)", "III"), ("IIIa", "III"), ("III B", "III"),
         ("Бетесда VI", "VI"), ("TBSRTC 2017: III", "III"), ("Bethesda 2023 II", "II"), ("(V)", "V"),
-        ("II — доброкачественный узел", "II"), ("Доброкачественный", "II"), ("не доброкачественный", "II"),
+        ("II — доброкачественный узел", "II"), ("Доброкачественный", "II"), ("не доброкачественный", UNKNOWN),
         ("Подозрение на папиллярный рак", "V"), ("Подозрение на фолликулярную опухоль", "IV"),
         ("Фолликулярная неоплазия", "IV"), ("AUS", "III"), ("FLUS", "III"), ("SFN", "IV"), ("Benign", "II"),
-        ("Недиагностический материал", "I"), ("Папиллярный рак", "VI"), ("карцинома", "VI"), ("Malignant", "VI"),
+        ("Недиагностический материал", "I"), ("Папиллярный рак", "VI"),
+        ("Злокачественные клетки не обнаружены", UNKNOWN), ("Исключить рак", UNKNOWN), ("не информативный", "I"),
+        ("II, без признаков злокачественности", "II"), ("карцинома", "VI"), ("Malignant", "VI"),
         ("Follicular neoplasm", "IV"), ("Suspicious for malignancy", "V"),
         ("", UNKNOWN), ("VII", UNKNOWN), ("7", UNKNOWN), ("0", UNKNOWN), ("2.5", UNKNOWN), ("узел", UNKNOWN),
         ("12", UNKNOWN), ("nan", UNKNOWN), ("II/III", CONTRADICTORY), ("II-III", CONTRADICTORY),
@@ -80,9 +82,18 @@ def test_a_category_of_the_bethesda_system_is_known_by_number_and_name(written: 
         ("Фолликулярная неоплазия, Bethesda-IV", "IV"),
         ("Найдено 6 групп по 10 клеток, группа 3, узел I сегмента.", UNKNOWN),
         ("Ранее Bethesda III, теперь Bethesda II.", CONTRADICTORY),
+        ("Соответствует II категории по Bethesda.", "II"),
+        ("Bethesda class II", "II"),
+        ("Bethesda-кат. 2", "II"),
+        ("Bethesda ІV", "IV"),
+        ("Категория Ш", "III"),
+        ("Bethesda: IV-V", CONTRADICTORY),
+        ("EU-TIRADS, категория 4. Узел.", UNKNOWN),
+        ("Врач-цитолог, категория 1", UNKNOWN),
+        ("TI-RADS категория 4. Узел. Bethesda II.", "II"),
     ],
 )
-def test_a_category_is_found_inside_a_text_only_where_the_system_is_named(text: str, category: str) -> None:
+def test_a_category_is_found_inside_a_text_where_it_is_called_one(text: str, category: str) -> None:
     assert find_tbsrtc(text) == category
 
 
@@ -119,6 +130,7 @@ SECTIONS = Sections(description=["Описание", "Микроскопия"], 
         "Описание: узел. Фон чистый.\nЗаключение: зоб.\nВрач: Икс",
         "Больница 5\nОПИСАНИЕ\nузел. Фон чистый.\nЗАКЛЮЧЕНИЕ\nзоб.",
         "Шапка. Микроскопия - узел. Фон чистый. Заключение — зоб. Врач: Икс.",
+        "Описание:\u00a0узел. Фон чистый.\u00a0Заключение: зоб",
     ],
 )
 def test_a_free_text_is_cut_at_its_headings(text: str) -> None:
@@ -175,3 +187,11 @@ def test_boilerplate_is_taken_out_and_counted(tmp_path: Path) -> None:
     assert got.reports[5]["description"] == "Узел 5 мм. Фон чистый."
     assert got.account.changed["boilerplate"] == 240
     assert got.account.identifiers["doctor"] == 240
+
+
+def test_headings_between_tags_are_found(tmp_path: Path) -> None:
+    columns = Columns(text="Протокол", description=None, conclusion=None, category="Категория", patient=None)
+    cells = {"Протокол": "<p>Описание: узел</p><p>Заключение:&nbsp;зоб</p>", "Категория": "II"}
+    report = Preparer(settings(tmp_path, columns=columns), Pseudonyms(None, None)).prepare(Row("a", 1, cells))
+    assert isinstance(report, Report)
+    assert (report.description, report.conclusion) == ("узел", "зоб")

@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,18 @@ def workbook(title_rows: int = 0, sheets: int = 1, number_patients: bool = False
 def parquet(folder: Path) -> Made:
     pd.DataFrame(ROWS).assign(лишнее=1).to_parquet(folder / "corpus.parquet")
     return folder / "corpus.parquet", {}
+
+
+def decimal_patients(folder: Path) -> Made:
+    rows = [{**row, "Пациент": Decimal(row["Пациент"][1:])} for row in ROWS]
+    pd.DataFrame(rows).to_parquet(folder / "corpus.parquet")
+    return folder / "corpus.parquet", {}
+
+
+def empty_tail(folder: Path) -> Made:
+    header, rest = csv(ROWS, ";").split("\n", 1)
+    (folder / "corpus.csv").write_text(f"{header};\n{rest}" + ";;;\n" * 300, encoding="utf-8")
+    return folder / "corpus.csv", {}
 
 
 def parquet_gzip(folder: Path) -> Made:
@@ -182,6 +195,7 @@ GOOD: dict[str, Callable[[Path], Made]] = {
     "json list inside an object": json_file(
         "corpus.json", lambda rows: json.dumps({"n": 60, "reports": rows}, indent=1)
     ),
+    "json list inside an object, on one line": json_file("corpus.json", lambda rows: json.dumps({"reports": rows})),
     "json list, UTF-16": json_file("corpus.json", lambda rows: json.dumps(rows, ensure_ascii=False), "utf-16"),
     "json list, gzip": json_file("corpus.json.gz", json.dumps),
     "json lines called json": json_file("corpus.json", lambda rows: "\n".join(map(json.dumps, rows))),
@@ -190,6 +204,8 @@ GOOD: dict[str, Callable[[Path], Made]] = {
     "xlsx, two sheets": workbook(sheets=2),
     "xlsx, numbers for patients": workbook(number_patients=True),
     "parquet": parquet,
+    "parquet, decimal patients": decimal_patients,
+    "csv, empty rows at the end, as of Excel": empty_tail,
     "parquet, gzip": parquet_gzip,
     "a folder of csv, jsonl and xlsx": folder_of_all,
     "one free text": changed(free_text, columns=TEXT_COLUMNS),
@@ -320,6 +336,15 @@ def utf8_with_cp1251_rows(folder: Path) -> Path:
     return folder / "corpus.csv"
 
 
+def glued(folder: Path) -> Path:
+    """Tab-separated without quoting; a quote opens in row 20 and closes in row 30."""
+    rows = [[str(v).replace("\n", " ").replace('"', "") for v in r.values()] for r in [*ROWS, *ROWS[:11]]]
+    rows[60][1], rows[70][1] = '"Шоколадная киста', 'киста"'
+    lines = ["\t".join(ROWS[0]), *map("\t".join, rows)]
+    (folder / "corpus.tsv").write_text("\n".join(lines), encoding="utf-8")
+    return folder / "corpus.tsv"
+
+
 REPEATED_KEY = json.dumps(GOOD_ROW, ensure_ascii=False)[:-1] + f', "Описание": "{SECRET}"}}'
 
 # What the whole corpus is refused for, and a part of the sentence.
@@ -333,7 +358,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "a header alone": (file("corpus.csv", csv(ROWS).split("\n")[0]), "holds no reports"),
     "an empty workbook": (lambda folder: workbook(sheets=0)(folder)[0], "holds no reports"),
     "an empty folder": (empty_folder, "holds no files"),
-    "a folder with other files": (mixed_folder, "holds files ending in ['.docx']"),
+    "a folder with other files": (mixed_folder, "holds 1 files that are not read (endings: ['.docx'])"),
     "gzip, cut off": (truncated("corpus.csv.gz", text_file("c.csv.gz")), "is not a whole gzip file"),
     "gzip in name only": (file("corpus.csv.gz", csv(ROWS)), "is not a whole gzip file"),
     "a workbook, cut off": (truncated("corpus.xlsx", workbook()), "is not a workbook that can be read"),
@@ -342,6 +367,10 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "Parquet, cut off": (truncated("corpus.parquet", parquet), "is not a Parquet file that can be read"),
     "Parquet in name only": (file("corpus.parquet", csv(ROWS)), "is not a Parquet file that can be read"),
     "JSON, cut off": (truncated("corpus.json", GOOD["json list"]), "is not a JSON list of objects"),
+    "JSON with a number of 10,000 digits": (
+        file("corpus.json", json.dumps(ROWS)[:-1] + ', {"a": ' + "1" * 10_000 + "}]"),
+        "holds a number that is too large",
+    ),
     "JSON in name only": (file("corpus.json", csv(ROWS)), "is not a JSON list of objects"),
     "binary": (file("corpus.csv", bytes(range(256)) * 40), "is not text"),
     "UTF-16, cut in a character": (
@@ -369,7 +398,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
         rows(among=[{f"{SECRET} " * 9: "x", "II": "II"}]),
         "2 columns and a first row that does not look like their names",
     ),
-    "a file of a folder lacks a column": (one_file_lacks_a_column, "2.jsonl has the columns ['Описание']"),
+    "a file of a folder lacks a column": (one_file_lacks_a_column, "(by name) has the columns ['Описание']"),
     "unreadable": (unreadable, "cannot be read"),
     "no usable report": (rows(among=[{**GOOD_ROW, "Описание": " "}] * 3), "no usable report among them"),
     "too many refused": (
@@ -445,6 +474,7 @@ QUARANTINED: dict[str, tuple[Callable[[Path], Path], Refusal, int]] = {
     ),
     "too few fields": (in_csv(f'"п1","{SECRET}"'), Refusal.WRONG_NUMBER_OF_FIELDS, 1),
     "too many fields": (in_csv(f'"п1","{SECRET}","x","I","ещё"'), Refusal.WRONG_NUMBER_OF_FIELDS, 1),
+    "a stray quote that glues rows of several patients together": (glued, Refusal.BROKEN_QUOTES, 11),
     "a quote inside a field": (in_csv(f'"п1","узел "{SECRET}" плотный","x","I"'), Refusal.BROKEN_QUOTES, 1),
     "rows in another encoding": (utf8_with_cp1251_rows, Refusal.UNDECODABLE, 3),
 }
@@ -504,3 +534,43 @@ def test_a_full_disk_loses_nothing_silently(tmp_path: Path) -> None:
     (tmp_path / "staging.jsonl").symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left"):
         taken(settings(jsonl(tmp_path / "corpus.jsonl", ROWS * 300)), tmp_path)
+
+
+NAMES = [
+    "Попова Ирина",
+    "Иванов И И",
+    "Поляков Илья",
+    "Картавина Анна",
+    "Больных Пётр",
+    "Кодов Иван",
+    "Врачёв",
+    "Года А",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_patients_name_in_place_of_a_header_is_not_shown(name: str, tmp_path: Path) -> None:
+    (tmp_path / "corpus.csv").write_text(f"{name};узел;зоб;2\n" * 30, encoding="utf-8")
+    with pytest.raises(CorpusError) as caught:
+        taken(settings(tmp_path / "corpus.csv"), tmp_path)
+    assert "4 columns" in str(caught.value)
+    assert not [word for word in name.split() if len(word) > 1 and word in str(caught.value)]
+
+
+def test_a_file_called_by_a_name_is_not_named(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    jsonl(tmp_path / "in" / "Петрова А. Б.jsonl", [{"Описание": "x"}])
+    with pytest.raises(CorpusError, match=r"file 1 of .*in \(by name\)") as caught:
+        taken(settings(tmp_path / "in"), tmp_path)
+    assert "Петрова" not in str(caught.value)
+    (tmp_path / "in" / "Осмотр. Петрова").touch()
+    with pytest.raises(CorpusError, match="1 files that are not read") as caught:
+        taken(settings(tmp_path / "in"), tmp_path)
+    assert "Петрова" not in str(caught.value)
+
+
+def test_hidden_folders_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "in" / ".ipynb_checkpoints").mkdir(parents=True)
+    jsonl(tmp_path / "in" / "1.jsonl", ROWS)
+    jsonl(tmp_path / "in" / ".ipynb_checkpoints" / "1.jsonl", ROWS)
+    assert taken(settings(tmp_path / "in"), tmp_path).account.rows_in == 60

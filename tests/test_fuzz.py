@@ -82,6 +82,12 @@ def take_in_or_refuse(path: Path, scratch: Path) -> None:
 
 
 @pytest.mark.parametrize("name", list(whole()))
+def test_whole_each_is_read(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(whole()[name])
+    assert taken(settings(tmp_path / name), tmp_path / "scratch").account.rows_in == len(FEW)
+
+
+@pytest.mark.parametrize("name", list(whole()))
 def test_a_damaged_file_never_ends_in_a_traceback(name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("fuzz")
 

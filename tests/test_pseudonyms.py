@@ -28,6 +28,10 @@ def test_one_patient_in_several_spellings(spelling: str) -> None:
     assert same_patient(spelling) == "иванова а б"
 
 
+def test_a_number_is_the_same_as_a_fraction_of_it() -> None:
+    assert same_patient("123.0") == same_patient("123") != same_patient("1230")
+
+
 @pytest.mark.parametrize(("one", "other"), [("12-3", "123"), ("п1", "п2"), ("--", "..")])
 def test_two_patients_stay_two(one: str, other: str) -> None:
     assert same_patient(one) != same_patient(other)

@@ -72,7 +72,7 @@ def test_the_parameters_as_they_stand_are_good(profile: str) -> None:
         ("params.yaml", "tuner.r", 0, "`tuner.r` is 0: input should be greater than 0"),
         ("params.yaml", "tuner.alpha", "1e-4", "write 1.0e-4"),
         ("params.yaml", "training.target", "all", "'conclusion' or 'report'"),
-        ("params.yaml", "corpus.test_share", 0.95, "must leave a part of the reports for training"),
+        ("params.yaml", "corpus.test_share", 0.95, "must leave at least half of the reports for training"),
         ("params.yaml", "corpus.critical_categories", ["VII"], "which categories does not list"),
         ("params.yaml", "synthesis.class_shares.I", 0.9, "must sum to 1"),
         ("profiles/tiny.yaml", "optimization.steps", 5, "unknown key `optimization.steps`; did you mean `max_steps`?"),

@@ -90,6 +90,23 @@ def test_a_chain_of_near_duplicates_is_one_cluster() -> None:
     assert jaccard(triples(chain[0]), triples(chain[-1])) < 0.8
 
 
+def test_a_report_links_every_cluster_that_it_is_near() -> None:
+    """Of three texts the first two are too far apart, and the third is near both."""
+    random = np.random.default_rng(3)
+    for _ in range(30):
+        middle = random_text(random)
+        first, second = (" ".join([*words[:2], *words[2:]]) for words in ([f"а{middle}".split(), f"{middle}я".split()]))
+        changed_first = with_changes(first, 1, random)
+        clusters = index_of([changed_first, second, middle]).clusters(0.8)
+        near = [jaccard(triples(one), triples(middle)) >= 0.8 for one in (changed_first, second)]
+        assert [clusters[0] == clusters[2], clusters[1] == clusters[2]] == near
+
+
+def test_the_same_words_are_one_cluster_behind_any_number_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anamnesis.corpus.similarity.LEADERS", 0)
+    assert list(index_of(["а б в г", "д е ж з", "А б, в г."]).clusters(0.8)) == [0, 1, 0]
+
+
 def test_the_nearest_report_is_found_exactly() -> None:
     random = np.random.default_rng(2)
     texts = [random_text(random, 12) for _ in range(60)]
@@ -181,6 +198,22 @@ def test_categories_can_be_taken_from_the_corpus(tmp_path: Path) -> None:
     unknown = settings(tmp_path, category_system="verbatim", categories=None, critical_categories=["K9"])
     with pytest.raises(CorpusError, match=r"critical_categories names \['K9'\]"):
         categories_of(unknown, staging)
+
+
+def test_a_column_of_names_is_not_taken_for_categories(tmp_path: Path) -> None:
+    rows = [{**row, "Категория": f"Канарейкина {i // 3}"} for i, row in enumerate(ROWS)]
+    changes: dict[str, Any] = {"category_system": "verbatim", "categories": None, "critical_categories": []}
+    staging, corpus = staged(tmp_path, rows, **changes)
+    with pytest.raises(CorpusError, match="as names would be") as caught:
+        categories_of(corpus, staging)
+    assert "Канарейкина" not in str(caught.value)
+
+
+def test_too_many_categories_stop_the_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anamnesis.corpus.intake.MOST_CATEGORIES", 10)
+    rows = [{**row, "Категория": f"K{i}"} for i, row in enumerate(ROWS)]
+    with pytest.raises(CorpusError, match="more than 10 categories"):
+        staged(tmp_path, rows, category_system="verbatim", categories=None, critical_categories=[])
 
 
 def test_a_report_is_kept_once_whoever_it_is_said_to_be_of(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from anamnesis.corpus.refusals import Refusal
 
 # Roman numerals as they come from a Russian keyboard, and Latin letters under Cyrillic ones.
-_ROMAN_LOOKALIKES = str.maketrans({"І": "I", "Ш": "III", "П": "II", "У": "V", "В": "B", "Х": "X", "Ⅰ": "I"})
+_ROMAN_LOOKALIKES = str.maketrans({"І": "I", "Ш": "III", "П": "II", "У": "V"})
 _ICD_LOOKALIKES = str.maketrans("АВЕКМНОРСТХУІЅЈ", "ABEKMHOPCTXYISJ")
 _UNICODE_ROMAN = str.maketrans({"Ⅰ": "I", "Ⅱ": "II", "Ⅲ": "III", "Ⅳ": "IV", "Ⅴ": "V", "Ⅵ": "VI"})
 
@@ -57,14 +57,28 @@ _SYSTEM = r"(?:THE\s+)?(?:BETHESDA|БЕТ[ЕЭ]С?З?Д[АЕЫ]?|T?BSRTC)(?:\s+S
 _CATEGORY = r"(?:(?:ДИАГНОСТИЧЕСК\w+\s+)?КАТЕГОРИ[ЯИЮЕ]Й?|CATEGORY)"
 _OF_A_CELL = rf"(?:{_CATEGORY}|КАТ\.?|КЛАСС|ГРУППА|CAT\.?|CLASS)"
 _BARE = re.compile(rf"^\W*(?:{_SYSTEM}\W*)?(?:\(?20\d\d\)?\W*)?(?:{_OF_A_CELL}\W*)?(?:{_SYSTEM}\W*)?{_NUMBER}")
+_TYPED = r"(?:УI|IУ|У|П|Ш)"
+_MARKED_NUMBER = rf"(?:VI|IV|V|III|II|I|[1-6]|{_TYPED})(?:[.,]0+)?(?:\s?[A-EА-Д])?(?!\w)(?![.,]\d)"
+_RANGE = rf"{_MARKED_NUMBER}(?:\s?[-–—/]\s?{_MARKED_NUMBER})?"
+# With the system before the number, or behind it; or with the word category alone.
 _MARKED = re.compile(
-    rf"(?:(?:{_CATEGORY}\W{{0,3}})?(?:ПО\s+)?(?:СИСТЕМЕ\s+)?{_SYSTEM}(?:\W{{0,3}}20\d\d)?\W{{0,3}}"
-    rf"(?:[-–—:]?\s*{_CATEGORY}\W{{0,3}})?|{_CATEGORY}\W{{0,3}}){_NUMBER}"
-    rf"(?:\s+(?:ПО\s+)?(?:СИСТЕМЕ\s+)?{_SYSTEM}(?:\W{{0,2}}20\d\d\b)?)?"
+    rf"(?:{_OF_A_CELL}\W{{0,3}})?(?:ПО\s+)?(?:СИСТЕМЕ\s+)?{_SYSTEM}(?:\W{{0,3}}20\d\d)?\W{{0,3}}"
+    rf"(?:{_OF_A_CELL}\W{{0,3}})?{_RANGE}"
+    rf"|{_RANGE}\s+{_CATEGORY}\w?\s+(?:ПО\s+)?(?:СИСТЕМЕ\s+)?{_SYSTEM}(?:\W{{0,2}}20\d\d\b)?"
+    rf"|{_CATEGORY}\W{{0,3}}{_RANGE}(?:\s+(?:ПО\s+)?(?:СИСТЕМЕ\s+)?{_SYSTEM}"
+    rf"(?:\W{{0,2}}20\d\d\b)?)?"
 )
+# Categories of other things: of an ultrasound system, of a doctor's qualification.
+_ANOTHERS = re.compile(r"(?:TI-?\s?RADS|TIRADS|BI-?RADS|ВРАЧ|ЦИТОЛОГ|ЛАБОРАНТ|ЭНДОКРИНОЛОГ)[^.;]{0,30}$")
 
 # Without any of these no number can be marked; looking for them first is fifty times faster.
 _ANNOUNCING = ("BETHESDA", "БЕТ", "BSRTC", "КАТЕГОРИ", "CATEGORY")
+
+# A name that is denied is none: "злокачественные клетки не обнаружены".
+_DENIAL = re.compile(
+    r"\bне\b(?!\s*(?:информатив|диагност))|\bнет\b|\bбез\b|отсутств|исключ|опроверг|\bno\b|\bnot\b|negative|without",
+    re.IGNORECASE,
+)
 
 # By what a category is called. A more certain wording inside a less certain one is taken out first: "подозрение на
 # злокачественное" is V and not VI, "подозрение на фолликулярную опухоль" IV.
@@ -101,13 +115,17 @@ def parse_tbsrtc(text: str) -> str | Refusal:
     for part in re.split(r"[/;+]|\s[-–—]\s|(?<=[IV1-6])\s*[-–—,]\s*(?=[IV1-6](?:[^0]|$))|\bИЛИ\b|\bOR\b", plain):
         translated = re.sub(r"^[\W\dIVІШПУ]+$", lambda match: match[0].translate(_ROMAN_LOOKALIKES), part.strip())
         translated = re.sub(r"^(V|IV|I)1$", r"\1I", translated)
-        if match := _BARE.match(translated) or _MARKED.search(translated):
+        if match := _BARE.match(translated):
             found.add(_ARABIC.get(match[1], match[1]))
+        elif mentions := _mentions(part):
+            found.update(*map(_numbers, mentions))
     return _one(found | _named(text))
 
 
 def _named(text: str) -> set[str]:
-    found = set()
+    found: set[str] = set()
+    if _DENIAL.search(text):
+        return found
     for category, name in _NAMES:
         text, times = name.subn(" ", text)
         if times:
@@ -117,7 +135,7 @@ def _named(text: str) -> set[str]:
 
 def find_tbsrtc(text: str) -> str | Refusal:
     """The category that a longer text names with the system or as a category: "… Bethesda IV", "категория III"."""
-    return _one({_ARABIC.get(match[1], match[1]) for match in _mentions(text)})
+    return _one(number for mention in _mentions(text) for number in _numbers(mention))
 
 
 def without_tbsrtc(text: str) -> str:
@@ -131,7 +149,18 @@ def without_tbsrtc(text: str) -> str:
 def _mentions(text: str) -> list[re.Match[str]]:
     """Where a category is named by its number; the places are those of the text, letter by letter."""
     plain = text.upper() if len(text.upper()) == len(text) else text
-    return list(_MARKED.finditer(plain)) if any(word in plain for word in _ANNOUNCING) else []
+    if not any(word in plain for word in _ANNOUNCING):
+        return []
+    return [
+        match for match in _MARKED.finditer(plain.replace("І", "I")) if not _ANOTHERS.search(plain[: match.start()])
+    ]
+
+
+def _numbers(mention: re.Match[str]) -> set[str]:
+    """The categories that a mention names: one, or the two ends of a range."""
+    without_year = re.sub(r"20\d\d", " ", mention[0])
+    found = re.findall(rf"(?<!\w)(?:{_TYPED}|VI|IV|V|III|II|I|[1-6])(?=(?:[.,]0+)?\s?[A-EА-Д]?(?!\w))", without_year)
+    return {_ARABIC.get(one, one.translate(_ROMAN_LOOKALIKES)) for one in found}
 
 
 def parse_icd10(text: str) -> str | Refusal:

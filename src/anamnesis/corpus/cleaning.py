@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 _ENTITY = re.compile(r"&(?:#\d+|#x[0-9a-fA-F]+|[a-zA-Z]{2,8});")
 _ROMAN = re.compile("[\u2160-\u217f]")
 _TAG = re.compile(r"<(?:br|p|div|span|b|i|u|em|strong|li|ul|ol|td|tr|table|font)\b[^<>]{0,200}>|</\w{1,10}>", re.I)
+_ENDS_LINE = re.compile(r"</?(?:br|p|div|li|ul|ol|tr|table)\b", re.I)
 _CONTROL = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]"
 )
@@ -28,7 +29,11 @@ def html_entities(text: str) -> str:
     """&nbsp; &lt; and the like, and the tags of a form that was saved as HTML."""
     if "&" in text:
         text = _ENTITY.sub(lambda match: html.unescape(match[0]), text)
-    return _TAG.sub(" ", text) if "<" in text else text
+    return _TAG.sub(_gap, text) if "<" in text else text
+
+
+def _gap(tag: re.Match[str]) -> str:
+    return "\n" if _ENDS_LINE.match(tag[0]) else " "
 
 
 def unicode_form(text: str) -> str:
@@ -72,10 +77,12 @@ RULES: dict[str, Callable[[str], str]] = {
 }
 
 
-def clean(text: str) -> tuple[str, list[str]]:
-    """The cleaned text, and the names of the rules that changed it."""
+def clean(text: str, keep_lines: bool = False) -> tuple[str, list[str]]:
+    """The cleaned text, and the names of the rules that changed it; with `keep_lines` its white space stays."""
     applied = []
     for name, rule in RULES.items():
+        if keep_lines and rule is white_space:
+            break
         cleaned = rule(text)
         if cleaned != text:
             applied.append(name)

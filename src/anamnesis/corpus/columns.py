@@ -14,13 +14,22 @@ USUAL_NAMES = {
     "category": "категор|bethesda|бетесд|бетезд|tbsrtc|код|мкб|icd|class|code|categor|label",
     "patient": "пациент|больн|patient|снилс|карт|истори|mrn|subject",
 }
-# Words of headers beside these. A name is shown in a message only if all its words are known: where a table has no
-# header, or a damaged one, the words in its place are a patient's.
-_OTHER_WORDS = (
-    "id|ids|номер|дата|время|год|пол|возраст|врач|отделен|материал|орган|исслед|метод|размер|рекоменд|анамнез|результат|"
-    "болезн|систем|по|и|the|of|no|number|date|time|year|sex|age|doctor|depart|sample|site|method|size|result|name|group"
+# A name is shown in a message only if all its words are these: where a table has no header, or a damaged one, the words
+# in its place are a patient's, and many a surname begins like a word of a header.
+HEADER_WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        текст протокол отчет отчёт описание микроскопия микроскопическое микроописание цитограмма жалобы заключение
+        вывод диагноз категория код мкб бетесда бетезда пациент пациента больной снилс карта карты история болезни номер
+        дата время год пол возраст врач отделение материал орган исследование исследования цитологическое метод размер
+        рекомендации анамнез результат система системе и по
+        report text description microscopy findings symptoms complaints conclusion diagnosis impression category class
+        code label icd icd10 bethesda tbsrtc patient subject mrn id no number date time year sex age doctor department
+        sample site organ method size result name group the of
+        """,
+    )
 )
-_KNOWN_WORD = re.compile(rf"(?:{'|'.join([*USUAL_NAMES.values(), _OTHER_WORDS])})[a-zа-яё]{{0,5}}|\d{{1,2}}", re.I)
 
 
 def check_columns(names: Sequence[str], columns: Columns, place: str) -> None:
@@ -54,7 +63,7 @@ def _listed(names: Sequence[str]) -> str:
 
 def _is_known(name: str) -> bool:
     words = re.findall(r"[^\W_]+", name)
-    return bool(words) and all(_KNOWN_WORD.fullmatch(word) for word in words)
+    return bool(words) and all(word.casefold() in HEADER_WORDS for word in words)
 
 
 def _proposal(field: str, names: Sequence[str]) -> str:
@@ -84,7 +93,7 @@ def cut(text: str, sections: Sections) -> dict[str, str] | Refusal:
     kinds |= {heading.casefold(): kind for kind, names in headings.items() for heading in names}
     alternatives = "|".join(re.escape(heading) for heading in sorted(kinds, key=len, reverse=True))
     marks = list(
-        re.finditer(rf"(?:^|[\n\r.;!])[ \t]*({alternatives})[ \t]*(?:[:–—-]|\r?\n)", text, flags=re.IGNORECASE)
+        re.finditer(rf"(?:^|[\n\r.;!])[^\S\n]*({alternatives})[^\S\n]*(?:[:–—-]|\r?\n)", text, flags=re.IGNORECASE)
     )
     found: dict[str, list[str]] = {}
     for mark, following in zip(marks, [*marks[1:], None], strict=False):

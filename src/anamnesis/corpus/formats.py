@@ -1,7 +1,8 @@
 """The files of an export as rows of text, whatever their format: delimited text, workbooks, JSON, JSON Lines, Parquet.
 
-Every record of every file becomes one `Row`, read or refused, and at most a few of them are in memory. What concerns a
-whole file - it is missing, cut off, not a table - is a CorpusError. No message holds a cell.
+Every record of every file becomes one `Row`, read or refused. Text, JSON and Parquet are read as they come; a workbook,
+and Parquet packed by gzip, lie in memory whole. What concerns a whole file - it is missing, cut off, not a table - is a
+CorpusError. No message holds a cell.
 """
 
 import codecs
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from decimal import Decimal
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -63,9 +65,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Source:
-    """A file being read: `watch` is told the bytes as they are taken from the disk."""
+    """A file being read: what messages call it, and `watch`, which is told the bytes as they come from the disk."""
 
     path: Path
+    label: str
     settings: Corpus
     watch: Callable[[int], object]
 
@@ -97,7 +100,7 @@ class Source:
             number += 1
             if len(line) == LONGEST_LINE:
                 raise CorpusError(
-                    f"corpus.path: line {number} of {self.path} has over {LONGEST_LINE} characters; give one report a "
+                    f"corpus.path: line {number} of {self.label} has over {LONGEST_LINE} characters; give one report a "
                     f"row."
                 )
             yield line
@@ -116,14 +119,14 @@ class Source:
         if self.settings.encoding is not None:
             return self.settings.encoding
         if len(CONTROL.findall(sample)) > len(sample) / 100:
-            raise CorpusError(f"corpus.path: {self.path} is not text; give the table itself, or set corpus.encoding.")
+            raise CorpusError(f"corpus.path: {self.label} is not text; give the table itself, or set corpus.encoding.")
         # A few bytes that are not UTF-8 are damage to their rows and not another encoding of the file.
         decoded = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode(sample)
         if len(SURROGATE.findall(decoded)) <= len(NOT_ASCII.findall(decoded)) / 2:
             return "utf-8"
         found = from_bytes(sample, cp_isolation=list(ENCODINGS), enable_fallback=False).best()
         if found is None:
-            raise CorpusError(f"corpus.path: {self.path} is text of no encoding that was found; set corpus.encoding.")
+            raise CorpusError(f"corpus.path: {self.label} is text of no encoding that was found; set corpus.encoding.")
         return found.encoding
 
 
@@ -148,10 +151,12 @@ def read_rows(settings: Corpus, watch: Callable[[int], object] = lambda _: None)
     """
     root = Path(settings.path)
     empty = True
-    for path in corpus_files(root):
+    for place, path in enumerate(corpus_files(root), start=1):
         name = path.relative_to(root).as_posix() if path != root else path.name
-        with _said_plainly(path):
-            for number, read in enumerate(READERS[_kind(path)](Source(path, settings, watch)), start=1):
+        # A file of a folder may be called by a patient's name.
+        label = str(path) if path == root else f"file {place} of {root} (by name)"
+        with _said_plainly(label):
+            for number, read in enumerate(READERS[_kind(path)](Source(path, label, settings, watch)), start=1):
                 empty = False
                 yield Row(name, number, read)
     if empty:
@@ -165,12 +170,17 @@ def corpus_files(root: Path) -> list[Path]:
         CorpusError: there is none, or a file that is no table.
     """
     if root.is_dir():
-        files = sorted(path for path in root.rglob("*") if path.is_file() and not path.name.startswith("."))
+        files = sorted(
+            path
+            for path in root.rglob("*")
+            if not path.is_dir() and not any(part.startswith(".") for part in path.relative_to(root).parts)
+        )
         if not files:
             raise CorpusError(f"corpus.path: the folder {root} holds no files; put the corpus there.")
-        if others := sorted({path.suffix for path in files if _kind(path) not in READERS}):
+        if others := [path for path in files if _kind(path) not in READERS]:
+            endings = sorted({path.suffix for path in others if re.fullmatch(r"\.[A-Za-z0-9]{1,5}", path.suffix)})
             raise CorpusError(
-                f"corpus.path: the folder {root} holds files ending in {others}, which are not read; "
+                f"corpus.path: the folder {root} holds {len(others)} files that are not read (endings: {endings}); "
                 f"take them out, or save them as one of {sorted(READERS)}."
             )
         return files
@@ -195,21 +205,21 @@ def _kind(path: Path) -> str:
 
 
 @contextmanager
-def _said_plainly(path: Path) -> Iterator[None]:
+def _said_plainly(label: str) -> Iterator[None]:
     """A library's error about a file as one sentence; its own text may quote a row."""
     try:
         yield
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise CorpusError(
-            f"corpus.path: {path} is not a whole gzip file: it was cut off or damaged; copy it anew."
+            f"corpus.path: {label} is not a whole gzip file: it was cut off or damaged; copy it anew."
         ) from None
     except UnicodeError as error:
         raise CorpusError(
-            f"corpus.path: {path} cannot be decoded as {getattr(error, 'encoding', 'text')}; set corpus.encoding to "
+            f"corpus.path: {label} cannot be decoded as {getattr(error, 'encoding', 'text')}; set corpus.encoding to "
             f"its encoding, or save it as UTF-8."
         ) from None
     except OSError as error:
-        raise CorpusError(f"corpus.path: {path} cannot be read ({error.strerror}); check the file's rights.") from None
+        raise CorpusError(f"corpus.path: {label} cannot be read ({error.strerror}); check the file's rights.") from None
 
 
 # ---- Tables: the first of their rows names the columns -------------------------------------------------------------
@@ -221,13 +231,21 @@ def _delimited(source: Source) -> Iterator[Read]:
     with source.lines() as lines:
         beginning = list(islice(lines, 5 * HEADER_ROWS))
         delimiter = settings.delimiter or _delimiter(beginning, settings)
-        yield from _table(_records(chain(beginning, lines), delimiter, source.path), str(source.path), settings)
+        yield from _table(_records(chain(beginning, lines), delimiter, source.label), source.label, settings)
 
 
-def _records(lines: Iterable[str], delimiter: str, path: Path | None = None) -> Iterator[Sequence[str] | Refusal]:
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+def _records(lines: Iterable[str], delimiter: str, place: str | None = None) -> Iterator[Sequence[str] | Refusal]:
+    taken: list[str] = []
+
+    def watched() -> Iterator[str]:
+        for line in lines:
+            taken.append(line)
+            yield line
+
+    reader = csv.reader(watched(), delimiter=delimiter, strict=True)
     while True:
         begun = reader.line_num + 1
+        taken.clear()
         try:
             record = next(reader)
         except StopIteration:
@@ -235,15 +253,23 @@ def _records(lines: Iterable[str], delimiter: str, path: Path | None = None) -> 
         except csv.Error as error:
             # The parser goes on behind the broken record, unless that reaches to the end.
             if "end of data" in str(error) or "field limit" in str(error):
-                if path is None:
+                if place is None:
                     return
                 raise CorpusError(
-                    f"corpus.path: a quote opened at line {begun} of {path} is never closed; close it."
+                    f"corpus.path: a quote opened at line {begun} of {place} is never closed; close it."
                 ) from None
             yield Refusal.BROKEN_QUOTES
         else:
-            if record:
+            if any(_is_whole(line, delimiter, len(record)) for line in taken[1:]):
+                # A stray quote has glued rows together, of several patients perhaps.
+                yield from [Refusal.BROKEN_QUOTES] * len(taken)
+            elif record:
                 yield record
+
+
+def _is_whole(line: str, delimiter: str, width: int) -> bool:
+    """Whether a line would be a record by itself, in a table of more than one column."""
+    return width > 1 and line.count('"') % 2 == 0 and line.count(delimiter) == width - 1
 
 
 def _delimiter(beginning: Sequence[str], settings: Corpus) -> str:
@@ -275,10 +301,14 @@ def _table(records: Iterator[Sequence[Any] | Refusal], place: str, settings: Cor
     tried = [[] if isinstance(record, Refusal) else record for record in beginning]
     position = _header_position(tried, settings)
     names = [_name(cell) for cell in tried[position or 0]]
+    while names and not names[-1]:
+        names.pop()
     check_columns(names, settings.columns, place)
     for record in chain(beginning[(position or 0) + 1 :], records):
         if isinstance(record, Refusal):
             yield record
+        elif all(map(_is_empty, record)):
+            continue
         elif len(record) < len(names) or any(not _is_empty(cell) for cell in record[len(names) :]):
             yield Refusal.WRONG_NUMBER_OF_FIELDS
         else:
@@ -294,10 +324,10 @@ def _workbook(source: Source) -> Iterator[Read]:
             workbook = CalamineWorkbook.from_filelike(file)
             for number, name in enumerate(workbook.sheet_names, start=1):
                 records = (row for row in workbook.get_sheet_by_name(name).iter_rows() if not all(map(_is_empty, row)))
-                yield from _table(records, f"sheet {number} of {source.path}", source.settings)
+                yield from _table(records, f"sheet {number} of {source.label}", source.settings)
     except CalamineError:
         raise CorpusError(
-            f"corpus.path: {source.path} is not a workbook that can be read: it is damaged, or needs a password."
+            f"corpus.path: {source.label} is not a workbook that can be read: it is damaged, or needs a password."
         ) from None
 
 
@@ -305,17 +335,18 @@ def _parquet(source: Source) -> Iterator[Read]:
     from pyarrow import ArrowException
     from pyarrow.parquet import ParquetFile
 
-    try:
-        with source.open_anywhere() as file, ParquetFile(file) as table:
-            check_columns(table.schema_arrow.names, source.settings.columns, str(source.path))
-            wanted = sorted(set(source.settings.columns.named.values()))
-            for batch in table.iter_batches(batch_size=1000, columns=wanted):
-                for record in batch.to_pylist():
-                    yield _cells(record, source.settings)
-    except ArrowException:
-        raise CorpusError(
-            f"corpus.path: {source.path} is not a Parquet file that can be read: it is damaged."
-        ) from None
+    with source.open_anywhere() as file:
+        try:
+            with ParquetFile(file) as table:
+                check_columns(table.schema_arrow.names, source.settings.columns, source.label)
+                wanted = sorted(set(source.settings.columns.named.values()))
+                for batch in table.iter_batches(batch_size=1000, columns=wanted):
+                    for record in batch.to_pylist():
+                        yield _cells(record, source.settings)
+        except (ArrowException, OSError, UnicodeDecodeError):
+            raise CorpusError(
+                f"corpus.path: {source.label} is not a Parquet file that can be read: it is damaged."
+            ) from None
 
 
 # ---- JSON: every record names its own columns ----------------------------------------------------------------------
@@ -370,9 +401,11 @@ def _parsed(lines: Iterable[str]) -> Iterator[Any]:
 
 def _json(source: Source) -> Iterator[Read]:
     """A list of objects, alone or as a value of the outer object; or JSON Lines under this name."""
-    with source.lines() as lines:
-        first = next((line for line in lines if line.strip()), "")
-    if first.lstrip()[:1] == "{" and next(_parsed([first])) is not Refusal.NOT_JSON:
+    with source.characters() as file:
+        first = file.readline(SAMPLE_BYTES)
+        while first.isspace():
+            first = file.readline(SAMPLE_BYTES)
+    if _is_row(first, source.settings):
         yield from _json_lines(source)
         return
     try:
@@ -384,14 +417,19 @@ def _json(source: Source) -> Iterator[Read]:
             yield from _objects(read, source)
     except (ijson.JSONError, RecursionError):
         raise CorpusError(
-            f"corpus.path: {source.path} is not a JSON list of objects: it is cut off or damaged; write [{{...}}, "
-            f"{{...}}], or one object a line under the name .jsonl."
+            f"corpus.path: {source.label} is not a JSON list of objects: it is cut off or damaged, or holds a "
+            f"number that is too large; write [{{...}}, {{...}}], or one object a line under the name .jsonl."
         ) from None
+
+
+def _is_row(line: str, settings: Corpus) -> bool:
+    value = next(_parsed([line]), None)
+    return isinstance(value, dict) and not value.keys().isdisjoint(settings.columns.named.values())
 
 
 def _list_prefix(file: Any) -> str:
     """ijson's address of the items: of the outer list, or of the first list in the outer object."""
-    for prefix, event, _ in ijson.parse(file):
+    for prefix, event, _ in ijson.parse(file, use_float=True):
         if event == "start_array":
             return f"{prefix}.item" if prefix else "item"
     return "item"
@@ -402,7 +440,7 @@ def _objects(values: Iterator[Any], source: Source) -> Iterator[Read]:
     beginning = list(islice(values, JSON_ROWS))
     names = dict.fromkeys(key for value in beginning if isinstance(value, dict) for key in value)
     if any(isinstance(value, dict) for value in beginning):
-        check_columns(list(names), source.settings.columns, str(source.path))
+        check_columns(list(names), source.settings.columns, source.label)
     for value in chain(beginning, values):
         if isinstance(value, Refusal):
             yield value
@@ -443,13 +481,13 @@ def _as_text(value: object) -> str | None:
             return value
         case None:
             return ""
-        case float() if math.isnan(value):
-            return ""
-        case float() if value.is_integer():
+        case float() | Decimal() if not math.isfinite(value):
+            return "" if math.isnan(value) else str(value)
+        case float() | Decimal() if value == int(value):
             return str(int(value))
         case datetime() if value.time() == time():
             return value.date().isoformat()
-        case bool() | int() | float() | datetime() | date() | time():
+        case bool() | int() | float() | Decimal() | datetime() | date() | time():
             return str(value)
         case _:
             return None

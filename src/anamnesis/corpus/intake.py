@@ -6,7 +6,6 @@ like everything that may hold a patient's words.
 
 import hashlib
 import json
-import logging
 import os
 from array import array
 from collections import Counter, deque
@@ -30,15 +29,16 @@ from anamnesis.corpus.reports import Preparer, Report, preparer
 from anamnesis.corpus.similarity import Index, Triples, bands, triples
 from anamnesis.settings.corpus import Corpus
 
-log = logging.getLogger(__name__)
-
 ROWS_AT_ONCE = 512
 # Rows by which boilerplate is known.
 BEGINNING = 5000
-# A longer category is taken for a report's text and not written anywhere.
+# A longer category is taken for a report's text, and more of them for names; they are not written anywhere.
 LONGEST_CATEGORY = 60
+MOST_CATEGORIES = 1000
 # Below this an export is read in one process: starting others takes longer.
 LARGE_BYTES = 2**24
+# Each takes about 300 MB.
+MOST_PROCESSES = 4
 
 T = TypeVar("T")
 
@@ -85,9 +85,9 @@ class Staging:
         self.path = path
         self._keyed = keyed
         self.index = Index()
-        self.categories: list[str] = []
         self._offsets, self._patients, self._categories = array("q"), array("l"), array("h")
         self._patient_numbers: dict[bytes, int] = {}
+        self._category_numbers: dict[str, int] = {}
         self._seen: set[bytes] = set()
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("w+b")
@@ -112,10 +112,14 @@ class Staging:
             return False
         self._seen.add(sketched.digest)
         report = sketched.report
-        if report.category not in self.categories:
-            self.categories.append(report.category)
+        category = self._category_numbers.setdefault(report.category, len(self._category_numbers))
+        if category == MOST_CATEGORIES:
+            raise CorpusError(
+                f"corpus.columns.category: there are more than {MOST_CATEGORIES} categories; set it to the column that "
+                f"holds the label, or declare corpus.categories."
+            )
         self._patients.append(self._patient_numbers.setdefault(report.patient, len(self._patient_numbers)))
-        self._categories.append(self.categories.index(report.category))
+        self._categories.append(category)
         self.index.add(sketched.triples, sketched.bands)
         self._offsets.append(self._file.tell())
         row = {
@@ -127,6 +131,10 @@ class Staging:
         }
         self._file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
         return True
+
+    @property
+    def categories(self) -> list[str]:
+        return list(self._category_numbers)
 
     @property
     def patients(self) -> npt.NDArray[np.int64]:
@@ -158,7 +166,7 @@ def take_in(settings: Corpus, staging: Staging, quarantine: Path) -> Account:
     files = corpus_files(Path(settings.path))
     size = sum(path.stat().st_size for path in files)
     prepare = preparer(islice(read_rows(settings), BEGINNING), settings)
-    processes = (os.cpu_count() or 1) if size > LARGE_BYTES else 1
+    processes = min(len(os.sched_getaffinity(0)), MOST_PROCESSES) if size > LARGE_BYTES else 1
     quarantine.parent.mkdir(parents=True, exist_ok=True)
     bar = tqdm(desc="corpus", total=size, unit="B", unit_scale=True, mininterval=5)
     with bar, quarantine.open("w", encoding="utf-8", newline="\n") as refused:
@@ -194,6 +202,12 @@ def categories_of(settings: Corpus, staging: Staging) -> list[str]:
     if max(map(len, found)) > LONGEST_CATEGORY:
         raise CorpusError(
             f"corpus.columns.category: {settings.path} has categories of over {LONGEST_CATEGORY} characters; "
+            f"set it to the column that holds the label, or declare corpus.categories."
+        )
+    patients_of = np.unique(np.stack([staging.category_numbers, staging.patients]), axis=1)[0]
+    if np.median(np.bincount(patients_of)) < 2:
+        raise CorpusError(
+            f"corpus.columns.category: most categories of {settings.path} are of one patient alone, as names would be; "
             f"set it to the column that holds the label, or declare corpus.categories."
         )
     if unknown := sorted(set(settings.critical_categories) - set(found)):

@@ -11,12 +11,14 @@ from anamnesis.corpus.refusals import CorpusError
 from anamnesis.settings.corpus import Deidentification
 
 _NOT_NAME = re.compile(r"[\W_]+")
+# 123.0, as a table with missing values writes 123.
+_WHOLE = re.compile(r"(?<=\d)\.0+$")
 SHORTEST_KEY = 16
 
 
 def same_patient(name: str) -> str:
     """One spelling for what an export writes in several: "Иванова А. Б.", "ИВАНОВА А.Б."."""
-    plain = unicodedata.normalize("NFKC", name).casefold().replace("ё", "е")
+    plain = _WHOLE.sub("", unicodedata.normalize("NFKC", name).casefold().replace("ё", "е"))
     return _NOT_NAME.sub(" ", plain).strip() or name
 
 

@@ -54,10 +54,15 @@ class Preparer:
             return Refusal.TOO_LONG
         if any(_FORMULA.match(cell) for cell in row.read.values()):
             return Refusal.FORMULA
-        fields = fields_of(row.read, settings.columns, settings.sections)
+        changed: set[str] = set()
+        cells = dict(row.read)
+        if settings.columns.text is not None:
+            # Its headings may stand between tags.
+            cells[settings.columns.text], applied = clean(cells[settings.columns.text], keep_lines=True)
+            changed.update(applied)
+        fields = fields_of(cells, settings.columns, settings.sections)
         if isinstance(fields, Refusal):
             return fields
-        changed: set[str] = set()
         for name, text in fields.items():
             fields[name], applied = clean(text)
             changed.update(applied)

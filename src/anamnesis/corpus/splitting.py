@@ -46,7 +46,9 @@ def split(
     sizes = np.bincount(groups)
     large = sizes > min(validation_share, test_share) * len(groups) / 2
     movable = np.flatnonzero(~large)
-    if len(movable) < 1 / min(shares) or sizes[movable].sum() < 2 * (validation_share + test_share) * len(groups):
+    if len(movable) < 1 / min(shares) or sizes[movable].sum() < min(1, 2 * (validation_share + test_share)) * len(
+        groups
+    ):
         raise CorpusError(
             f"the corpus has {len(movable)} groups of reports that may be held out (a patient's reports and near "
             f"duplicates stay together, and the largest groups are trained on), too few for corpus.validation_share "

@@ -1,6 +1,5 @@
 """The domain corpus: where it is, how it is read and cleaned, and how it is split."""
 
-import codecs
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -79,7 +78,7 @@ class Corpus:
     max_refused_share: Share
     boilerplate_share: Annotated[float, Field(gt=0, le=1)] | None
     deidentification: Deidentification
-    near_duplicate_similarity: Annotated[float, Field(gt=0, le=1)]
+    near_duplicate_similarity: Annotated[float, Field(ge=0.7, le=1)]
     validation_share: Share
     test_share: Share
     seed: NonNegative
@@ -89,13 +88,13 @@ class Corpus:
             raise ValueError("label cannot be mmlu, the name of the other measurement; choose another")
         if self.encoding is not None:
             try:
-                codecs.lookup(self.encoding)
+                "".encode(self.encoding)
             except LookupError:
                 raise ValueError(f"encoding {self.encoding!r} is not known; write utf-8, cp1251 or another") from None
         if self.columns.category is None and self.category_system != "tbsrtc":
             raise ValueError("without columns.category, category_system must be tbsrtc: only it is known inside a text")
-        if not 0 < self.validation_share + self.test_share < 1:
-            raise ValueError("validation_share and test_share must leave a part of the reports for training")
+        if not 0 < self.validation_share + self.test_share <= 0.5:
+            raise ValueError("validation_share and test_share must leave at least half of the reports for training")
         if min(self.validation_share, self.test_share) == 0:
             raise ValueError("validation_share and test_share must both be above 0")
         if self.categories is not None:
