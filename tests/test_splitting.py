@@ -12,6 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from anamnesis.corpus.intake import Staging, categories_of, take_in
+from anamnesis.corpus.preparing import prepare_corpus
 from anamnesis.corpus.refusals import CorpusError
 from anamnesis.corpus.scrutiny import bag_of_words_macro_f1, leakage, telling_words
 from anamnesis.corpus.similarity import BANDS, Index, bands, jaccard, triples
@@ -183,6 +184,12 @@ def staged(tmp_path: Path, rows: list[dict[str, Any]], **changes: Any) -> tuple[
     staging = Staging(tmp_path / "staging.jsonl")
     take_in(settings(jsonl(tmp_path / "corpus.jsonl", rows), **changes), staging, tmp_path / "quarantine.jsonl")
     return staging, settings(tmp_path / "corpus.jsonl", **changes)
+
+
+def test_one_patient_in_all_rows_is_refused(tmp_path: Path) -> None:
+    rows = [{**row, "Пациент": "п1"} for row in ROWS]
+    with pytest.raises(CorpusError, match=r"0 groups of reports .* check corpus\.columns\.patient\.$"):
+        prepare_corpus(settings(jsonl(tmp_path / "corpus.jsonl", rows)), tmp_path / "out", tmp_path / "q.jsonl")
 
 
 def test_one_category_alone_is_refused(tmp_path: Path) -> None:

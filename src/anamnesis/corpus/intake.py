@@ -6,7 +6,6 @@ like everything that may hold a patient's words.
 
 import hashlib
 import json
-import os
 from array import array
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
@@ -21,6 +20,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from joblib import cpu_count
 from tqdm import tqdm
 
 from anamnesis.corpus.formats import Row, corpus_files, read_rows
@@ -166,7 +166,7 @@ def take_in(settings: Corpus, staging: Staging, quarantine: Path) -> Account:
     files = corpus_files(Path(settings.path))
     size = sum(path.stat().st_size for path in files)
     prepare = preparer(islice(read_rows(settings), BEGINNING), settings)
-    processes = min(len(os.sched_getaffinity(0)), MOST_PROCESSES) if size > LARGE_BYTES else 1
+    processes = min(cpu_count(), MOST_PROCESSES) if size > LARGE_BYTES else 1
     quarantine.parent.mkdir(parents=True, exist_ok=True)
     bar = tqdm(desc="corpus", total=size, unit="B", unit_scale=True, mininterval=5)
     with bar, quarantine.open("w", encoding="utf-8", newline="\n") as refused:
