@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from datasketch import MinHash
 from scipy.sparse import csr_array
+from tqdm import tqdm
 
 WORDS = re.compile(r"\w+")
 TRIPLE = 3
@@ -105,7 +106,7 @@ class Index:
     def _buckets(self) -> Iterator[list[int]]:
         """Reports that share a band, band by band."""
         table = np.frombuffer(self._bands, dtype=np.uint32).reshape(-1, BANDS)
-        for band in range(BANDS):
+        for band in tqdm(range(BANDS), "near duplicates", mininterval=5):
             column = table[:, band]
             order = np.argsort(column, kind="stable")
             # Where another hash begins; the first differs from its own complement.
@@ -121,7 +122,7 @@ class Index:
         asked = _incidence(own, vocabulary)
         sizes = np.array([len(one) for one in own], dtype=np.float32)
         best = np.zeros(len(held_out), dtype=np.float32)
-        for start in range(0, len(among), CHUNK):
+        for start in tqdm(range(0, len(among), CHUNK), "nearest", mininterval=5):
             others = [self.triples(report) for report in among[start : start + CHUNK]]
             common = (asked @ _incidence(others, vocabulary).T).toarray()
             union = sizes[:, None] + np.array([len(one) for one in others], dtype=np.float32) - common
