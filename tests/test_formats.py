@@ -222,6 +222,9 @@ GOOD: dict[str, Callable[[Path], Made]] = {
     "category from a Russian keyboard": category_as(
         lambda category: {"I": "І", "II": "П", "III": "Ш", "IV": "ІУ", "V": "У", "VI": "У1"}[category]
     ),
+    "category in Roman numerals of one character": category_as(
+        lambda category: chr(ord("Ⅰ") + CATEGORIES.index(category))
+    ),
     "no capital letters": category_as(str.lower),
     "columns in another order, and others": changed(
         lambda row: {"Номер": 1, **dict(reversed(row.items())), "Дата": None}

@@ -82,7 +82,7 @@ def take_in_or_refuse(path: Path, scratch: Path) -> None:
 
 
 @pytest.mark.parametrize("name", list(whole()))
-def test_whole_each_is_read(name: str, tmp_path: Path) -> None:
+def test_an_undamaged_file_is_read(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(whole()[name])
     assert taken(settings(tmp_path / name), tmp_path / "scratch").account.rows_in == len(FEW)
 

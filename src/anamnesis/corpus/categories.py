@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterable
 
 from anamnesis.corpus.refusals import Refusal
 
-# Roman numerals as they come from a Russian keyboard, and Latin letters under Cyrillic ones.
+# Roman numerals as they come from a Russian keyboard; Latin letters under Cyrillic ones.
 _ROMAN_LOOKALIKES = str.maketrans({"І": "I", "Ш": "III", "П": "II", "У": "V"})
 _ICD_LOOKALIKES = str.maketrans("АВЕКМНОРСТХУІЅЈ", "ABEKMHOPCTXYISJ")
-_UNICODE_ROMAN = str.maketrans({"Ⅰ": "I", "Ⅱ": "II", "Ⅲ": "III", "Ⅳ": "IV", "Ⅴ": "V", "Ⅵ": "VI"})
 
 # What puts a case into a category, after the edition of 2023; name and criterion.
 TBSRTC = {
@@ -109,7 +108,7 @@ _ICD = re.compile(r"(?<![A-Z0-9])([A-Z])\s?(\d{2})(?:[.,]?(\d{1,2}))?(?![A-Z0-9]
 
 def parse_tbsrtc(text: str) -> str | Refusal:
     """The category of a cell that holds nothing else: "IV", "4", "4,0", "Bethesda IV", "Доброкачественный"."""
-    plain = text.translate(_UNICODE_ROMAN).upper()
+    plain = text.upper()
     found = set()
     # "II/III", "2-3": a border is no category.
     for part in re.split(r"[/;+]|\s[-–—]\s|(?<=[IV1-6])\s*[-–—,]\s*(?=[IV1-6](?:[^0]|$))|\bИЛИ\b|\bOR\b", plain):

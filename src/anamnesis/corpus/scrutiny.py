@@ -34,10 +34,12 @@ class Leakage:
 
 
 def leakage(index: Index, parts: Parts, threshold: float) -> Leakage:
-    """Args:
-    index: of all reports.
-    parts: with train and test.
-    threshold: `above` is the share of test reports with a training report at least so similar.
+    """How near the first 2,000 test reports come to all training reports.
+
+    Args:
+        index: of all reports.
+        parts: with train and test.
+        threshold: `above` is the share of test reports with a training report at least so similar.
     """
     held_out = parts["test"][:LEAKAGE_SAMPLE]
     nearest = index.nearest(held_out, parts["train"])
