@@ -20,10 +20,10 @@ import click
 import psutil
 
 from anamnesis.corpus.preparing import prepare_corpus
-from anamnesis.corpus.synthesis import synthesize
 from anamnesis.settings.corpus import Columns, Corpus
 from anamnesis.settings.sections import read_yaml, section
 from anamnesis.settings.synthesis import Synthesis
+from anamnesis.synthesis import synthesize
 from benchmarks import ROOT, numbers, table
 
 CHUNK = 10_000

@@ -20,8 +20,8 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen2Config
 
 from anamnesis.compute import configure_compute
+from anamnesis.evaluation.backends.stock import Request
 from anamnesis.evaluation.harness import language_model
-from anamnesis.evaluation.stock import Request
 from anamnesis.modeling.loading import load_base
 from anamnesis.settings.compute import Compute
 from benchmarks import table

@@ -14,14 +14,14 @@ from tempfile import TemporaryDirectory
 import click
 import torch
 
-from anamnesis.corpus.rendering import completion, prompt
-from anamnesis.corpus.synthesis import synthesize
 from anamnesis.modeling.loading import load_base
 from anamnesis.modeling.pretraining import train_tokenizer
+from anamnesis.rendering import completion, prompt
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.rendering import Headings
 from anamnesis.settings.sections import read_yaml, section
 from anamnesis.settings.synthesis import Synthesis
+from anamnesis.synthesis import synthesize
 from anamnesis.training.data import encode_reports
 from benchmarks import ROOT, numbers, table
 from benchmarks._models import (

@@ -7,8 +7,8 @@ from typing import Any
 from lm_eval.api.model import TemplateLM
 
 from anamnesis.compute import configure_compute, is_main_process
+from anamnesis.evaluation.backends.vllm import vllm_models
 from anamnesis.evaluation.harness import language_model
-from anamnesis.evaluation.vllm import vllm_models
 from anamnesis.files import write_json, write_jsonl
 from anamnesis.modeling.adapters import STUDENT, TEACHER, load_adapters
 from anamnesis.modeling.loading import load_base

@@ -14,7 +14,7 @@ from stages._stage import Parameters, stage
 
 PREPARED = Path("data/prepared/corpus")
 QUARANTINE = Path("data/prepared/quarantine.jsonl")
-REPORT = Path("data/prepared/report.json")
+REPORT = Path("data/prepared/account.json")
 CARD, PICTURE = Path("reports/corpus.md"), Path("reports/corpus.png")
 
 log = logging.getLogger("corpus")

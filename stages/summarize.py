@@ -7,7 +7,7 @@ import click
 import pandas as pd
 
 from anamnesis.analysis.plots import tradeoff, training_curves
-from anamnesis.analysis.report import report, table
+from anamnesis.analysis.results import report, table
 from anamnesis.analysis.runs import load_curves, load_runs
 from anamnesis.analysis.summary import compare_with_base, summarize
 from anamnesis.files import write_json

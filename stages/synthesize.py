@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
-from anamnesis.corpus.synthesis import synthesize
 from anamnesis.files import write_jsonl
 from anamnesis.settings.synthesis import Synthesis
+from anamnesis.synthesis import synthesize
 from stages._stage import Parameters, stage
 
 OUTPUT = Path("data/raw/fna_synthetic.jsonl")

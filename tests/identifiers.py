@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import chain
 
-from anamnesis.corpus.synthesis import synthesize
 from anamnesis.settings.synthesis import Synthesis
+from anamnesis.synthesis import synthesize
 
 KINDS = ("name", "doctor", "date", "address", "phone", "snils", "policy", "passport", "email", "record", "slide")
 

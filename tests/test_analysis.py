@@ -5,7 +5,7 @@ from statistics import mean, stdev
 
 import pytest
 
-from anamnesis.analysis.report import findings, report, table
+from anamnesis.analysis.results import findings, report, table
 from anamnesis.analysis.summary import compare_with_base, summarize
 from tests.conftest import ROOT
 

@@ -31,7 +31,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 def test_every_row_of_a_hospitals_export_is_accounted_for(project: Project) -> None:
-    numbers = project.json("data/prepared/report.json")
+    numbers = project.json("data/prepared/account.json")
     assert numbers["rows_in"] == 63
     assert numbers["rows_in"] == sum(
         numbers[part] for part in ("train", "validation", "test", "duplicates", "quarantined")

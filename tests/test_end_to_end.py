@@ -42,7 +42,7 @@ def test_the_run_ends_with_table_pictures_and_all_metrics(project: Project) -> N
 
 
 def test_rows_are_accounted_for(project: Project) -> None:
-    counts = project.json("data/prepared/report.json")
+    counts = project.json("data/prepared/account.json")
     parts = ("train", "validation", "test", "duplicates", "quarantined")
     assert counts["rows_in"] == 240 == sum(counts[part] for part in parts)
 

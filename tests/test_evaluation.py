@@ -11,7 +11,6 @@ import torch
 from lm_eval.tasks import TaskManager
 from transformers import PreTrainedTokenizerBase, Qwen2ForCausalLM
 
-from anamnesis.corpus.rendering import completion, prompt
 from anamnesis.errors import InputError
 from anamnesis.evaluation.documents import read_mmlu_csv
 from anamnesis.evaluation.domain import CategorySet, evaluate_domain
@@ -20,6 +19,7 @@ from anamnesis.evaluation.mmlu import HARNESS_MMLU, MEDICAL_SUBJECTS, evaluate_m
 from anamnesis.evaluation.scores import bits_per_byte, category_scores, text_scores
 from anamnesis.files import write_jsonl
 from anamnesis.knowledge.facts import load_facts
+from anamnesis.rendering import completion, prompt
 from anamnesis.settings.evaluation import Evaluation
 from tests.conftest import HEADINGS, ROOT
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from anamnesis.corpus.synthesis import synthesize
 from anamnesis.settings.sections import read_yaml, section
 from anamnesis.settings.synthesis import Synthesis
+from anamnesis.synthesis import synthesize
 from tests.conftest import ROOT
 from tests.project import Project
 
@@ -85,7 +85,7 @@ def test_no_planted_identifier_is_seen_again(planted: tuple[list[list[str]], lis
             content = file.read_bytes()
             if file.stat().st_size < 2**26 and export.read_bytes() != content:
                 written[str(file.relative_to(project.folder))] = content.decode("utf-8", errors="replace")
-    for place in ("data/prepared/corpus/train.jsonl", "data/prepared/report.json", "reports/corpus.md", "dvc.lock"):
+    for place in ("data/prepared/corpus/train.jsonl", "data/prepared/account.json", "reports/corpus.md", "dvc.lock"):
         assert place in written
     assert any(place.startswith("models/adapters") for place in written)
     found = {place: sum(text in content for text in secret) for place, content in written.items()}
@@ -93,5 +93,5 @@ def test_no_planted_identifier_is_seen_again(planted: tuple[list[list[str]], lis
     # The search itself: in the export everything is found.
     text = export.read_text(encoding="utf-8")
     assert all(one in text for one in secret)
-    replaced = project.json("data/prepared/report.json")["identifiers"]
+    replaced = project.json("data/prepared/account.json")["identifiers"]
     assert sum(replaced.values()) >= CANARIES

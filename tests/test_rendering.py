@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anamnesis.corpus.rendering import completion, parse_completion, prompt, terminated
 from anamnesis.errors import InputError
+from anamnesis.rendering import completion, parse_completion, prompt, terminated
 from tests.conftest import HEADINGS
 
 CATEGORIES = ["I", "II", "III", "IV", "V", "VI"]

@@ -33,15 +33,15 @@ from transformers import (
 
 import stages._evaluate
 from anamnesis.errors import InputError
+from anamnesis.evaluation.backends.encoding import LineEncoder
+from anamnesis.evaluation.backends.prefixes import group_by_prefix
+from anamnesis.evaluation.backends.shared_prefix import Past, SharedPrefixLM
+from anamnesis.evaluation.backends.stock import StockLM
+from anamnesis.evaluation.backends.vllm import vllm_models
 from anamnesis.evaluation.documents import read_mmlu_csv
 from anamnesis.evaluation.domain import evaluate_domain
-from anamnesis.evaluation.encoding import LineEncoder
 from anamnesis.evaluation.harness import TASKS, language_model, run_task
 from anamnesis.evaluation.mmlu import evaluate_mmlu, task_folders
-from anamnesis.evaluation.prefixes import group_by_prefix
-from anamnesis.evaluation.shared_prefix import Past, SharedPrefixLM
-from anamnesis.evaluation.stock import StockLM
-from anamnesis.evaluation.vllm import vllm_models
 from anamnesis.files import write_jsonl
 from anamnesis.modeling.adapters import STUDENT, TEACHER, add_student, add_teacher, save_adapter, tensors
 from anamnesis.modeling.loading import load_base, obtain, save_base
@@ -216,7 +216,7 @@ def test_rolling_likelihood_of_texts(tokenizer: PreTrainedTokenizerBase, monkeyp
     ours, theirs = pair_of(random_qwen2(tokenizer, max_position_embeddings=64), tokenizer)
     texts = ["Узел 7 мм.", "коллоид", *prompts(1, 3), prompts(2, 1)[-1]]
     rolling = [Instance("loglikelihood_rolling", {}, (text,), 0, ("task", 0, 1)) for text in texts]
-    monkeypatch.setattr("anamnesis.evaluation.shared_prefix.LOGITS", 10 * len(tokenizer))
+    monkeypatch.setattr("anamnesis.evaluation.backends.shared_prefix.LOGITS", 10 * len(tokenizer))
     assert ours.loglikelihood_rolling(rolling) == pytest.approx(theirs.loglikelihood_rolling(rolling), rel=1e-6)
     assert ours.truncated == 0
 

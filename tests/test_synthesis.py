@@ -14,15 +14,15 @@ import pytest
 
 from anamnesis.corpus.scrutiny import bag_of_words_macro_f1, telling_words
 from anamnesis.corpus.similarity import Index, bands, triples
-from anamnesis.corpus.synthesis import synthesize
-from anamnesis.corpus.synthesis.conclusions import ADVICE, HEADLINES, REMARKS
-from anamnesis.corpus.synthesis.findings import FINDINGS, GROUP_COUNTS
-from anamnesis.corpus.synthesis.nodules import OPENINGS, PROCEDURES
-from anamnesis.corpus.synthesis.noise import IDLE_REMARKS
-from anamnesis.corpus.synthesis.pictures import PICTURES
-from anamnesis.corpus.synthesis.reports import ORDERS
-from anamnesis.corpus.synthesis.wording import SYNONYMS, plural
 from anamnesis.settings.synthesis import Synthesis
+from anamnesis.synthesis import synthesize
+from anamnesis.synthesis.conclusions import ADVICE, HEADLINES, REMARKS
+from anamnesis.synthesis.findings import FINDINGS, GROUP_COUNTS
+from anamnesis.synthesis.nodules import OPENINGS, PROCEDURES
+from anamnesis.synthesis.noise import IDLE_REMARKS
+from anamnesis.synthesis.pictures import PICTURES
+from anamnesis.synthesis.reports import ORDERS
+from anamnesis.synthesis.wording import SYNONYMS, plural
 
 Rows = list[dict[str, str]]
 
@@ -109,7 +109,7 @@ def test_same_seed_same_rows_other_seed_other_rows(rows: Rows) -> None:
 def test_rows_do_not_depend_on_the_hash_seed() -> None:
     code = (
         "import hashlib; from types import SimpleNamespace; "
-        "from anamnesis.corpus.synthesis import synthesize; "
+        "from anamnesis.synthesis import synthesize; "
         "rows = synthesize(SimpleNamespace(reports=200, seed=1, hard_case_share=0.2, typo_rate=0.05, "
         "standard_share=0.5, "
         "class_shares={'I': 0.5, 'VI': 0.5})); print(hashlib.sha256(repr(rows).encode()).hexdigest())"

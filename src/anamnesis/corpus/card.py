@@ -55,7 +55,7 @@ def account_of(
     bag_of_words: float,
     telling: Sequence[str],
 ) -> dict[str, Any]:
-    """All numbers of the card, as they are kept in data/prepared/report.json."""
+    """All numbers of the card, as they are kept in data/prepared/account.json."""
     sizes = Counter(clusters.tolist())
     return {
         "rows_in": account.rows_in,

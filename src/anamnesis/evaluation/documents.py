@@ -11,9 +11,9 @@ from typing import Any
 import pandas as pd
 from datasets import Dataset, DatasetDict
 
-from anamnesis.corpus.rendering import completion, prompt
 from anamnesis.errors import InputError
 from anamnesis.files import read_jsonl
+from anamnesis.rendering import completion, prompt
 from anamnesis.settings.rendering import Headings
 
 CHOICE_COLUMNS = ["choice0", "choice1", "choice2", "choice3"]

@@ -7,11 +7,11 @@ from typing import Any
 
 from lm_eval.api.model import TemplateLM
 
-from anamnesis.corpus.rendering import completion, parse_completion, prompt, terminated
 from anamnesis.errors import InputError
 from anamnesis.evaluation.harness import TASKS, log_rows, run_task, settings_used
 from anamnesis.evaluation.scores import bits_per_byte, category_scores, text_scores
 from anamnesis.files import read_jsonl
+from anamnesis.rendering import completion, parse_completion, prompt, terminated
 from anamnesis.settings.evaluation import Evaluation
 from anamnesis.settings.rendering import Headings
 

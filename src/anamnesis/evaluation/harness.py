@@ -18,8 +18,8 @@ from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from anamnesis.errors import InputError
-from anamnesis.evaluation.shared_prefix import SharedPrefixLM
-from anamnesis.evaluation.stock import StockLM
+from anamnesis.evaluation.backends.shared_prefix import SharedPrefixLM
+from anamnesis.evaluation.backends.stock import StockLM
 
 TASKS = Path(__file__).parent / "tasks"
 FEWSHOT_SEED = 1234

@@ -7,8 +7,8 @@ from typing import Any, Literal
 from datasets import Dataset
 from transformers import DataCollatorForSeq2Seq, PreTrainedTokenizerBase
 
-from anamnesis.corpus.rendering import completion, prompt
 from anamnesis.methods.losses import IGNORED
+from anamnesis.rendering import completion, prompt
 from anamnesis.settings.rendering import Headings
 from anamnesis.settings.sections import SettingsError
 

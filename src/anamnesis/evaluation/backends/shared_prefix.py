@@ -19,9 +19,9 @@ from tqdm import tqdm
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from anamnesis.evaluation.encoding import LineEncoder
-from anamnesis.evaluation.prefixes import group_by_prefix
-from anamnesis.evaluation.stock import Answer, Request, StockLM
+from anamnesis.evaluation.backends.encoding import LineEncoder
+from anamnesis.evaluation.backends.prefixes import group_by_prefix
+from anamnesis.evaluation.backends.stock import Answer, Request, StockLM
 
 log = logging.getLogger(__name__)
 
