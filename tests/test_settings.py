@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from anamnesis.settings.experiment import SCALE, SCIENCE, check_all
+from anamnesis.settings.methods import Method
 from anamnesis.settings.sections import SettingsError, section
-from anamnesis.settings.training import Method
 from tests.conftest import ROOT
 
 
@@ -69,6 +69,15 @@ def test_the_parameters_as_they_stand_are_good(profile: str) -> None:
         ("params.yaml", "none.kl_weight", 1.0, "needs a teacher"),
         ("params.yaml", "static.decay", 0.9, "belong to teacher ema only"),
         ("params.yaml", "ema.decay", None, "needs a decay"),
+        ("params.yaml", "none.shares", [0.5, 0.5], "names a share twice"),
+        ("params.yaml", "none.shares", [1.0], "less than 1"),
+        ("params.yaml", "dora.shares", [0.5], "`dora.shares` cannot be had with a tuner of kind dora"),
+        ("params.yaml", "slow.pace.rat", 0.1, "unknown key `slow.pace.rat`; did you mean `rate`?"),
+        ("params.yaml", "slow.pace.rate", 0.0, "`slow.pace.rate` is 0.0: input should be greater than 0"),
+        ("params.yaml", "dora.tuner.r", None, "kind dora needs r as well"),
+        ("params.yaml", "bitfit.tuner.r", 4, "kind bitfit takes no r"),
+        ("params.yaml", "dora.tuner.dropout", 0.1, "dropout must be 0.0 with kind dora"),
+        ("params.yaml", "methods", ["none_share_1"], "reserved name `none_share_1`"),
         ("params.yaml", "tuner.r", 0, "`tuner.r` is 0: input should be greater than 0"),
         ("params.yaml", "tuner.alpha", "1e-4", "write 1.0e-4"),
         ("params.yaml", "training.target", "all", "'conclusion' or 'report'"),
@@ -93,7 +102,10 @@ def test_each_mistake_is_named(project: Path, file: str, key: str, value: Any, s
 def test_a_missing_key_and_a_missing_section_are_named(project: Path) -> None:
     values = yaml.safe_load((project / "params.yaml").read_text(encoding="utf-8"))
     del values["tuner"]["alpha"]
-    with pytest.raises(SettingsError, match=r"`tuner.alpha` is missing"):
+    with pytest.raises(SettingsError, match=r"kind lora needs alpha as well"):
+        section(values, "tuner", SCIENCE["tuner"])
+    del values["tuner"]["kind"]
+    with pytest.raises(SettingsError, match=r"`tuner.kind` is missing"):
         section(values, "tuner", SCIENCE["tuner"])
     with pytest.raises(SettingsError, match="no section `tunner`"):
         section(values, "tunner", SCIENCE["tuner"])

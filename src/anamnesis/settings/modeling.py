@@ -1,4 +1,4 @@
-"""The base that every arm starts from, and the trainable part."""
+"""The base that every arm starts from."""
 
 from typing import Annotated, Literal
 
@@ -39,14 +39,3 @@ class Pretraining:
     def __post_init__(self) -> None:
         if self.batch_size % self.processes:
             raise ValueError("batch_size must be a multiple of processes, among which it is divided")
-
-
-@dataclass(frozen=True, config=STRICT)
-class Tuner:
-    """The trainable part; every method of one experiment trains the same."""
-
-    kind: Literal["lora"]
-    r: Positive
-    alpha: Annotated[float, Field(gt=0)]
-    dropout: Annotated[float, Field(ge=0, lt=1)]
-    target_modules: Text | list[Text]

@@ -1,13 +1,15 @@
 """Reports as token sequences with labels."""
 
 import copy
+import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from datasets import Dataset
 from transformers import DataCollatorForSeq2Seq, PreTrainedTokenizerBase
 
-from anamnesis.methods.losses import IGNORED
+from anamnesis.methods.supervision import IGNORED
 from anamnesis.rendering import completion, prompt
 from anamnesis.settings.rendering import Headings
 from anamnesis.settings.sections import SettingsError
@@ -38,23 +40,16 @@ def encode_reports(
     target: Literal["conclusion", "report"],
     max_length: int,
 ) -> Dataset:
-    """All reports in their order, numbered by `row`.
+    """All reports in their order; `document` is a number made of a report's tokens and labels.
 
     Raises:
         SettingsError: one is longer than `max_length` tokens (nothing is cut silently).
     """
-    rows: list[dict[str, Any]] = [
-        {
-            "row": row,
-            **encode_report(
-                tokenizer,
-                prompt(report["description"], headings),
-                completion(report["category"], report["conclusion"]),
-                target,
-            ),
-        }
-        for row, report in enumerate(reports)
-    ]
+    rows: list[dict[str, Any]] = []
+    for report in reports:
+        asked, answer = prompt(report["description"], headings), completion(report["category"], report["conclusion"])
+        encoded = encode_report(tokenizer, asked, answer, target)
+        rows.append({"document": document_number(encoded), **encoded})
     longest = max(len(row["input_ids"]) for row in rows)
     if longest > max_length:
         too_long = sum(len(row["input_ids"]) > max_length for row in rows)
@@ -65,6 +60,12 @@ def encode_reports(
     return Dataset.from_list(rows)
 
 
+def document_number(encoded: Mapping[str, list[int]]) -> int:
+    """A number of 63 bits by which a text's kept states are found: the same tokens and labels give the same number."""
+    content = json.dumps([encoded["input_ids"], encoded["labels"]]).encode()
+    return int.from_bytes(hashlib.sha256(content).digest()[:8]) >> 1
+
+
 def report_collator(tokenizer: PreTrainedTokenizerBase) -> DataCollatorForSeq2Seq:
     """Reports side by side, padded to the longest, on the right whatever the tokenizer does otherwise."""
     on_the_right = copy.copy(tokenizer)
@@ -72,6 +73,15 @@ def report_collator(tokenizer: PreTrainedTokenizerBase) -> DataCollatorForSeq2Se
     return DataCollatorForSeq2Seq(on_the_right, padding=True, label_pad_token_id=IGNORED)
 
 
-def supervised_counts(reports: Dataset) -> list[int]:
-    """Tokens under the loss of each report; a report's first token has no position before it that could predict it."""
-    return [sum(label != IGNORED for label in labels[1:]) for labels in reports["labels"]]
+def supervised_counts(reports: Dataset) -> dict[int, int]:
+    """Tokens under the loss by document; a report's first token has no position before it that could predict it."""
+    return {
+        document: sum(label != IGNORED for label in labels[1:])
+        for document, labels in zip(reports["document"], reports["labels"], strict=True)
+    }
+
+
+def distinct(reports: Dataset) -> Dataset:
+    """Each document once, the first of several with the same tokens."""
+    first = {document: row for row, document in reversed(list(enumerate(reports["document"])))}
+    return reports.select(sorted(first.values()))
