@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
 
 from tests.conftest import ROOT
 
@@ -57,14 +57,15 @@ class Project:
 
     def change(self, file: str, changes: Mapping[str, Any]) -> None:
         path = self.folder / file
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        yaml = YAML()
+        values = yaml.load(path)
         for key, value in changes.items():
             *parents, last = key.split(".")
             place = values
             for parent in parents:
                 place = place[parent]
             place[last] = value
-        path.write_text(yaml.safe_dump(values, allow_unicode=True, sort_keys=False), encoding="utf-8")
+        yaml.dump(values, path)
 
     def commit(self, message: str) -> None:
         if not (self.folder / ".git").exists():

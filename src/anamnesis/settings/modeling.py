@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from anamnesis.settings.sections import STRICT, NonNegative, Positive, Text
+from anamnesis.settings.sections import STRICT, Positive, Rate, Seed, Text, Weight
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -31,10 +31,10 @@ class Pretraining:
     batch_size: Positive
     processes: Positive
     max_steps: Positive
-    learning_rate: Annotated[float, Field(gt=0)]
+    learning_rate: Rate
     warmup_ratio: Annotated[float, Field(ge=0, lt=1)]
-    weight_decay: Annotated[float, Field(ge=0)]
-    seed: NonNegative
+    weight_decay: Weight
+    seed: Seed
 
     def __post_init__(self) -> None:
         if self.batch_size % self.processes:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from anamnesis.settings.sections import STRICT, Positive, SettingsError
+from anamnesis.settings.sections import STRICT, Positive, Rate, SettingsError, Weight
 
 Schedule = Literal["linear", "cosine", "constant_with_warmup"]
 WarmupRatio = Annotated[float, Field(ge=0, lt=1)]
@@ -16,8 +16,8 @@ class Training:
     target: Literal["conclusion", "report"]
     schedule: Schedule
     warmup_ratio: WarmupRatio
-    weight_decay: Annotated[float, Field(ge=0)]
-    max_grad_norm: Annotated[float, Field(gt=0)]
+    weight_decay: Weight
+    max_grad_norm: Rate
     log_every_steps: Positive
 
 
@@ -26,7 +26,7 @@ class Optimization:
     max_steps: Positive
     batch_size: Positive
     gradient_accumulation_steps: Positive
-    learning_rate: Annotated[float, Field(gt=0)]
+    learning_rate: Rate
     max_length: Positive
     gradient_checkpointing: bool
     save_every_steps: Positive | None

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from anamnesis.settings.sections import STRICT, NonNegative, Positive, Text
+from anamnesis.settings.sections import STRICT, NonNegative, Positive, Rate, Text
 
 # The keys of each kind of tuner.
 TUNER_KEYS = {
@@ -25,7 +25,7 @@ class Tuner:
 
     kind: Literal["lora", "dora", "bitfit"]
     r: Positive | None = None
-    alpha: Annotated[float, Field(gt=0)] | None = None
+    alpha: Rate | None = None
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
     target_modules: Text | list[Text] | None = None
     first_layer: NonNegative = 0
