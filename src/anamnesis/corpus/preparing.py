@@ -14,9 +14,10 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from anamnesis.corpus.card import Part, account_of
-from anamnesis.corpus.intake import Staging, categories_of, take_in
+from anamnesis.corpus.intake import categories_of, take_in
 from anamnesis.corpus.scrutiny import TEXT_SAMPLE, bag_of_words_macro_f1, leakage, telling_words
 from anamnesis.corpus.splitting import groups_of, naive_split, split
+from anamnesis.corpus.staging import Staging
 from anamnesis.settings.corpus import Corpus
 
 log = logging.getLogger("corpus")
