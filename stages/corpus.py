@@ -14,7 +14,7 @@ from stages._stage import Parameters, stage
 
 PREPARED = Path("data/prepared/corpus")
 QUARANTINE = Path("data/prepared/quarantine.jsonl")
-REPORT = Path("data/prepared/account.json")
+ACCOUNT = Path("data/prepared/account.json")
 CARD, PICTURE = Path("reports/corpus.md"), Path("reports/corpus.png")
 
 log = logging.getLogger("corpus")
@@ -29,7 +29,7 @@ def main() -> None:
         PREPARED / "categories.json",
         {"label": settings.label, "names": prepared.categories, "critical": settings.critical_categories},
     )
-    write_json(REPORT, prepared.numbers)
+    write_json(ACCOUNT, prepared.numbers)
     criteria = TBSRTC if settings.category_system == "tbsrtc" else {}
     CARD.parent.mkdir(exist_ok=True)
     CARD.write_text(card(prepared.numbers, PICTURE.name, criteria), encoding="utf-8")

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from anamnesis.corpus.intake import Account, Staging, take_in
+from anamnesis.corpus.intake import Account, take_in
+from anamnesis.corpus.staging import Staging
 from anamnesis.settings.corpus import Columns, Corpus, Deidentification, Sections
 from tests.conftest import HEADINGS
 

@@ -361,9 +361,9 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "a header alone": (file("corpus.csv", csv(ROWS).split("\n")[0]), "holds no reports"),
     "an empty workbook": (lambda folder: workbook(sheets=0)(folder)[0], "holds no reports"),
     "an empty folder": (empty_folder, "holds no files"),
-    "a folder with other files": (mixed_folder, "holds 1 files that are not read (endings: ['.docx'])"),
-    "gzip, cut off": (truncated("corpus.csv.gz", text_file("c.csv.gz")), "is not a whole gzip file"),
-    "gzip in name only": (file("corpus.csv.gz", csv(ROWS)), "is not a whole gzip file"),
+    "a folder with other files": (mixed_folder, "holds 1 files that cannot be read (endings: ['.docx'])"),
+    "gzip, cut off": (truncated("corpus.csv.gz", text_file("c.csv.gz")), "is not a complete gzip file"),
+    "gzip in name only": (file("corpus.csv.gz", csv(ROWS)), "is not a complete gzip file"),
     "a workbook, cut off": (truncated("corpus.xlsx", workbook()), "is not a workbook that can be read"),
     "another archive": (zipped, "is not a workbook that can be read"),
     "a workbook in name only": (file("corpus.xlsx", csv(ROWS)), "is not a workbook that can be read"),
@@ -403,13 +403,13 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     ),
     "a file of a folder lacks a column": (one_file_lacks_a_column, "(by name) has the columns ['Описание']"),
     "unreadable": (unreadable, "cannot be read"),
-    "no usable report": (rows(among=[{**GOOD_ROW, "Описание": " "}] * 3), "no usable report among them"),
+    "no usable report": (rows(among=[{**GOOD_ROW, "Описание": " "}] * 3), "no usable report"),
     "too many refused": (
         rows(*[{**GOOD_ROW, "Категория": "VII"}] * 70),
         "70 of 130 rows of",
     ),
-    "a list of numbers": (file("corpus.json", b"[1, 2, 3]"), "no usable report among them (not_an_object: 3)"),
-    "not JSON at all": (file("corpus.jsonl", SECRET), "no usable report among them (not_json: 1)"),
+    "a list of numbers": (file("corpus.json", b"[1, 2, 3]"), "no usable report (not_an_object: 3)"),
+    "not JSON at all": (file("corpus.jsonl", SECRET), "no usable report (not_json: 1)"),
 }
 
 # What single rows are refused for, and how many of them.
@@ -567,7 +567,7 @@ def test_a_file_called_by_a_name_is_not_named(tmp_path: Path) -> None:
         taken(settings(tmp_path / "in"), tmp_path)
     assert "Петрова" not in str(caught.value)
     (tmp_path / "in" / "Осмотр. Петрова").touch()
-    with pytest.raises(CorpusError, match="1 files that are not read") as caught:
+    with pytest.raises(CorpusError, match="1 files that cannot be read") as caught:
         taken(settings(tmp_path / "in"), tmp_path)
     assert "Петрова" not in str(caught.value)
 

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anamnesis.corpus.intake import Staging, take_in
+from anamnesis.corpus.intake import take_in
 from anamnesis.corpus.pseudonyms import Pseudonyms, same_patient
 from anamnesis.corpus.refusals import CorpusError
+from anamnesis.corpus.staging import Staging
 from anamnesis.settings.corpus import Deidentification
 from tests.exports import ROWS, jsonl, settings, taken
 

@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from anamnesis.corpus.intake import Staging, categories_of, take_in
+from anamnesis.corpus.intake import categories_of, take_in
 from anamnesis.corpus.preparing import prepare_corpus
 from anamnesis.corpus.refusals import CorpusError
 from anamnesis.corpus.scrutiny import bag_of_words_macro_f1, leakage, telling_words
 from anamnesis.corpus.similarity import BANDS, Index, bands, jaccard, triples
 from anamnesis.corpus.splitting import PARTS, groups_of, naive_split, split
+from anamnesis.corpus.staging import Staging
 from tests.exports import ROWS, jsonl, settings
 
 WORDS = ("узел", "фон", "клетки", "группы", "коллоид", "ядра", "макрофаги", "кровь", "пласты", "борозды")
@@ -211,13 +212,13 @@ def test_a_column_of_names_is_not_taken_for_categories(tmp_path: Path) -> None:
     rows = [{**row, "Категория": f"Канарейкина {i // 3}"} for i, row in enumerate(ROWS)]
     changes: dict[str, Any] = {"category_system": "verbatim", "categories": None, "critical_categories": []}
     staging, corpus = staged(tmp_path, rows, **changes)
-    with pytest.raises(CorpusError, match="as names would be") as caught:
+    with pytest.raises(CorpusError, match="like names") as caught:
         categories_of(corpus, staging)
     assert "Канарейкина" not in str(caught.value)
 
 
 def test_too_many_categories_stop_the_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("anamnesis.corpus.intake.MOST_CATEGORIES", 10)
+    monkeypatch.setattr("anamnesis.corpus.staging.MOST_CATEGORIES", 10)
     rows = [{**row, "Категория": f"K{i}"} for i, row in enumerate(ROWS)]
     with pytest.raises(CorpusError, match="more than 10 categories"):
         staged(tmp_path, rows, category_system="verbatim", categories=None, critical_categories=[])
