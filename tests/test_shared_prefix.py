@@ -493,6 +493,23 @@ def test_both_backends_measure_the_same(
     assert metrics["harness"]["prompts_cut"] == 0
 
 
+def test_both_backends_measure_the_same_of_reports(
+    model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase, reports: list[dict[str, str]], tmp_path: Path
+) -> None:
+    """Likelihoods to rounding, and what is generated to the letter."""
+    write_jsonl(tmp_path / "test.jsonl", reports)
+    settings = evaluation(generation_limit=6, max_new_tokens=12)
+    (metrics, log), (stock_metrics, stock_log) = (
+        evaluate_domain(lm, "base", settings, HEADINGS, CATEGORIES, tmp_path / "test.jsonl")
+        for lm in pair_of(model, tokenizer)
+    )
+    assert metrics["harness"].pop("backend") == "shared_prefix"
+    assert stock_metrics["harness"].pop("backend") == "hf"
+    assert_same_measured((metrics, log), (stock_metrics, stock_log))
+    written = [row["responses"][0] for row in log if row["task"] == "report_generation"]
+    assert len(set(written)) > 1
+
+
 def assert_same_measured(ours: tuple[Any, Any], theirs: tuple[Any, Any]) -> None:
     """Metrics and logs, to rounding of the log-likelihoods."""
     (metrics, log), (other_metrics, other_log) = ours, theirs
