@@ -337,6 +337,19 @@ def test_generated_conclusions_are_compared_with_the_reports_own(rare: Path) -> 
         assert settings["max_gen_toks"] == 8
 
 
+def test_a_generated_category_that_begins_another_is_not_taken_for_it(tmp_path: Path) -> None:
+    """K29.1 begins with K29, and a full stop follows a category."""
+    reports = [{**RARE[0], "category": "K29.1"}, {**RARE[1], "category": "K29"}, {**RARE[2], "category": "J06.9"}]
+    write_jsonl(tmp_path / "codes.jsonl", reports)
+    codes = CategorySet(label="icd10", names=["J06.9", "K29", "K29.1"], critical=[])
+    written = [" K29.1. Гастрит", " K29. Гастрит", " J06. Грипп"]
+    model = Scripted(knows, lambda context: written[PROMPTS.index(context)])
+    # Choices that do not begin one another: one "token" a text.
+    model.tok_encode = lambda string, **_: [hash(string)]
+    metrics, _ = evaluate_domain(model, "base", evaluation(), HEADINGS, codes, tmp_path / "codes.jsonl")
+    assert metrics["category_agreement"] == pytest.approx(2 / 3)
+
+
 def greedily(model: Qwen2ForCausalLM, tokens: list[int], longest: int, ends: set[int]) -> list[int]:
     """By the definition: the most probable token, again and again."""
     written: list[int] = []
@@ -364,7 +377,7 @@ def test_conclusions_are_generated_greedily_up_to_a_line_end(
         asked = tokenizer(prompt(report["description"], HEADINGS))["input_ids"]
         text = tokenizer.decode(greedily(base, asked, 10, {line_end, tokenizer.eos_token_id}), skip_special_tokens=True)
         expected.append(text.split("\n")[0])
-        cut += 0 < text.find("\n")
+        cut += text.find("\n") > 0
     assert found == expected
     assert len(set(found)) > 3
     assert cut > 0

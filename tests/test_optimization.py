@@ -1,5 +1,6 @@
 """What the parameters of training do to a step: rates, decay, clipping, order of the reports, and what is logged."""
 
+import copy
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,13 +10,20 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase, TrainerCallback, TrainerState, set_seed
+from transformers import PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainerState, set_seed
 
+import stages.train
+from anamnesis.files import write_json, write_jsonl
+from anamnesis.methods.losses import IGNORED
 from anamnesis.methods.teachers import make_teacher
+from anamnesis.modeling import pretraining
 from anamnesis.modeling.adapters import add_student
+from anamnesis.modeling.loading import save_base
+from anamnesis.settings.modeling import Pretraining
 from anamnesis.settings.training import Method, Optimization, Training
 from anamnesis.training.checkpoints import last_checkpoint
-from anamnesis.training.data import encode_reports, supervised_counts
+from anamnesis.training.curves import CurvesCallback
+from anamnesis.training.data import encode_reports, report_collator, supervised_counts
 from anamnesis.training.trainer import make_trainer
 from tests.conftest import CPU, HEADINGS, OPTIMIZATION, TRAINING, TUNER, random_qwen2
 
@@ -23,7 +31,7 @@ NONE = Method(teacher="none")
 EMA = Method(teacher="ema", kl_weight=1.0, decay=0.5)
 
 Reports = list[dict[str, str]]
-Change = Callable[[int, Sequence[Tensor]], None]
+Change = Callable[[Sequence[Tensor]], None]
 
 
 @dataclass
@@ -50,7 +58,7 @@ class Watch(TrainerCallback):
 
     def on_pre_optimizer_step(self, args: Any, state: TrainerState, control: Any, **kwargs: Any) -> None:
         gradients = [weight.grad for weight in trained(kwargs["model"])]
-        self._change(state.global_step, gradients)
+        self._change(gradients)
         self._run.gradients.append([gradient.clone() for gradient in gradients])
         self._run.rates.append(kwargs["optimizer"].param_groups[0]["lr"])
 
@@ -75,8 +83,9 @@ def train(tokenizer: PreTrainedTokenizerBase, reports: Reports, tmp_path: Path) 
         optimization: Optimization = OPTIMIZATION,
         method: Method = NONE,
         seed: int = 0,
-        scale: Callable[[int], float] = lambda step: 1.0,
-        change: Change = lambda step, gradients: None,
+        scale: Callable[[int], float] = lambda _: 1.0,
+        change: Change = lambda _: None,
+        callbacks: Sequence[TrainerCallback] = (),
     ) -> Run:
         """`scale`: factor on the loss of a step, before clipping; `change`: acts on the gradients after it."""
         encoded = encode_reports(reports, HEADINGS, tokenizer, training.target, optimization.max_length)
@@ -85,7 +94,7 @@ def train(tokenizer: PreTrainedTokenizerBase, reports: Reports, tmp_path: Path) 
         done = Run(start=[weight.detach().clone() for weight in trained(model)])
         trainer = make_trainer(
             model, tokenizer, encoded, method, make_teacher(method, model, TUNER, None), training, optimization, CPU,
-            seed, tmp_path / "scratch", callbacks=[Watch(done, change)],
+            seed, tmp_path / "scratch", callbacks=[Watch(done, change), *callbacks],
         )  # fmt: skip
         compute_loss = trainer.compute_loss
 
@@ -106,7 +115,7 @@ def train(tokenizer: PreTrainedTokenizerBase, reports: Reports, tmp_path: Path) 
 AFTER_WARMUP = {
     "linear": lambda share: 1 - share,
     "cosine": lambda share: (1 + math.cos(math.pi * share)) / 2,
-    "constant_with_warmup": lambda share: 1.0,
+    "constant_with_warmup": lambda _: 1.0,
 }
 
 
@@ -132,7 +141,7 @@ def test_the_rate_rises_over_the_warmup_and_then_follows_the_schedule(
 # ---- Weight decay and clipping -------------------------------------------------------------------------------------
 
 
-def no_gradient(step: int, gradients: Sequence[Tensor]) -> None:
+def no_gradient(gradients: Sequence[Tensor]) -> None:
     for gradient in gradients:
         gradient.zero_()
 
@@ -245,3 +254,139 @@ def test_the_newest_checkpoint_is_the_one_of_the_most_steps(tmp_path: Path) -> N
         (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text("{}")
     (tmp_path / "checkpoint-12").mkdir()
     assert last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-10")
+
+
+# ---- Batches, curves and checkpointing -----------------------------------------------------------------------------
+
+
+def test_reports_are_padded_on_the_right_whatever_the_tokenizer_does_otherwise(
+    tokenizer: PreTrainedTokenizerBase, reports: Reports
+) -> None:
+    """No attention mask is given to the model: padding on the left would be read as text."""
+    encoded = encode_reports([{**reports[0], "conclusion": "Да."}, reports[1]], HEADINGS, tokenizer, "conclusion", 256)
+    tokenizer = copy.copy(tokenizer)
+    tokenizer.padding_side = "left"
+    batch = report_collator(tokenizer)([encoded[0], encoded[1]])
+    for row in range(2):
+        tokens, labels = encoded[row]["input_ids"], encoded[row]["labels"]
+        assert batch["input_ids"][row, : len(tokens)].tolist() == tokens
+        assert batch["labels"][row, : len(tokens)].tolist() == labels
+        assert set(batch["labels"][row, len(tokens) :].tolist()) <= {IGNORED}
+    assert len({len(encoded[row]["input_ids"]) for row in range(2)}) == 2
+    assert tokenizer.padding_side == "left"
+
+
+def test_curves_have_their_points_at_the_steps_that_were_logged(train: Any, tmp_path: Path) -> None:
+    run = train(
+        replace(TRAINING, log_every_steps=3),
+        replace(OPTIMIZATION, max_steps=7),
+        EMA,
+        callbacks=[CurvesCallback(tmp_path / "curves")],
+    )
+    tables = {path.stem: path for path in (tmp_path / "curves" / "plots" / "metrics").glob("*.tsv")}
+    assert tables.keys() == {
+        "ce_nats",
+        "divergence_nats",
+        "learning_rate",
+        "grad_norm",
+        "update_norm",
+        "teacher_distance",
+    }
+    for name, path in tables.items():
+        rows = [line.split("\t") for line in path.read_text().splitlines()]
+        assert rows[0] == ["step", name]
+        assert [int(step) for step, _ in rows[1:]] == [1, 3, 6]
+        assert [float(value) for _, value in rows[1:]] == run.logged(name)
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_gradient_checkpointing_runs_the_layers_again_in_the_backward_pass(train: Any, checkpointing: bool) -> None:
+    forwards = 0
+
+    class Count(TrainerCallback):
+        def on_train_begin(self, args: Any, state: Any, control: Any, model: Any, **_: Any) -> None:
+            def count(*_: Any) -> None:
+                nonlocal forwards
+                forwards += 1
+
+            model.get_base_model().get_decoder().layers[0].mlp.register_forward_pre_hook(count)
+
+    train(optimization=replace(OPTIMIZATION, gradient_checkpointing=checkpointing), callbacks=[Count()])
+    assert forwards == OPTIMIZATION.max_steps * (2 if checkpointing else 1)
+
+
+# ---- The base's pretraining ----------------------------------------------------------------------------------------
+
+
+def test_pretraining_follows_its_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rates: list[float] = []
+    trainers: list[Trainer] = []
+
+    class Rates(TrainerCallback):
+        def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, optimizer: Any = None, **_: Any) -> None:
+            rates.append(optimizer.param_groups[0]["lr"])
+
+    class Watched(Trainer):
+        def __init__(self, **kwargs: Any) -> None:
+            super().__init__(**kwargs, callbacks=[Rates()])
+            trainers.append(self)
+
+    monkeypatch.setattr(pretraining, "Trainer", Watched)
+    documents = [f"Вопрос: номер {n}?\nОтвет: {n * n} II" for n in range(40)]
+    write_jsonl(tmp_path / "text.jsonl", [{"text": document} for document in documents])
+    settings = Pretraining(
+        vocab_size=300, hidden_size=16, intermediate_size=16, layers=1, attention_heads=2, key_value_heads=1,
+        max_position_embeddings=64, sequence_length=64, batch_size=4, processes=1, max_steps=8, learning_rate=1e-3,
+        warmup_ratio=0.25, weight_decay=0.3, seed=5,
+    )  # fmt: skip
+    pretraining.pretrain(tmp_path / "text.jsonl", settings, CPU, tmp_path / "base")
+    (trainer,) = trainers
+    warmup = [0, 0.5e-3]
+    assert rates == pytest.approx([*warmup, *(1e-3 * AFTER_WARMUP["cosine"](step / 6) for step in range(6))])
+    assert {group["weight_decay"] for group in trainer.optimizer.param_groups} == {0.3, 0.0}
+    assert {tuple(row["input_ids"].shape) for row in trainer.train_dataset} == {(64,)}
+    # Every document is read, not in the order of the file.
+    tokenizer = pretraining.train_tokenizer(documents, 300)
+    read = "".join(tokenizer.decode(row["input_ids"], skip_special_tokens=True) for row in trainer.train_dataset)
+    places = [read.find(document) for document in documents]
+    assert min(places) >= 0
+    assert places != sorted(places)
+
+
+# ---- The stage -----------------------------------------------------------------------------------------------------
+
+
+def test_a_seed_gives_every_method_the_same_start_and_each_seed_another(
+    tokenizer: PreTrainedTokenizerBase, reports: Reports, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the stage itself, in one step at a rate of 0: what is saved is the start."""
+    save_base(random_qwen2(tokenizer), tokenizer, tmp_path / "models" / "base")
+    write_jsonl(tmp_path / "data" / "prepared" / "corpus" / "train.jsonl", reports)
+    write_json(tmp_path / "data" / "prepared" / "teacher" / "index.json", None)
+    values = {
+        "none": NONE,
+        "static": Method(teacher="static", kl_weight=1.0),
+        "tuner": TUNER,
+        "training": replace(TRAINING, warmup_ratio=0.5),
+        "optimization": replace(OPTIMIZATION, max_steps=1),
+        "compute": CPU,
+        "corpus.headings": HEADINGS,
+    }
+
+    class Parameters:
+        def __init__(self, _: str) -> None:
+            pass
+
+        def section(self, name: str, kind: type) -> Any:
+            return values[name]
+
+    monkeypatch.setattr(stages.train, "Parameters", Parameters)
+    monkeypatch.chdir(tmp_path)
+    starts = {}
+    for method, seed in (("none", 0), ("static", 0), ("none", 1), ("static", 1)):
+        stages.train.main.callback(method, seed)
+        saved = tmp_path / "models" / "adapters" / f"{method}-{seed}" / "adapter_model.safetensors"
+        starts[method, seed] = saved.read_bytes()
+    assert starts["none", 0] == starts["static", 0]
+    assert starts["none", 1] == starts["static", 1]
+    assert starts["none", 0] != starts["none", 1]
