@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from tests.conftest import ROOT
+from tests.checkout import ROOT, commit, copy_checkout
 
 SMALL = {
     "params.yaml": {
@@ -41,16 +40,7 @@ class Project:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        listed = subprocess.run(
-            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-            cwd=ROOT,
-            capture_output=True,
-            check=True,
-        ).stdout.decode()
-        for name in filter(None, listed.split("\0")):
-            if (ROOT / name).is_file() and name != "dvc.lock" and not name.startswith(("metrics/", "reports/")):
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(ROOT / name, folder / name)
+        copy_checkout(folder, without=("dvc.lock", "metrics/", "reports/"))
         for file, changes in SMALL.items():
             self.change(file, changes)
         self.commit("start")
@@ -68,11 +58,7 @@ class Project:
         yaml.dump(values, path)
 
     def commit(self, message: str) -> None:
-        if not (self.folder / ".git").exists():
-            self.run("git", "init", "--quiet")
-        self.run("git", "add", "--all")
-        author = ("-c", "user.name=Test", "-c", "user.email=test@localhost")
-        self.run("git", *author, "commit", "--quiet", "--message", message)
+        commit(self.folder, message)
 
     def restore(self) -> None:
         """Back to the last commit: files from Git, and what a failed stage removed from DVC's cache."""

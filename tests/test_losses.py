@@ -238,6 +238,15 @@ def test_ignored_positions_do_not_count() -> None:
     assert targets(labels).tolist() == [5, 6, 7]
 
 
+@given(st.lists(st.lists(st.sampled_from([IGNORED, 3, 4]), min_size=4, max_size=4), min_size=1, max_size=3))
+def test_every_supervised_position_has_the_token_after_it_as_its_target(rows: list[list[int]]) -> None:
+    """A row's first label has no position before it: it is no target even where it counts (`target: report`)."""
+    labels = torch.tensor(rows)
+    positions = supervised_positions(labels)
+    assert targets(labels).tolist() == [int(labels[row, at + 1]) for row, at in positions.nonzero().tolist()]
+    assert int(positions.sum()) == sum(label != IGNORED for row in rows for label in row[1:])
+
+
 # ---- Weights of tokens ---------------------------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import types
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from transformers import (
 )
 
 import stages._evaluate
+import stages.evaluate_domain
 from anamnesis.errors import InputError
 from anamnesis.evaluation.backends.encoding import LineEncoder
 from anamnesis.evaluation.backends.prefixes import group_by_prefix
@@ -490,6 +491,23 @@ def test_both_backends_measure_the_same(
     assert metrics["harness"]["prompts_cut"] == 0
 
 
+def test_both_backends_measure_the_same_of_reports(
+    model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase, reports: list[dict[str, str]], tmp_path: Path
+) -> None:
+    """Likelihoods to rounding, and what is generated to the letter."""
+    write_jsonl(tmp_path / "test.jsonl", reports)
+    settings = evaluation(generation_limit=6, max_new_tokens=12)
+    (metrics, log), (stock_metrics, stock_log) = (
+        evaluate_domain(lm, "base", settings, HEADINGS, CATEGORIES, tmp_path / "test.jsonl")
+        for lm in pair_of(model, tokenizer)
+    )
+    assert metrics["harness"].pop("backend") == "shared_prefix"
+    assert stock_metrics["harness"].pop("backend") == "hf"
+    assert_same_measured((metrics, log), (stock_metrics, stock_log))
+    written = [row["responses"][0] for row in log if row["task"] == "report_generation"]
+    assert len(set(written)) > 1
+
+
 def assert_same_measured(ours: tuple[Any, Any], theirs: tuple[Any, Any]) -> None:
     """Metrics and logs, to rounding of the log-likelihoods."""
     (metrics, log), (other_metrics, other_log) = ours, theirs
@@ -613,6 +631,30 @@ def test_a_run_is_measured_with_one_language_model(run_folder: Path) -> None:
     assert (run_folder / "data" / "evaluated" / "mmlu" / "ema-0.jsonl").read_text().count("\n") == 3
 
 
+@pytest.mark.parametrize(("split", "number"), [("validation", 5), ("test", 9)])
+def test_reports_are_those_of_the_split_that_is_set(
+    run_folder: Path, monkeypatch: pytest.MonkeyPatch, reports: list[dict[str, str]], split: str, number: int
+) -> None:
+    prepared = run_folder / "data" / "prepared" / "corpus"
+    write_jsonl(prepared / "validation.jsonl", reports[:5])
+    write_jsonl(prepared / "test.jsonl", reports[5:14])
+    write_jsonl(prepared / "train.jsonl", reports[14:])
+    (prepared / "categories.json").write_text(json.dumps(asdict(CATEGORIES)))
+    values = {"evaluation": evaluation(split=split), "corpus.headings": HEADINGS, "compute": CPU}
+
+    class Parameters:
+        def __init__(self, stage: str) -> None:
+            assert stage == "evaluate_domain@ema-0"
+
+        def section(self, name: str, kind: type) -> Any:
+            return values[name]
+
+    monkeypatch.setattr(stages.evaluate_domain, "Parameters", Parameters)
+    stages.evaluate_domain.main.callback("ema", 0)
+    measured = json.loads((run_folder / "metrics" / "domain" / "ema-0.json").read_text())
+    assert {model: metrics["reports"] for model, metrics in measured.items()} == {"ema": number, "ema_teacher": number}
+
+
 @pytest.mark.usefixtures("run_folder")
 def test_vllm_that_is_not_installed_is_one_sentence() -> None:
     with pytest.raises(InputError, match="not installed: pip install vllm, or set it to shared_prefix"):
@@ -646,6 +688,11 @@ def test_vllm_is_given_the_folders_and_switched(monkeypatch: pytest.MonkeyPatch)
     assert engines == [
         {"pretrained": "models/base", "batch_size": 7, "lora_local_path": str(saved), "max_lora_rank": 8}
     ]
+    for rank, longest in ((9, 16), (16, 16), (17, 32)):
+        config = json.loads((saved / "adapter_config.json").read_text())
+        (saved / "adapter_config.json").write_text(json.dumps(config | {"r": rank}))
+        next(vllm_models(Path("models/base"), {"ema": saved}, 7))
+        assert engines.pop()["max_lora_rank"] == longest
     base: Iterator[Any] = vllm_models(Path("models/base"), {"base": None}, 7)
     assert [(name, lm.lora_request) for name, lm in base] == [("base", None)]
     assert engines[1]["lora_local_path"] is None
