@@ -98,9 +98,10 @@ def train(tokenizer: PreTrainedTokenizerBase, reports: Reports, tmp_path: Path) 
             seed, tmp_path / "scratch", callbacks=[Watch(done, change), *callbacks],
         )  # fmt: skip
         compute_loss = trainer.compute_loss
+        rows = {document: row for row, document in enumerate(encoded["document"])}
 
         def watched(model: Any, inputs: dict[str, Tensor], *args: Any, **kwargs: Any) -> Tensor:
-            done.rows.append(inputs["document"].tolist())
+            done.rows.append([rows[document] for document in inputs["document"].tolist()])
             return compute_loss(model, inputs, *args, **kwargs) * scale(trainer.state.global_step)
 
         trainer.compute_loss = watched
