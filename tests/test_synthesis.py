@@ -473,7 +473,7 @@ def test_a_mistake_in_a_table_is_one_sentence_with_its_place(
 
 
 def test_wordings_of_impossible_length_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Instead of drawing for ever."""
+    """Without the limit, the program draws forever."""
     folder = _edited(tmp_path, "findings.yaml", '"{тиреоцитов} в {мазках} не {найдено}"', '"' + "нет " * 70 + '"')
     monkeypatch.setattr(reports, "load_tables", lambda: load_tables(folder))
     with pytest.raises(InputError, match=r"A description of `(только кровь|жидкость кисты)` never has 20 to 65 words"):
