@@ -14,7 +14,7 @@ from anamnesis.corpus.pseudonyms import Pseudonyms
 from anamnesis.corpus.refusals import Refusal
 from anamnesis.corpus.reports import Preparer, Report
 from anamnesis.settings.corpus import Columns, Deidentification, Sections
-from tests.exports import ROWS, jsonl, settings, taken
+from tests.exports import ROWS, jsonl, settings, taken, with_columns
 
 UNKNOWN, CONTRADICTORY = Refusal.CATEGORY_UNKNOWN, Refusal.CATEGORY_CONTRADICTORY
 
@@ -156,6 +156,36 @@ def test_the_category_does_not_stay_in_the_description(tmp_path) -> None:
     assert isinstance(report, Report)
     assert report.description == "Ранее Узел 3 мм."
     assert report.changed == ("category_in_description",)
+
+
+@pytest.mark.parametrize(
+    ("description", "conclusion", "cell", "category"),
+    [
+        ("Узел.", "Картина узла.", "II", "II"),
+        ("Узел.", "Картина узла. Bethesda II.", "II", "II"),
+        ("Ранее Bethesda VI.", "Картина узла. Bethesda II.", "II", "II"),
+        ("Ранее Bethesda VI. Узел.", "Картина узла.", "II", "II"),
+        ("Узел.", "Картина узла. Bethesda III.", "II", CONTRADICTORY),
+        ("Ранее Bethesda VI. Узел.", "Картина узла. Bethesda II.", None, "II"),
+        ("Ранее Bethesda VI. Узел.", "Картина узла.", None, Refusal.CATEGORY_MISSING),
+    ],
+)
+def test_the_category_is_that_of_its_column_or_else_of_the_conclusion(
+    description: str, conclusion: str, cell: str | None, category: str, tmp_path: Path
+) -> None:
+    """An earlier finding in the description is never the category."""
+    cells = {"Пациент": "п1", "Описание": f"{description} Фон чистый.", "Заключение": conclusion}
+    cells |= {} if cell is None else {"Категория": cell}
+    columns = with_columns(category=None if cell is None else "Категория")
+    report = Preparer(settings(tmp_path, columns=columns), Pseudonyms(None, None)).prepare(Row("a", 1, cells))
+    assert (report.category if isinstance(report, Report) else report) == category
+
+
+def test_only_a_field_longer_than_the_limit_is_refused(tmp_path: Path) -> None:
+    preparer = Preparer(settings(tmp_path, max_characters=200), Pseudonyms(None, None))
+    longest, longer = ({**ROWS[1], "Заключение": "а" * length} for length in (200, 201))
+    assert isinstance(preparer.prepare(Row("a", 1, longest)), Report)
+    assert preparer.prepare(Row("a", 1, longer)) is Refusal.TOO_LONG
 
 
 # ---- Boilerplate ---------------------------------------------------------------------------------------------------

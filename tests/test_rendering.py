@@ -22,6 +22,12 @@ def test_a_completion_is_parsed_back(category: str, conclusion: str) -> None:
     assert parse_completion(completion(category, conclusion), CATEGORIES) == (category, conclusion)
 
 
+@pytest.mark.parametrize("categories", [["K29", "K29.1"], ["K29.1", "K29"]])
+@pytest.mark.parametrize("category", ["K29", "K29.1"])
+def test_the_longest_category_that_begins_a_completion_is_meant(category: str, categories: list[str]) -> None:
+    assert parse_completion(completion(category, "Гастрит. K29"), categories) == (category, "Гастрит. K29")
+
+
 @pytest.mark.parametrize("text", ["", " VII. Что-то", " Неясно", "II2", " i. x"])
 def test_what_names_no_declared_category_is_none(text: str) -> None:
     assert parse_completion(text, CATEGORIES)[0] is None
