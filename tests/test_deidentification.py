@@ -1,4 +1,4 @@
-"""De-identification by property (idempotent, never raising, linear) and by tables of what goes and what stays.
+"""De-identification by property (idempotent, never raising, linear) and by tables of what is replaced and kept.
 
 All persons and numbers are invented. tests/identifiers.py has the held-out labelled set; nothing here is from it.
 """
@@ -99,7 +99,7 @@ UNTOUCHED = [
     "Пунктировал врач УЗИ. Больная жалоб не предъявляет. Рекомендована консультация эндокринолога.",
 ]
 
-# Writings of numbers without a word that says what they are, by kind.
+# Numbers as they are written without an announcing word, by kind; # is any digit.
 UNANNOUNCED = {
     "passport": ["#### ######", "## ## ######", "## ## № ######", "#### № ######", "####№######"],
     "policy": ["################", "#### #### #### ####", "####-####-####-####"],
@@ -121,7 +121,7 @@ UNANNOUNCED = {
     "slide": ["Ц-4###/2#"],
 }
 
-# What identifiers are made of, in any order: the joints between findings.
+# Parts of identifiers, to be joined in any order.
 JOINTS = """Иванов|И.О.|А.|Петровна|врач|Врач: |пациент |тел. |паспорт |12.03.2021|12.03|1234|4567/21|№ |стекло № |+7
 |123-45-67|(495)|г. |Москва|ул. |Ленина|д. 5|кв. 12|,|.|-|/| |12 марта |г.р.|@mail.ru|ivan|полис |112-233-445 95|и/б
 |карта |ИВАНОВА |[ИМЯ]|*ДАТА*|Хашимото|оглы|дочь |10 мм|III|[|в 2010|
@@ -221,7 +221,7 @@ def test_time_grows_with_the_length_only(unit: str) -> None:
     text = (unit * 20_000)[:20_000]
     start = time.perf_counter()
     find(text)
-    # About 0.1 s; a pattern that backtracks would take minutes.
+    # It takes about 0.1 s; a pattern that backtracks would take minutes.
     assert time.perf_counter() - start < 3
 
 

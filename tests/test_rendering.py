@@ -1,4 +1,4 @@
-"""A report as text: one wording for training and for evaluation."""
+"""The text of a report, the same in training and evaluation."""
 
 import pytest
 from hypothesis import given
@@ -34,7 +34,7 @@ def test_what_names_no_declared_category_is_none(text: str) -> None:
 
 
 def test_categories_are_terminated_where_one_begins_another() -> None:
-    """By characters I begins II: without an end the shorter is never less probable."""
+    """With characters as tokens, I begins II: without a full stop the shorter is never less probable."""
     by_character = terminated(CATEGORIES, lambda text: [ord(c) for c in text])
     assert by_character == [" I.", " II.", " III.", " IV.", " V.", " VI."]
     with pytest.raises(InputError, match="begins another"):

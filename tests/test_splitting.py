@@ -1,4 +1,4 @@
-"""Near duplicates are found, and nothing known in one part is met again in another."""
+"""Near duplicates are found, and nothing of one part of the split occurs in another."""
 
 import json
 from collections import Counter
@@ -69,7 +69,7 @@ def test_every_text_is_wholly_similar_to_itself(text: str) -> None:
 
 
 def test_near_duplicates_are_found_and_others_are_not() -> None:
-    """Of 100 pairs one word apart (similarity 0.9) and 100 pairs of 10 words apart, against all pairs by hand."""
+    """Of 100 pairs that differ in one word (similarity 0.9) and 100 pairs in 10 words, against an exact search."""
     random = np.random.default_rng(0)
     texts = []
     for changes in [1] * 100 + [10] * 100:
@@ -95,7 +95,7 @@ def test_a_chain_of_near_duplicates_is_one_cluster() -> None:
 
 
 def test_a_report_links_every_cluster_that_it_is_near() -> None:
-    """Of three texts the first two are too far apart, and the third is near both."""
+    """The first two of three texts are not similar enough, and the third is similar to both."""
     random = np.random.default_rng(3)
     for _ in range(30):
         middle = random_text(random)
@@ -130,7 +130,7 @@ def test_groups_are_the_chains_of_patients_and_clusters(of: list[tuple[int, int]
     patients, clusters = np.array(of).T
     clusters = np.minimum(clusters, len(of) - 1)
     groups = groups_of(patients.astype(np.int64), clusters.astype(np.int64))
-    # By hand: names are passed on along shared patients and clusters until nothing changes.
+    # Independently: the lowest name spreads along shared patients and clusters until nothing changes.
     names = list(range(len(of)))
     for _ in of:
         for a, b in combinations(range(len(of)), 2):
@@ -193,8 +193,8 @@ PATIENTS, VISITS, PAIRS = 300, 3, 60
 
 
 def sorted_export() -> list[dict[str, Any]]:
-    """Sorted by category and patient, as exports are: 300 patients with three reports each, whose name is spelled in
-    two ways. The first report of each of the first 60 patients has a near duplicate of a patient at the end."""
+    """Sorted by category and patient: 300 patients with three reports each and two spellings of the name. The first
+    report of each of the first 60 patients has a near duplicate of one of the last 60 patients."""
     random = np.random.default_rng(4)
     rows = [
         {
@@ -218,7 +218,7 @@ Written = tuple[Parts, Prepared]
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
-    """What is prepared of a sorted export, by part as it is written."""
+    """The written parts and the numbers of a sorted export."""
     return prepared_from(sorted_export(), tmp_path_factory.mktemp("sorted"))
 
 
@@ -233,7 +233,7 @@ def prepared_from(rows: list[dict[str, Any]], folder: Path, **changes: Any) -> W
 
 
 def part_of_each(parts: Parts) -> list[str]:
-    """The part of every row of the export."""
+    """The part of every row, in the order of the export."""
     of = {report["report"]: name for name, part in parts.items() for report in part}
     return [of[number] for number in sorted(of)]
 
@@ -258,7 +258,7 @@ def test_no_patient_is_in_two_parts(written: Written) -> None:
 
 
 def test_no_near_duplicates_are_in_two_parts(written: Written) -> None:
-    """The patients differ, so that only the texts keep a pair together."""
+    """The patients of a pair differ: only the texts keep it together."""
     parts = part_of_each(written[0])
     assert [parts[VISITS * pair] for pair in range(PAIRS)] == [parts[-1 - VISITS * pair] for pair in range(PAIRS)]
     assert {parts[VISITS * pair] for pair in range(PAIRS)} == set(PARTS)
@@ -267,9 +267,9 @@ def test_no_near_duplicates_are_in_two_parts(written: Written) -> None:
     assert leakage_of["split"]["above"] == 0 < leakage_of["naive"]["above"]
 
 
-def test_the_first_reports_of_a_part_stand_for_all_of_it(written: Written) -> None:
-    """A limit of the evaluation takes the first reports: of a sorted export they must be of every category, early and
-    late, and not all of the same few patients."""
+def test_the_first_reports_of_a_part_are_a_random_sample_of_it(written: Written) -> None:
+    """A limit of the evaluation takes the first reports of a part. They must have the categories of the whole part,
+    come from the whole export, and not belong to a few patients, even if the export is sorted."""
     for part in written[0].values():
         first = part[: len(part) // 3]
         for category in CATEGORIES[:5]:
@@ -379,7 +379,7 @@ def test_a_report_is_kept_once_whoever_it_is_said_to_be_of(tmp_path: Path) -> No
 
 
 def test_a_random_split_leaks_what_ours_does_not(tmp_path: Path) -> None:
-    """Every description stands in the export five times with one word changed, under five names of patients."""
+    """Every description occurs five times with one word changed, for five different patients."""
     random = np.random.default_rng(0)
     rows = []
     for number in range(60):
