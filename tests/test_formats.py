@@ -1,4 +1,4 @@
-"""Any reasonable export is read to the same reports; what is wrong with one is said in a sentence or a reason code."""
+"""Every reasonable export gives the same reports; an error is reported in one sentence or by a reason code."""
 
 import csv as csv_module
 import gzip
@@ -50,7 +50,7 @@ def json_file(name: str, content: Callable[[list[dict[str, Any]]], str], encodin
 def changed(
     change: Callable[[dict[str, Any]], dict[str, Any]], name: str = "corpus.jsonl", **settings_changes: Any
 ) -> Callable[[Path], Made]:
-    """As JSON Lines, every row written in another way."""
+    """JSON Lines with every row changed."""
     return lambda folder: (jsonl(folder / name, [change(row) for row in ROWS]), settings_changes)
 
 
@@ -108,7 +108,7 @@ def folder_of_all(folder: Path) -> Made:
 
 
 def excel_csv(folder: Path) -> Made:
-    """As Russian Excel saves a sheet in which the category is a number: semicolons, decimal comma, cp1251, CRLF."""
+    """As Russian Excel saves a sheet with numeric categories: semicolons, decimal comma, cp1251, CRLF."""
     rows = [{**row, "Категория": f"{CATEGORIES.index(row['Категория']) + 1},00"} for row in ROWS]
     (folder / "corpus.csv").write_bytes(csv(rows, ";", "\r\n").encode("cp1251"))
     return folder / "corpus.csv", {}
@@ -307,7 +307,7 @@ def zipped(folder: Path) -> Path:
 
 
 def unreadable(folder: Path) -> Path:
-    """A file whose reading fails whoever runs the test; rights do not stop a superuser."""
+    """A file that no user can read; permissions do not stop a superuser."""
     (folder / "corpus.csv").symlink_to("/proc/self/mem")
     return folder / "corpus.csv"
 
@@ -350,7 +350,7 @@ def glued(folder: Path) -> Path:
 
 REPEATED_KEY = json.dumps(GOOD_ROW, ensure_ascii=False)[:-1] + f', "Описание": "{SECRET}"}}'
 
-# What the whole corpus is refused for, and a part of the sentence.
+# Corpora that are refused as a whole, and a part of the sentence.
 REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "no file": (lambda folder: folder / "нет.csv", "there is no file or folder"),
     "an unknown kind": (file("corpus.docx", b"PK"), "ends in .docx; give a file of one of the kinds"),
@@ -412,7 +412,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "not JSON at all": (file("corpus.jsonl", SECRET), "no usable report (not_json: 1)"),
 }
 
-# What single rows are refused for, and how many of them.
+# Corpora with refused rows, the reason, and the number of them.
 QUARANTINED: dict[str, tuple[Callable[[Path], Path], Refusal, int]] = {
     "no description": (row(Описание=""), Refusal.DESCRIPTION_MISSING, 1),
     "white space for a description": (row(Описание=" \u00a0\t\n"), Refusal.DESCRIPTION_MISSING, 1),
