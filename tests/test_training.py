@@ -373,6 +373,22 @@ def test_resumed_is_as_never_stopped_bit_for_bit(
         assert (tmp_path / "whole" / table).read_text() == (tmp_path / "resumed" / table).read_text(), table
 
 
+def test_no_epoch_of_a_seed_has_the_order_of_another(train: Any) -> None:
+    """The sampler adds the epoch to its seed: taken as it is, seed 0's second epoch would be seed 1's first."""
+
+    def order(trainer: DistillationTrainer, seed: int, epoch: int) -> tuple[int, ...]:
+        trainer.args.seed = seed
+        sampler = trainer._get_train_sampler()
+        sampler.set_epoch(epoch)
+        return tuple(row for batch in sampler for row in batch)
+
+    trainers = [train(method, replace(OPTIMIZATION, max_steps=1)) for method in (NONE, EMA)]
+    orders = [[order(trainer, seed, epoch) for seed in range(5) for epoch in range(5)] for trainer in trainers]
+    assert orders[0] == orders[1]
+    assert len(set(orders[0])) == 25
+    assert all(sorted(one) == list(range(24)) for one in orders[0])
+
+
 def test_another_parameter_or_other_code_never_goes_on_from_an_old_checkpoint(tmp_path: Path) -> None:
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "a.py").write_text("1")

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate.utils import gather_object
 from datasets import Dataset
@@ -14,7 +15,6 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import (
     PreTrainedTokenizerBase,
-    Trainer,
     TrainerCallback,
     TrainerControl,
     TrainerState,
@@ -35,13 +35,15 @@ from anamnesis.settings.compute import Compute
 from anamnesis.settings.methods import Method, Pace
 from anamnesis.settings.sections import SettingsError
 from anamnesis.settings.training import Optimization, Training, check_saving
+from anamnesis.training.checkpoints import SealCheckpoints
 from anamnesis.training.data import report_collator
+from anamnesis.training.finite import FiniteTrainer
 
 # In a checkpoint, beside what Trainer writes.
 TEACHER_WEIGHTS = "teacher.safetensors"
 
 
-class DistillationTrainer(Trainer):
+class DistillationTrainer(FiniteTrainer):
     """Trainer whose loss is CE + kl_weight * divergence(teacher, student); without a teacher it is plain fine-tuning.
 
     The teacher's forward comes first, so that the model is the student in the student's forward and in its backward,
@@ -60,11 +62,12 @@ class DistillationTrainer(Trainer):
         self._sums: dict[str, Tensor] = {}
         self._summed_from_step = 0
         self.add_callback(_AfterStep(self))
+        self.add_callback(SealCheckpoints())
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> BatchRebalanceSampler:
         """Trainer's own, which without this would give every seed the same order."""
         sampler = super()._get_train_sampler(train_dataset)
-        sampler.seed = self.args.seed
+        sampler.seed = order_seed(self.args.seed)
         return sampler
 
     def compute_loss(
@@ -126,6 +129,15 @@ class DistillationTrainer(Trainer):
             saved = load_file(Path(resume_from_checkpoint) / TEACHER_WEIGHTS)
             for number, weight in enumerate(self.teacher.weights):
                 weight.copy_(saved[str(number)])
+
+
+def order_seed(seed: int) -> int:
+    """Seed of the reports' order in a run's first epoch; the sampler adds the epoch's number.
+
+    Hashed: from the run's seed itself, the second epoch of seed 0 would be the first of seed 1. Of 32 bits, which is
+    all that torch's generator on a CPU looks at.
+    """
+    return int(np.random.SeedSequence(seed).generate_state(1)[0])
 
 
 def as_forward(
@@ -294,7 +306,8 @@ def make_trainer(
             logging_first_step=True,
             save_strategy="no" if optimization.save_every_steps is None else "steps",
             save_steps=optimization.save_every_steps or 1,
-            save_total_limit=1,
+            # One before the last, should that be damaged.
+            save_total_limit=2,
             report_to=[],
             remove_unused_columns=False,
             label_names=["labels"],
