@@ -41,8 +41,9 @@ from anamnesis.methods.losses import IGNORED, supervised_positions
 from anamnesis.methods.states import TeacherStates, keep_states, open_states
 from anamnesis.methods.teachers import Teacher, hidden_states_alone, make_teacher
 from anamnesis.modeling.adapters import add_student
-from anamnesis.modeling.loading import mixed_precision, obtain, save_base
+from anamnesis.modeling.loading import mixed_precision, save_base
 from anamnesis.modeling.pretraining import train_tokenizer
+from anamnesis.modeling.source.obtaining import obtain
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.modeling import Model, Tuner
 from anamnesis.settings.training import Method, Optimization, Training

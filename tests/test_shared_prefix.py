@@ -44,8 +44,9 @@ from anamnesis.evaluation.harness import TASKS, language_model, run_task
 from anamnesis.evaluation.mmlu import evaluate_mmlu, task_folders
 from anamnesis.files import write_jsonl
 from anamnesis.modeling.adapters import STUDENT, TEACHER, add_student, add_teacher, save_adapter, tensors
-from anamnesis.modeling.loading import load_base, obtain, save_base
+from anamnesis.modeling.loading import load_base, save_base
 from anamnesis.modeling.pretraining import train_tokenizer
+from anamnesis.modeling.source.obtaining import obtain
 from anamnesis.settings.modeling import Model
 from tests.conftest import CPU, HEADINGS, ROOT, TUNER, random_qwen2
 from tests.test_evaluation import CATEGORIES, evaluation, small_exam

@@ -32,7 +32,8 @@ from anamnesis.methods.losses import IGNORED, supervised_positions
 from anamnesis.methods.states import TeacherStates, keep_states, open_states
 from anamnesis.methods.teachers import CachedTeacher, StaticTeacher, hidden_states_alone, make_teacher
 from anamnesis.modeling.adapters import STUDENT, TEACHER, AdapterSwitch, add_student, save_adapter, tensors
-from anamnesis.modeling.loading import load_base, obtain, save_base
+from anamnesis.modeling.loading import load_base, save_base
+from anamnesis.modeling.source.obtaining import obtain
 from anamnesis.rendering import completion, prompt
 from anamnesis.settings.modeling import Model, Tuner
 from anamnesis.settings.training import Method, Optimization
