@@ -44,8 +44,9 @@ from anamnesis.evaluation.domain import evaluate_domain
 from anamnesis.evaluation.harness import TASKS, language_model, run_task
 from anamnesis.evaluation.mmlu import evaluate_mmlu, task_folders
 from anamnesis.files import write_jsonl
-from anamnesis.modeling.loading import load_base, obtain, save_base
+from anamnesis.modeling.loading import load_base, save_base
 from anamnesis.modeling.pretraining import train_tokenizer
+from anamnesis.modeling.source.obtaining import obtain
 from anamnesis.modeling.student.saving import save_run
 from anamnesis.modeling.student.student import Student
 from anamnesis.modeling.student.tuners import add_student

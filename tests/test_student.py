@@ -11,7 +11,8 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase, Qwen2ForCausalLM
 
 from anamnesis.errors import InputError
-from anamnesis.modeling.loading import load_base, obtain, save_base
+from anamnesis.modeling.loading import load_base, save_base
+from anamnesis.modeling.source.obtaining import obtain
 from anamnesis.modeling.student.saving import load_student, models_of_run, save_run, share_name
 from anamnesis.modeling.student.student import Student
 from anamnesis.modeling.student.tuners import add_student

@@ -32,7 +32,8 @@ from anamnesis.methods.states import TeacherStates, keep_states, open_states
 from anamnesis.methods.supervision import IGNORED, supervised_positions
 from anamnesis.methods.teachers import CachedTeacher, StaticTeacher, make_teacher
 from anamnesis.modeling.hidden_states import hidden_states_alone
-from anamnesis.modeling.loading import load_base, obtain, save_base
+from anamnesis.modeling.loading import load_base, save_base
+from anamnesis.modeling.source.obtaining import obtain
 from anamnesis.modeling.student.saving import save_run
 from anamnesis.modeling.student.tuners import add_student
 from anamnesis.rendering import completion, prompt

@@ -10,7 +10,7 @@ from anamnesis.settings.sections import STRICT, Positive, Rate, Seed, Text, Weig
 
 @dataclass(frozen=True, config=STRICT)
 class Model:
-    """`source` is `pretrain` (a small model made here), a local Hugging Face folder, or a hub id."""
+    """`source` is `pretrain` (a small model made here), a local Hugging Face folder, a .gguf file, or a hub id."""
 
     source: Text
     revision: Text | None
