@@ -78,7 +78,7 @@ class SharedPrefixLM(StockLM):
     def tok_encode(
         self, string: str, add_special_tokens: bool | None = None, left_truncate_len: int | None = None, **_: Any
     ) -> list[int]:
-        tokens = self._encoder(string, add_special_tokens)
+        tokens = self._encoder(string, self.special(add_special_tokens))
         return tokens[-left_truncate_len:] if left_truncate_len else tokens
 
     def _loglikelihood_tokens(

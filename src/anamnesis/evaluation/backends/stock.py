@@ -24,6 +24,25 @@ class StockLM(HFLM):
         super().__init__(*args, **kwargs)
         self.truncated = 0
 
+    # Whether special tokens are added where the harness leaves it to the tokenizer (None: they are, if it has any).
+    _special: bool | None = None
+
+    def special(self, add_special_tokens: bool | None) -> bool | None:
+        return self._special if add_special_tokens is None else add_special_tokens
+
+    def tok_encode(self, string: str, add_special_tokens: bool | None = None, *args: Any, **kwargs: Any) -> list[int]:
+        tokens: list[int] = super().tok_encode(string, self.special(add_special_tokens), *args, **kwargs)
+        return tokens
+
+    def loglikelihood_rolling(self, *args: Any, **kwargs: Any) -> list[float]:
+        """HFLM puts BOS before a whole text: a tokenizer that does so too would have it read twice, and scored once."""
+        self._special = False
+        try:
+            answers: list[float] = super().loglikelihood_rolling(*args, **kwargs)
+        finally:
+            self._special = None
+        return answers
+
     @property
     def path(self) -> str:
         """The way that answers come about, by the name of its backend."""
