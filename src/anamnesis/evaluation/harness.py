@@ -101,7 +101,8 @@ def run_task(
         questions = min(limit or len(leaf.eval_docs), len(leaf.eval_docs))
         if questions < lm.world_size:
             raise InputError(
-                f"{leaf.task_name} has {questions} questions for {lm.world_size} processes: set `launch` to start fewer."
+                f"{leaf.task_name} has {questions} questions for {lm.world_size} processes: start fewer of them, by "
+                f"`launch`."
             )
     cut_before = getattr(lm, "truncated", None)
     with _templates_compiled_once():
