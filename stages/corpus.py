@@ -1,20 +1,21 @@
-"""Read the corpus, refuse what cannot be used, and split it so that nothing leaks; account for every row."""
+"""Read the corpus, refuse what cannot be used, split it so that nothing leaks, and account for every row."""
 
 import logging
 from pathlib import Path
 
 import click
 
-from anamnesis.corpus.card import card, pictures
+from anamnesis.corpus.card import card, picture
 from anamnesis.corpus.categories import TBSRTC
 from anamnesis.corpus.preparing import prepare_corpus
+from anamnesis.figures import save
 from anamnesis.files import write_json
 from anamnesis.settings.corpus import Corpus
 from stages._stage import Parameters, stage
 
 PREPARED = Path("data/prepared/corpus")
 QUARANTINE = Path("data/prepared/quarantine.jsonl")
-REPORT = Path("data/prepared/account.json")
+ACCOUNT = Path("data/prepared/account.json")
 CARD, PICTURE = Path("reports/corpus.md"), Path("reports/corpus.png")
 
 log = logging.getLogger("corpus")
@@ -29,11 +30,11 @@ def main() -> None:
         PREPARED / "categories.json",
         {"label": settings.label, "names": prepared.categories, "critical": settings.critical_categories},
     )
-    write_json(REPORT, prepared.numbers)
+    write_json(ACCOUNT, prepared.numbers)
     criteria = TBSRTC if settings.category_system == "tbsrtc" else {}
     CARD.parent.mkdir(exist_ok=True)
     CARD.write_text(card(prepared.numbers, PICTURE.name, criteria), encoding="utf-8")
-    pictures(prepared.numbers, prepared.parts, PICTURE)
+    save(picture(prepared.numbers, prepared.parts), PICTURE)
     log.info("%s", {name: prepared.numbers[name] for name in ("rows_in", *prepared.parts, "duplicates", "quarantined")})
 
 

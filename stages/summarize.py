@@ -1,4 +1,4 @@
-"""Summarize all runs: metrics/summary.json, the pictures, and the report."""
+"""Summarize all runs: write metrics/summary.json, the figures and the results page."""
 
 import logging
 from pathlib import Path
@@ -7,15 +7,17 @@ import click
 import pandas as pd
 
 from anamnesis.analysis.plots import tradeoff, training_curves
-from anamnesis.analysis.results import report, table
+from anamnesis.analysis.results import results_page, table
 from anamnesis.analysis.runs import load_curves, load_runs
 from anamnesis.analysis.summary import compare_with_base, summarize
+from anamnesis.figures import save
 from anamnesis.files import write_json
 from anamnesis.settings.corpus import Corpus
 from anamnesis.settings.evaluation import Evaluation
-from anamnesis.settings.experiment import check_all, method_names, seed_numbers
+from anamnesis.settings.experiment import PLAIN, SCALE, SCIENCE, check_all, method_names, seed_numbers
+from anamnesis.settings.methods import Method
 from anamnesis.settings.modeling import Model
-from anamnesis.settings.training import Method, Optimization
+from anamnesis.settings.training import Optimization
 from stages import ROOT
 from stages._stage import Parameters, stage
 
@@ -28,7 +30,7 @@ log = logging.getLogger("summarize")
 @click.command(help=__doc__)
 @stage
 def main() -> None:
-    # A key that belongs to no other stage makes this one run, and stops it here.
+    # A key that no other stage reads makes this stage run; if it is unknown, it is refused here.
     check_all(ROOT)
     parameters = Parameters("summarize")
     methods, seeds = method_names(parameters.values), seed_numbers(parameters.values)
@@ -47,10 +49,12 @@ def main() -> None:
     ]
     pd.DataFrame(points).to_csv(REPORTS / "tradeoff.csv", index=False)
     curves.to_csv(REPORTS / "curves.csv", index=False)
-    tradeoff(compared, REPORTS / "tradeoff.png")
-    training_curves(curves, REPORTS / "curves.png")
-    pictures = {
-        "tradeoff.png": "Adaptation against forgetting: a point per seed, mean and standard deviation per arm.",
+    # All methods of params.yaml, so that taking one out of `methods` changes no colour.
+    defined = [name for name in parameters.values if name not in {*SCIENCE, *SCALE, *PLAIN}]
+    save(tradeoff(compared, defined), REPORTS / "tradeoff.png")
+    save(training_curves(curves, defined), REPORTS / "curves.png")
+    figures = {
+        "tradeoff.png": "Adaptation against forgetting: a small marker per seed, mean and standard deviation per arm.",
         "curves.png": "Training curves: mean over seeds, and their range.",
     }
     optimization = parameters.section("optimization", Optimization)
@@ -69,10 +73,11 @@ def main() -> None:
     for method in methods:
         decay = parameters.section(method, Method).decay
         if decay is not None and decay < 1:
-            # A horizon as long as the training makes the average the static teacher.
+            # If the horizon is as long as training, the average is in effect the static teacher.
             settings[f"`{method}` horizon / steps"] = f"{1 / (1 - decay) / optimization.max_steps:.2f}"
-    (REPORTS / "report.md").write_text(report(summary, compared, label, settings, pictures), encoding="utf-8")
-    log.info("the result (reports/report.md)\n%s", table(summary, label))
+    page = results_page(summary, compared, label, settings, figures)
+    (REPORTS / "report.md").write_text(page, encoding="utf-8")
+    log.info("results (reports/report.md)\n%s", table(summary, label))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
 
 from tests.checkout import ROOT, commit, copy_checkout
 
@@ -47,14 +47,15 @@ class Project:
 
     def change(self, file: str, changes: Mapping[str, Any]) -> None:
         path = self.folder / file
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        yaml = YAML()
+        values = yaml.load(path)
         for key, value in changes.items():
             *parents, last = key.split(".")
             place = values
             for parent in parents:
                 place = place[parent]
             place[last] = value
-        path.write_text(yaml.safe_dump(values, allow_unicode=True, sort_keys=False), encoding="utf-8")
+        yaml.dump(values, path)
 
     def commit(self, message: str) -> None:
         commit(self.folder, message)

@@ -14,13 +14,14 @@ from transformers import PreTrainedTokenizerBase, Trainer, TrainerCallback, Trai
 
 import stages.train
 from anamnesis.files import write_json, write_jsonl
-from anamnesis.methods.losses import IGNORED
+from anamnesis.methods.supervision import IGNORED
 from anamnesis.methods.teachers import make_teacher
 from anamnesis.modeling import pretraining
-from anamnesis.modeling.adapters import add_student
 from anamnesis.modeling.loading import save_base
+from anamnesis.modeling.student.tuners import add_student
+from anamnesis.settings.methods import Method
 from anamnesis.settings.modeling import Pretraining
-from anamnesis.settings.training import Method, Optimization, Training
+from anamnesis.settings.training import Optimization, Training
 from anamnesis.training.checkpoints import last_checkpoint
 from anamnesis.training.curves import CurvesCallback
 from anamnesis.training.data import encode_reports, report_collator, supervised_counts
@@ -90,16 +91,17 @@ def train(tokenizer: PreTrainedTokenizerBase, reports: Reports, tmp_path: Path) 
         """`scale`: factor on the loss of a step, before clipping; `change`: acts on the gradients after it."""
         encoded = encode_reports(reports, HEADINGS, tokenizer, training.target, optimization.max_length)
         set_seed(0)
-        model = add_student(random_qwen2(tokenizer), TUNER)
-        done = Run(start=[weight.detach().clone() for weight in trained(model)])
+        student = add_student(random_qwen2(tokenizer), TUNER)
+        done = Run(start=[weight.detach().clone() for weight in student.weights])
         trainer = make_trainer(
-            model, tokenizer, encoded, method, make_teacher(method, model, TUNER, None), training, optimization, CPU,
+            student, tokenizer, encoded, method, make_teacher(method, student, None), training, optimization, CPU,
             seed, tmp_path / "scratch", callbacks=[Watch(done, change), *callbacks],
         )  # fmt: skip
         compute_loss = trainer.compute_loss
+        rows = {document: row for row, document in enumerate(encoded["document"])}
 
         def watched(model: Any, inputs: dict[str, Tensor], *args: Any, **kwargs: Any) -> Tensor:
-            done.rows.append(inputs["row"].tolist())
+            done.rows.append([rows[document] for document in inputs["document"].tolist()])
             return compute_loss(model, inputs, *args, **kwargs) * scale(trainer.state.global_step)
 
         trainer.compute_loss = watched
@@ -239,7 +241,7 @@ def test_trained_on_whole_reports_the_first_cross_entropy_is_the_models_own(
             log_p = model(torch.tensor([tokens])).logits[0].log_softmax(-1)
         total -= sum(float(log_p[at, token]) for at, token in enumerate(tokens[1:]))
         count += len(tokens) - 1
-    assert sum(supervised_counts(encoded)) == count
+    assert sum(supervised_counts(encoded).values()) == count
     assert logged.logged("ce_nats")[0] == pytest.approx(total / count, rel=1e-4)
 
 

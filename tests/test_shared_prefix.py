@@ -45,9 +45,12 @@ from anamnesis.evaluation.domain import evaluate_domain
 from anamnesis.evaluation.harness import TASKS, language_model, run_task
 from anamnesis.evaluation.mmlu import evaluate_mmlu, task_folders
 from anamnesis.files import write_jsonl
-from anamnesis.modeling.adapters import STUDENT, TEACHER, add_student, add_teacher, save_adapter, tensors
-from anamnesis.modeling.loading import load_base, obtain, save_base
+from anamnesis.modeling.loading import load_base, save_base
 from anamnesis.modeling.pretraining import train_tokenizer
+from anamnesis.modeling.source.obtaining import obtain
+from anamnesis.modeling.student.saving import save_run
+from anamnesis.modeling.student.student import Student
+from anamnesis.modeling.student.tuners import add_student
 from anamnesis.settings.modeling import Model
 from tests.conftest import CPU, HEADINGS, ROOT, TUNER, random_qwen2
 from tests.test_evaluation import CATEGORIES, evaluation, small_exam
@@ -240,27 +243,22 @@ def test_the_harness_knows_it_by_name() -> None:
 # ---- Adapters and 4 bits -----------------------------------------------------------------------------------------
 
 
-def randomize(model: Any, adapter: str, seed: int) -> None:
-    set_seed(seed)
-    with torch.no_grad():
-        for weight in tensors(model, adapter):
-            weight.normal_(std=0.3)
+def random_weights(student: Student, seed: int) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.empty(weight.shape).normal_(std=0.3, generator=generator) for weight in student.weights]
 
 
 def test_adapters_are_switched_under_one_model(model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase) -> None:
     student = add_student(model, TUNER)
-    add_teacher(student, TUNER)
-    randomize(student, STUDENT, 1)
-    randomize(student, TEACHER, 2)
-    ours = language_model(student, tokenizer, 7)
+    ours = language_model(student.model, tokenizer, 7)
     asked = with_choices(prompts(), TEXTS)
-    found = {}
-    for adapter in (STUDENT, TEACHER, STUDENT):
-        student.set_adapter(adapter, inference_mode=True)
-        again = answers(ours, asked)
-        assert found.setdefault(adapter, again) == again
-        assert_same(again, answers(language_model(student, tokenizer, 7, "hf"), asked))
-    assert found[STUDENT] != found[TEACHER]
+    found: dict[int, Any] = {}
+    for seed in (1, 2, 1):
+        with student.holding(random_weights(student, seed)):
+            again = answers(ours, asked)
+            assert found.setdefault(seed, again) == again
+            assert_same(again, answers(language_model(student.model, tokenizer, 7, "hf"), asked))
+    assert found[1] != found[2]
     assert ours.applies
 
 
@@ -272,10 +270,10 @@ def test_a_four_bit_model_with_an_adapter(
     save_base(*obtain(source, CPU), tmp_path / "base")
     base, _ = load_base(tmp_path / "base", CPU)
     student = add_student(base, TUNER)
-    randomize(student, STUDENT, 1)
-    ours, theirs = pair_of(student.eval(), tokenizer)
+    ours, theirs = pair_of(student.model.eval(), tokenizer)
     asked = with_choices(prompts(), TEXTS)
-    assert_same(answers(ours, asked), answers(theirs, asked))
+    with student.holding(random_weights(student, 1)):
+        assert_same(answers(ours, asked), answers(theirs, asked))
     assert ours.applies
 
 
@@ -609,13 +607,11 @@ def test_two_processes_measure_what_one_does(tmp_path: Path, reports: list[dict[
 def run_folder(
     model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
-    """A saved base and a saved run with a teacher, in the working directory."""
+    """A saved base and a saved run with a teacher and a share, in the working directory."""
     save_base(model, tokenizer, tmp_path / "models" / "base")
     student = add_student(model, TUNER)
-    add_teacher(student, TUNER)
-    for seed, adapter in enumerate((STUDENT, TEACHER)):
-        randomize(student, adapter, seed)
-        save_adapter(student, adapter, tmp_path / "models" / "adapters" / "ema-0")
+    with student.holding(random_weights(student, 1)):
+        save_run(student, random_weights(student, 2), [0.5], tmp_path / "models" / "adapters" / "ema-0")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -628,13 +624,13 @@ def test_a_run_is_measured_with_one_language_model(run_folder: Path) -> None:
         return {"ll": met[-1][2]}, [{"model": name}]
 
     stages._evaluate.evaluate_run("mmlu", "ema", 0, evaluation(), CPU, measure)
-    assert [name for name, _, _ in met] == ["ema", "ema_teacher"]
-    assert met[0][1] == met[1][1]
-    assert met[0][2] != met[1][2]
+    assert [name for name, _, _ in met] == ["ema", "ema_teacher", "ema_share_0_5"]
+    assert len({model for _, model, _ in met}) == 1
+    assert len({likelihood for _, _, likelihood in met}) == 3
     assert json.loads((run_folder / "metrics" / "mmlu" / "ema-0.json").read_text()) == {
         name: {"ll": ll} for name, _, ll in met
     }
-    assert (run_folder / "data" / "evaluated" / "mmlu" / "ema-0.jsonl").read_text().count("\n") == 2
+    assert (run_folder / "data" / "evaluated" / "mmlu" / "ema-0.jsonl").read_text().count("\n") == 3
 
 
 @pytest.mark.parametrize(("split", "number"), [("validation", 5), ("test", 9)])

@@ -1,1 +1,1 @@
-"""From the runs' measurements to the answer: summary, pictures, report."""
+"""From the runs' measurements to the answer: summary, figures, results page."""

@@ -1,42 +1,36 @@
-"""The report: a table, and a paragraph that says no more than the numbers do."""
+"""The results page: tables, figures, and a paragraph that says no more than the numbers do."""
 
 from collections.abc import Mapping
 from statistics import mean
 
-from anamnesis.analysis.summary import BASE, SUFFIX_STD, Runs, Summary, quantities
+from anamnesis import markdown
+from anamnesis.analysis.summary import BASE, SUFFIX_STD, Quantity, Runs, Summary, quantities
 
-# Two accuracies closer than this are the same number.
+# Two scores closer than this are the same number.
 SAME = 1e-9
 
 
 def table(summary: Summary, label: str, first: bool = True) -> str:
-    """A Markdown table, the first or the second: a row per arm, mean ± sample standard deviation over seeds."""
+    """The first or the second table: a row per arm, mean ± sample standard deviation over seeds."""
     measured = {key for numbers in summary.values() for key in numbers}
     columns = [quantity for quantity in quantities(label) if quantity.first == first and quantity.key in measured]
-    lines = [
-        "| | " + " | ".join(column.title for column in columns) + " |",
-        "|---|" + "---|" * len(columns),
-    ]
-    for arm, numbers in summary.items():
-        cells = []
-        for column in columns:
-            if column.key not in numbers:
-                cells.append("")
-                continue
-            cell = f"{numbers[column.key]:.{column.decimals}f}"
-            if column.key + SUFFIX_STD in numbers:
-                cell += f" ± {numbers[column.key + SUFFIX_STD]:.{column.decimals}f}"
-            cells.append(cell)
-        lines.append(f"| `{arm}` | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    rows = ([f"`{arm}`", *(_cell(numbers, column) for column in columns)] for arm, numbers in summary.items())
+    return markdown.table(["", *(column.title for column in columns)], rows)
+
+
+def _cell(numbers: Mapping[str, float], column: Quantity) -> str:
+    if column.key not in numbers:
+        return ""
+    value, spread = f"{numbers[column.key]:.{column.decimals}f}", numbers.get(column.key + SUFFIX_STD)
+    return value if spread is None else f"{value} ± {spread:.{column.decimals}f}"
 
 
 def findings(summary: Summary, compared: Runs, label: str) -> str:
     """What the numbers say, in words.
 
-    Arms are compared seed by seed, since a seed gives every method the same start and the same order of reports. A
-    difference is called one only where all seeds agree on its direction; with few seeds that is a weak
-    statement, and the text gives the number of seeds instead of a significance.
+    Arms are compared seed by seed, because a seed gives every method the same start and the same order of reports. The
+    text claims a difference only where all seeds agree on its direction. With few seeds that is weak evidence, so the
+    text states the number of seeds instead of a significance.
     """
     base = summary[BASE]
     sentences = [
@@ -79,27 +73,28 @@ def _difference(differences: list[float], verb: str) -> str:
     return f"{verb} not consistently {direction} (by {abs(average):.3f} on average, in {agreeing} of {n} seeds)"
 
 
-def report(
-    summary: Summary, compared: Runs, label: str, settings: Mapping[str, object], pictures: Mapping[str, str]
+def results_page(
+    summary: Summary, compared: Runs, label: str, settings: Mapping[str, object], figures: Mapping[str, str]
 ) -> str:
-    """The whole report as Markdown; `pictures` are captions by file name beside it."""
-    images = "\n\n".join(f"![{caption}]({name})\n\n*{caption}*" for name, caption in pictures.items())
+    """The whole page as Markdown; `figures` maps the name of each image file beside it to its caption."""
+    images = "\n\n".join(f"![{caption}]({name})\n\n*{caption}*" for name, caption in figures.items())
     used = "\n".join(f"- {name}: {value}" for name, value in settings.items())
-    return f"""# What fine-tuning cost, and what it brought
+    return f"""# Adaptation and forgetting
 
 {table(summary, label)}
 
-Mean ± standard deviation over seeds. Forgetting: the base's accuracy on the exam minus the arm's. Adaptation: the
-arm's macro-F1 on held-out reports minus the base's. Bits per byte: lower is better. BLEU and chrF are 0 to 100,
-all other scores 0 to 1.
+Mean ± standard deviation over seeds. Forgetting is the base's accuracy on the exam minus the arm's. Adaptation is the
+arm's macro-F1 on held-out reports minus the base's.
 
 {findings(summary, compared, label)}
 
 {images}
 
-## The other measurements
+## Other measurements
 
 {table(summary, label, first=False)}
+
+Lower is better for bits per byte. BLEU and chrF range from 0 to 100, all other scores from 0 to 1.
 
 ## Settings
 

@@ -1,7 +1,6 @@
-"""Collecting the measurements of an experiment's runs.
+"""Collects the measurements of an experiment's runs.
 
-The runs are those that the parameters name, never whatever files lie there: a folder may hold those of an earlier
-experiment.
+The parameters name the runs. Files in the folder do not: some may belong to an earlier experiment.
 """
 
 from collections.abc import Sequence
@@ -16,7 +15,10 @@ from anamnesis.files import read_json
 def load_runs(
     metrics: Path, methods: Sequence[str], seeds: Sequence[int]
 ) -> tuple[dict[str, Any], dict[str, dict[int, dict[str, Any]]]]:
-    """The base's measurements, and every arm's by seed; an arm is a method or a method's teacher (`ema_teacher`)."""
+    """The base's measurements, and every arm's by seed.
+
+    One run can measure several arms: a method, its EMA teacher (`ema_teacher`), shares of its update (`none_0.25`).
+    """
     base = _both(metrics, "base")["base"]
     runs: dict[str, dict[int, dict[str, Any]]] = {}
     for method in methods:
@@ -33,7 +35,7 @@ def _both(metrics: Path, run: str) -> dict[str, dict[str, Any]]:
 
 
 def load_curves(curves: Path, methods: Sequence[str], seeds: Sequence[int]) -> pd.DataFrame:
-    """All training curves: columns step, method, seed, quantity, value."""
+    """All training curves, with columns step, method, seed, quantity, value."""
     parts = []
     for method in methods:
         for seed in seeds:

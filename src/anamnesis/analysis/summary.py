@@ -1,4 +1,4 @@
-"""From the measurements of single runs to one flat summary: mean, spread and number of seeds of every arm."""
+"""From the measurements of single runs to one flat summary: mean, spread and number of seeds for every arm."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Summary = dict[str, dict[str, float | int]]
 
 @dataclass(frozen=True)
 class Quantity:
-    """A number of the summary: its key, its title in tables, whether it stands in the first table, its decimals."""
+    """A number in the summary: its key, its title in tables, whether the first table shows it, and its decimals."""
 
     key: str
     title: str
@@ -22,19 +22,19 @@ class Quantity:
 
 
 def quantities(label: str) -> list[Quantity]:
-    """The numbers of an experiment whose categories are called `label`, in the order of the tables."""
+    """The numbers of an experiment whose category is called `label`, in the order of the tables."""
     return [
         Quantity("mmlu_acc", "exam accuracy", first=True),
         Quantity("forgetting", "forgetting", first=True),
-        Quantity("general_bits_per_byte", "general text, bits per byte", first=True),
+        Quantity("general_bits_per_byte", "general text, bits per byte"),
         Quantity("mmlu_medical_acc", "MMLU medical"),
         Quantity("mmlu_other_acc", "MMLU other"),
         Quantity(f"{label}_macro_f1", "macro-F1", first=True),
         Quantity("adaptation", "adaptation", first=True),
         Quantity(f"{label}_acc", "accuracy"),
         Quantity(f"{label}_recall_critical", "recall of critical"),
-        Quantity("conclusion_bits_per_byte", "conclusion, bits per byte", first=True),
-        Quantity("report_bits_per_byte", "report, bits per byte", first=True),
+        Quantity("conclusion_bits_per_byte", "conclusion, bits per byte"),
+        Quantity("report_bits_per_byte", "report, bits per byte"),
         Quantity("category_agreement", "generated category"),
         Quantity("bleu", "BLEU", decimals=1),
         Quantity("chrf", "chrF", decimals=1),
@@ -43,10 +43,10 @@ def quantities(label: str) -> list[Quantity]:
 
 
 def compare_with_base(runs: Runs, base: Mapping[str, float], label: str) -> dict[str, dict[int, dict[str, float]]]:
-    """Each run's numbers, with the two axes of the question added.
+    """Each run's numbers, plus the two axes of the question.
 
-    forgetting = accuracy of the base on the exam (or MMLU) - that of the run: what the fine-tuning cost.
-    adaptation = macro-F1 of the run on held-out reports - that of the base: what it brought.
+    forgetting = the base's accuracy on the exam (or MMLU) - the run's: what fine-tuning cost.
+    adaptation = the run's macro-F1 on held-out reports - the base's: what fine-tuning gained.
     """
     score = f"{label}_macro_f1"
     keys = {quantity.key for quantity in quantities(label)}
@@ -63,7 +63,7 @@ def compare_with_base(runs: Runs, base: Mapping[str, float], label: str) -> dict
 def summarize(compared: Runs, base: Mapping[str, float], label: str) -> Summary:
     """For the base and every arm, `key` (the mean over seeds), `key`_std (sample standard deviation) and `seeds` (n).
 
-    The standard deviation of a single seed does not exist and is left out.
+    With a single seed there is no standard deviation, and `key`_std is left out.
     """
     keys = [quantity.key for quantity in quantities(label)]
     summary: Summary = {BASE: {key: base[key] for key in keys if key in base}}

@@ -1,39 +1,38 @@
-"""The data card: what went in, what became of it, and how far the parts can be trusted. Numbers only, no text."""
+"""The data card: what went in, what happened to it, and how far the parts can be trusted. Numbers only, no text."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from math import isnan
 from typing import Any
 
-import matplotlib
 import numpy as np
 import numpy.typing as npt
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 
 from anamnesis.corpus.deidentification import PLACEHOLDERS
 from anamnesis.corpus.intake import Account
 from anamnesis.corpus.refusals import Refusal
 from anamnesis.corpus.scrutiny import TELLING_PRECISION, TELLING_RECALL, Leakage
+from anamnesis.figures import COLOURS, frame
+from anamnesis.markdown import table
 
 MEANINGS = {
     "html_entities": "HTML entities and tags",
-    "unicode_form": "composed characters (NFC), and Roman numerals of letters",
-    "line_ends": "line ends, and words divided at them",
-    "control_characters": "characters that are not shown",
-    "homoglyphs": "Latin letters in Cyrillic words, and the other way round",
+    "unicode_form": "composed characters (NFC), and Roman numerals written as letters",
+    "line_ends": "line ends, and words hyphenated across them",
+    "control_characters": "invisible characters",
+    "homoglyphs": "Latin letters in Cyrillic words, and the reverse",
     "white_space": "white space",
-    "boilerplate": "sentences that most reports of every category have",
-    "category_in_description": "the category by number, taken out of the description",
-    "category_in_conclusion": "the category by number, taken out of the conclusion",
+    "boilerplate": "sentences shared by most reports of every category",
+    "category_in_description": "the category's number, removed from the description",
+    "category_in_conclusion": "the category's number, removed from the conclusion",
 }
 
 
 @dataclass(frozen=True)
 class Part:
-    """Of one part of the split: reports by category, and the lengths of descriptions and conclusions, characters."""
+    """One part of the split: reports by category, and the lengths of descriptions and conclusions in characters."""
 
     categories: Mapping[str, int]
     description_lengths: npt.NDArray[np.int64]
@@ -55,7 +54,7 @@ def account_of(
     bag_of_words: float,
     telling: Sequence[str],
 ) -> dict[str, Any]:
-    """All numbers of the card, as they are kept in data/prepared/account.json."""
+    """All numbers of the card, as data/prepared/account.json holds them."""
     sizes = Counter(clusters.tolist())
     return {
         "rows_in": account.rows_in,
@@ -82,7 +81,11 @@ def account_of(
             for name, part in parts.items()
         },
         "leakage": {name: asdict(leak) for name, leak in leaks.items()},
-        "shortcuts": {"bag_of_words_macro_f1": bag_of_words, "telling_words": len(telling)},
+        "shortcuts": {
+            # NaN where the classifier could not be trained; JSON has no NaN.
+            "bag_of_words_macro_f1": None if isnan(bag_of_words) else bag_of_words,
+            "telling_words": len(telling),
+        },
     }
 
 
@@ -91,7 +94,13 @@ def _quantiles(lengths: npt.NDArray[np.int64]) -> dict[str, int]:
 
 
 def card(numbers: Mapping[str, Any], picture: str, criteria: Mapping[str, tuple[str, str]]) -> str:
-    """The card as Markdown; `criteria` are name and criterion by category, where the system of categories has them."""
+    """The card as Markdown.
+
+    Args:
+        numbers: the account.
+        picture: the name of the image file beside the card.
+        criteria: name and criterion by category, if the category system defines them.
+    """
     parts = list(numbers["by_category"])
     rows_in = numbers["rows_in"]
     kept = sum(numbers[part] for part in parts)
@@ -99,10 +108,10 @@ def card(numbers: Mapping[str, Any], picture: str, criteria: Mapping[str, tuple[
     split, naive = numbers["leakage"]["split"], numbers["leakage"]["naive"]
     sections = [
         "# The corpus",
-        "Written by the stage `corpus`. Lengths are characters; similarity is the share of word triples that two "
-        "descriptions have in common (Jaccard), 1 for the same text.",
+        "Written by the stage `corpus`. Lengths are in characters. Similarity is the share of word triples that two "
+        "descriptions have in common (Jaccard); it is 1 for identical texts.",
         "## Rows",
-        _table(
+        table(
             ["", "rows", "share"],
             [
                 ["in the export", rows_in, ""],
@@ -112,23 +121,23 @@ def card(numbers: Mapping[str, Any], picture: str, criteria: Mapping[str, tuple[
             ],
         ),
         f"{rows_in} = {' + '.join(str(numbers[part]) for part in parts)} + {numbers['duplicates']} + "
-        f"{numbers['quarantined']}, checked by the stage.",
+        f"{numbers['quarantined']}; the stage checks this sum.",
     ]
     if numbers["refused"]:
         meanings = {refusal.value: refusal.meaning for refusal in Refusal}
         rows = [[f"`{code}`", meanings[code], count] for code, count in numbers["refused"].items()]
-        sections += ["Why rows were refused:", _table(["code", "", "rows"], rows)]
+        sections += ["Why rows were refused:", table(["code", "", "rows"], rows)]
     sections += [
         "## What was changed",
-        _table(["rule", "", "reports"], [[f"`{c}`", MEANINGS[c], n] for c, n in numbers["changed"].items()])
+        table(["rule", "", "reports"], [[f"`{c}`", MEANINGS[c], n] for c, n in numbers["changed"].items()])
         if numbers["changed"]
         else "Nothing.",
         "## Identifiers replaced",
-        _table(["", "", "times"], [[PLACEHOLDERS[kind], kind, n] for kind, n in numbers["identifiers"].items()])
+        table(["", "", "times"], [[PLACEHOLDERS[kind], kind, n] for kind, n in numbers["identifiers"].items()])
         if numbers["identifiers"]
         else "None.",
         "## Categories",
-        _table(
+        table(
             ["", *parts],
             [
                 [category, *(_share(numbers["by_category"][part].get(category, 0), numbers[part]) for part in parts)]
@@ -137,14 +146,14 @@ def card(numbers: Mapping[str, Any], picture: str, criteria: Mapping[str, tuple[
         ),
         *(
             [
-                "By the Bethesda System for Reporting Thyroid Cytopathology (Ali et al., Thyroid 2023;33:1039-1044):",
-                _table(["", "", "criterion"], [[category, *said] for category, said in criteria.items()]),
+                "Criteria of the Bethesda System (Ali et al., Thyroid 2023;33:1039-1044):",
+                table(["", "", "criterion"], [[category, *said] for category, said in criteria.items()]),
             ]
             if criteria
             else []
         ),
         "## Lengths",
-        _table(
+        table(
             ["", "5 %", "median", "95 %", "longest"],
             [
                 [f"{part}, {field}", *numbers["lengths"][part][field].values()]
@@ -154,61 +163,66 @@ def card(numbers: Mapping[str, Any], picture: str, criteria: Mapping[str, tuple[
         ),
         f"![]({picture})",
         "## What stays together",
-        f"{kept} reports of {numbers['patients']} patients. {near['reports']} reports "
-        f"({near['reports'] / kept:.1%}) have a near duplicate (similarity of {near['similarity']:g} and more), in "
-        f"{near['clusters']} clusters. Patients and clusters make {numbers['groups']} groups that are never divided; "
+        f"There are {kept} reports of {numbers['patients']} patients. {near['reports']} reports "
+        f"({near['reports'] / kept:.1%}) have a near duplicate (similarity of at least {near['similarity']:g}), in "
+        f"{near['clusters']} clusters. Patients and clusters form {numbers['groups']} groups that are never split; "
         f"the largest has {numbers['largest_group']} reports.",
         "## Leakage",
-        _table(
-            ["test reports and the training report nearest to them", "this split", "any report anywhere"],
+        table(
+            ["each test report against its nearest training report", "this split", "random split"],
             [
                 ["highest similarity", f"{split['highest']:.3f}", f"{naive['highest']:.3f}"],
                 ["median similarity", f"{split['median']:.3f}", f"{naive['median']:.3f}"],
-                [f"share with {near['similarity']:g} and more", f"{split['above']:.1%}", f"{naive['above']:.1%}"],
+                [f"share at {near['similarity']:g} or above", f"{split['above']:.1%}", f"{naive['above']:.1%}"],
                 ["test reports compared", split["compared"], naive["compared"]],
             ],
         ),
-        "The comparison is with a random split of the same sizes, after exact duplicates were dropped.",
+        "The random split has the same sizes and no exact duplicates.",
         "## Shortcuts",
-        f"A linear classifier over the words of the description, without their order, has a macro-F1 of "
-        f"{numbers['shortcuts']['bag_of_words_macro_f1']:.3f} on the test part. "
-        f"{numbers['shortcuts']['telling_words']} single words predict a category with a precision over "
-        f"{TELLING_PRECISION:g} at a recall over {TELLING_RECALL:g}.",
+        _shortcuts(**numbers["shortcuts"]),
     ]
     return "\n\n".join(sections) + "\n"
 
 
-def pictures(numbers: Mapping[str, Any], parts: Mapping[str, Part], path: Path) -> None:
-    """Class shares by part, lengths of descriptions, and similarity of test reports to training reports."""
-    figure, (shares, lengths, similarity) = plt.subplots(1, 3, figsize=(12, 3.4), layout="constrained")
+def picture(numbers: Mapping[str, Any], parts: Mapping[str, Part]) -> Figure:
+    """Category shares by part, lengths of descriptions, and similarity of test reports to training reports."""
+    figure = Figure(figsize=(12, 3.4), layout="constrained")
+    shares, lengths, similarity = figure.subplots(1, 3)
     categories = sorted({category for part in parts.values() for category in part.categories})
     width = 0.8 / len(parts)
     for number, (name, part) in enumerate(parts.items()):
         heights = [part.categories.get(category, 0) / part.reports for category in categories]
-        shares.bar(np.arange(len(categories)) + (number - 1) * width, heights, width, label=name)
-        lengths.hist(part.description_lengths, bins=30, density=True, histtype="step", label=name)
+        places = np.arange(len(categories)) + (number - 1) * width
+        shares.bar(places, heights, width, label=name, color=COLOURS[number])
+        lengths.hist(
+            part.description_lengths, bins=30, density=True, histtype="step", label=name, color=COLOURS[number]
+        )
     if len(categories) <= 20:
         shares.set_xticks(range(len(categories)), categories)
-    shares.set_title("share of reports by category", fontsize=10)
+    frame(shares, "share of reports by category")
     shares.legend(frameon=False)
-    lengths.set_title("length of the description, characters", fontsize=10)
+    frame(lengths, "length of the description, characters")
     lengths.set_yticks([])
-    for number, (name, title) in enumerate((("split", "this split"), ("naive", "any report anywhere"))):
+    for number, (name, title) in enumerate((("split", "this split"), ("naive", "random split"))):
         leak = numbers["leakage"][name]
         heights = np.array(leak["histogram"]) / leak["compared"]
-        similarity.bar(np.arange(10) / 10 + 0.03 + 0.04 * number, heights, 0.04, label=title)
-    similarity.set_title("test reports by similarity to the nearest training report", fontsize=10)
+        places = np.arange(10) / 10 + 0.03 + 0.04 * number
+        similarity.bar(places, heights, 0.04, label=title, color=COLOURS[number])
+    frame(similarity, "test reports by similarity to the nearest training report")
     similarity.legend(frameon=False)
-    for panel in (shares, lengths, similarity):
-        panel.spines[["top", "right"]].set_visible(False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+    return figure
 
 
-def _table(header: Sequence[object], rows: Sequence[Sequence[object]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+def _shortcuts(bag_of_words_macro_f1: float | None, telling_words: int) -> str:
+    classifier = "A linear classifier over the words of the description, ignoring their order,"
+    if bag_of_words_macro_f1 is None:
+        reached = f"{classifier} could not be trained: the training part has a single category."
+    else:
+        reached = f"{classifier} reaches a macro-F1 of {bag_of_words_macro_f1:.3f} on the test part."
+    return (
+        f"{reached} {telling_words} single words predict a category with a precision above {TELLING_PRECISION:g} at a "
+        f"recall above {TELLING_RECALL:g}."
+    )
 
 
 def _share(count: int, of: int) -> str:
