@@ -7,6 +7,7 @@ tests is run on the unchanged copy and must pass.
 
 import multiprocessing
 import os
+import shlex
 import signal
 import sys
 import time
@@ -168,7 +169,7 @@ def _pytest(tests: str, copy: Path, output: Path) -> None:
     import pytest
 
     arguments = ["-x", "-q", "--no-header", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
-    sys.exit(int(pytest.main([*arguments, f"--basetemp={copy.parent / 'tmp'}", *tests.split()])))
+    sys.exit(int(pytest.main([*arguments, f"--basetemp={copy.parent / 'tmp'}", *shlex.split(tests)])))
 
 
 def check_unchanged(copies: Copies, selections: Iterable[str]) -> None:

@@ -15,7 +15,7 @@ FAULTS = load_faults()
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_each_fault_can_be_applied_and_its_tests_exist(fault: Fault) -> None:
     faulty(fault, ROOT)
-    for selected in fault.tests.split():
+    for selected in fault.tests.partition(" -k ")[0].split():
         file, *names = selected.partition("[")[0].split("::")
         text = (ROOT / file).read_text(encoding="utf-8")
         assert all(f"def {name}(" in text for name in names), selected
