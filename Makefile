@@ -1,4 +1,4 @@
-# What someone would type. Everything installs into .venv from requirements.lock.
+# The commands of daily use. Everything is installed into .venv from requirements.lock.
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 INSTALLED := .venv/.installed
@@ -9,19 +9,20 @@ INSTALLED := .venv/.installed
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
 
-# What does not depend on one another runs at once: `make -j N repro` N at a time, without -j two. What is up to date is
-# skipped, and after the branches the plain `dvc repro` settles that nothing was left out. The methods that take longest
-# stand last in params.yaml, and start first.
+# Stages that do not depend on one another run at the same time: `make -j N repro` runs N at once, without -j two. What
+# is up to date is skipped, and the plain `dvc repro` at the end makes sure that nothing was left out. A run that was
+# killed is continued by the next one. The methods that take longest are the last in params.yaml, and start first.
 repro: $(INSTALLED)  ## run the experiment (only what is not up to date) and print its result; make -j1 repro where a branch takes the whole machine (a GPU)
+	@python -m stages._recover
 	@python -m stages.check
 	@$(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j2) branches BRANCHES="$$(dvc stage \
 	    list --name-only | awk -F@ '$$1 == "train" {runs = $$2 " " runs} END {print runs}')"
 	dvc repro
 	@sed -n '/^|/p' reports/report.md
 
-# Called by `repro`, which knows the BRANCHES (method-seed). All are trained before any is evaluated: the short stages
-# at the end leave no core idle. Without --wait-for-lock a dvc process gives up after 3 s, which is less than another
-# one may need to hash a model.
+# Called by `repro`, which knows the BRANCHES (method-seed). All are trained before any is evaluated: short stages at the
+# end leave no core idle. Without --wait-for-lock a dvc process gives up after 3 s; another may take longer to hash a
+# model.
 REPRO := dvc --wait-for-lock repro --single-item
 TRAINED := $(BRANCHES:%=train@%)
 EVALUATED := $(BRANCHES:%=evaluate@%)

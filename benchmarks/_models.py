@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from anamnesis.modeling.adapters import add_student
 from datasets import Dataset
 from peft import PeftModel
 from torch import Tensor
@@ -40,9 +41,9 @@ from transformers.utils import logging as transformers_logging
 from anamnesis.methods.losses import IGNORED, supervised_positions
 from anamnesis.methods.states import TeacherStates, keep_states, open_states
 from anamnesis.methods.teachers import Teacher, hidden_states_alone, make_teacher
-from anamnesis.modeling.adapters import add_student
-from anamnesis.modeling.loading import mixed_precision, obtain, save_base
+from anamnesis.modeling.loading import mixed_precision, save_base
 from anamnesis.modeling.pretraining import train_tokenizer
+from anamnesis.modeling.source.obtaining import obtain
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.modeling import Model, Tuner
 from anamnesis.settings.training import Method, Optimization, Training

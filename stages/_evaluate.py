@@ -10,8 +10,8 @@ from anamnesis.compute import configure_compute, is_main_process
 from anamnesis.evaluation.backends.vllm import vllm_models
 from anamnesis.evaluation.harness import language_model
 from anamnesis.files import write_json, write_jsonl
-from anamnesis.modeling.adapters import STUDENT, TEACHER, load_adapters
 from anamnesis.modeling.loading import load_base
+from anamnesis.modeling.student.saving import TEACHER, load_student, models_of_run
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.evaluation import Evaluation
 
@@ -24,7 +24,7 @@ Measure = Callable[[TemplateLM, str], tuple[dict[str, Any], list[dict[str, Any]]
 def evaluate_run(
     kind: str, method: str | None, seed: int | None, evaluation: Evaluation, compute: Compute, measure: Measure
 ) -> None:
-    """Measure the base (`method` None), or a run's student and, if it was saved, its teacher as a model of its own.
+    """Measure the base (`method` None), or a run's models: its student, its teacher, shares of its update.
 
     Writes metrics/<kind>/<run>.json by model name, and the per-question log under data/, where a report's text
     may be.
@@ -56,8 +56,7 @@ def _models(method: str | None, run: str, evaluation: Evaluation, compute: Compu
     if method is None:
         yield "base", language_model(base, tokenizer, evaluation.batch_size, evaluation.backend)
         return
-    model, adapters = load_adapters(base, folder)
-    lm = language_model(model, tokenizer, evaluation.batch_size, evaluation.backend)
-    for adapter in adapters:
-        model.set_adapter(adapter, inference_mode=True)
-        yield method if adapter == STUDENT else f"{method}_{adapter}", lm
+    student = load_student(base, folder)
+    lm = language_model(student.model, tokenizer, evaluation.batch_size, evaluation.backend)
+    for name in models_of_run(student, method, folder):
+        yield name, lm

@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from anamnesis.compute import configure_compute
-from anamnesis.modeling.loading import obtain, save_base
+from anamnesis.modeling.loading import save_base
 from anamnesis.modeling.pretraining import pretrain
+from anamnesis.modeling.source.obtaining import obtain
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.modeling import Model, Pretraining
 from stages._stage import Parameters, stage

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import click
-import yaml
 
 from anamnesis.errors import InputError
 from anamnesis.settings.corpus import Corpus
@@ -27,7 +26,7 @@ def main() -> None:
 
 
 def _outputs() -> list[str]:
-    return yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["synthesize"]["outs"]
+    return read_yaml(ROOT / "dvc.yaml")["stages"]["synthesize"]["outs"]
 
 
 if __name__ == "__main__":

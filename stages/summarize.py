@@ -15,8 +15,9 @@ from anamnesis.files import write_json
 from anamnesis.settings.corpus import Corpus
 from anamnesis.settings.evaluation import Evaluation
 from anamnesis.settings.experiment import PLAIN, SCALE, SCIENCE, check_all, method_names, seed_numbers
+from anamnesis.settings.methods import Method
 from anamnesis.settings.modeling import Model
-from anamnesis.settings.training import Method, Optimization
+from anamnesis.settings.training import Optimization
 from stages import ROOT
 from stages._stage import Parameters, stage
 

@@ -11,12 +11,14 @@ from anamnesis.compute import configure_compute, is_main_process
 from anamnesis.files import read_jsonl
 from anamnesis.methods.states import open_states
 from anamnesis.methods.teachers import make_teacher
-from anamnesis.modeling.adapters import STUDENT, TEACHER, add_student, save_adapter
 from anamnesis.modeling.loading import load_base
+from anamnesis.modeling.student.saving import save_run
+from anamnesis.modeling.student.tuners import add_student
 from anamnesis.settings.compute import Compute
-from anamnesis.settings.modeling import Tuner
+from anamnesis.settings.methods import Method
 from anamnesis.settings.rendering import Headings
-from anamnesis.settings.training import Method, Optimization, Training
+from anamnesis.settings.training import Optimization, Training
+from anamnesis.settings.tuner import Tuner
 from anamnesis.training.checkpoints import last_checkpoint, scratch_folder
 from anamnesis.training.curves import CurvesCallback
 from anamnesis.training.data import encode_reports, supervised_counts
@@ -40,7 +42,7 @@ def main(method: str, seed: int) -> None:
     run = f"{method}-{seed}"
     parameters = Parameters(f"train@{run}")
     arm = parameters.section(method, Method)
-    tuner = parameters.section("tuner", Tuner)
+    tuner = arm.tuner or parameters.section("tuner", Tuner)
     training = parameters.section("training", Training)
     optimization = parameters.section("optimization", Optimization)
     compute = parameters.section("compute", Compute)
@@ -50,15 +52,15 @@ def main(method: str, seed: int) -> None:
     base, tokenizer = load_base(BASE, compute)
     reports = encode_reports(read_jsonl(REPORTS), headings, tokenizer, training.target, optimization.max_length)
     set_seed(seed)
-    model = add_student(base, tuner)
-    teacher = make_teacher(arm, model, tuner, open_states(STATES, supervised_counts(reports)))
+    student = add_student(base, tuner)
+    teacher = make_teacher(arm, student, open_states(STATES, supervised_counts(reports)))
     scratch = scratch_folder(
         SCRATCH / run,
         [arm, tuner, training, optimization, compute, headings, seed],
         [BASE, REPORTS, STATES / "index.json", ROOT / "src", ROOT / "stages"],
     )
     trainer = make_trainer(
-        model,
+        student,
         tokenizer,
         reports,
         arm,
@@ -72,15 +74,13 @@ def main(method: str, seed: int) -> None:
     )
     checkpoint = last_checkpoint(scratch)
     if checkpoint is not None:
-        log.info("going on from %s", checkpoint)
+        log.info("resuming from %s", checkpoint)
     trainer.train(resume_from_checkpoint=checkpoint)
 
-    adapters = [STUDENT, TEACHER] if arm.teacher == "ema" else [STUDENT]
-    check_processes_agree(model, adapters)
+    check_processes_agree(student, teacher)
     if is_main_process():
         output = Path("models/adapters") / run
-        for adapter in adapters:
-            save_adapter(model, adapter, output)
+        save_run(student, None if teacher is None else teacher.weights, arm.shares, output)
         shutil.rmtree(SCRATCH / run, ignore_errors=True)
         log.info("saved %s", output)
 

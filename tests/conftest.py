@@ -8,9 +8,9 @@ from transformers import PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM,
 
 from anamnesis.modeling.pretraining import train_tokenizer
 from anamnesis.settings.compute import Compute
-from anamnesis.settings.modeling import Tuner
 from anamnesis.settings.rendering import Headings
 from anamnesis.settings.training import Optimization, Training
+from anamnesis.settings.tuner import Tuner
 
 ROOT = Path(__file__).resolve().parent.parent
 COLLOID = ["нет", "есть"]

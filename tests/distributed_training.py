@@ -9,9 +9,10 @@ from transformers import set_seed
 
 from anamnesis.compute import configure_compute, is_main_process
 from anamnesis.methods.teachers import make_teacher
-from anamnesis.modeling.adapters import STUDENT, TEACHER, add_student, tensors
 from anamnesis.modeling.pretraining import train_tokenizer
-from anamnesis.settings.training import Method, Optimization
+from anamnesis.modeling.student.tuners import add_student
+from anamnesis.settings.methods import Method
+from anamnesis.settings.training import Optimization
 from anamnesis.training.data import encode_reports
 from anamnesis.training.trainer import check_processes_agree, make_trainer
 from tests.conftest import CPU, HEADINGS, TRAINING, TUNER, random_qwen2
@@ -38,16 +39,16 @@ def main(output: Path, disturb: bool) -> None:
     encoded = encode_reports(reports, HEADINGS, tokenizer, "conclusion", OPTIMIZATION.max_length)
     base = random_qwen2(tokenizer)
     set_seed(0)
-    model = add_student(base, TUNER)
-    teacher = make_teacher(METHOD, model, TUNER, None)
+    student = add_student(base, TUNER)
+    teacher = make_teacher(METHOD, student, None)
     trainer = make_trainer(
-        model, tokenizer, encoded, METHOD, teacher, TRAINING, OPTIMIZATION, CPU, 0, output.parent / "scratch", []
+        student, tokenizer, encoded, METHOD, teacher, TRAINING, OPTIMIZATION, CPU, 0, output.parent / "scratch", []
     )
     trainer.train()
     if disturb and not is_main_process():
         with torch.no_grad():
-            tensors(model, TEACHER)[0][0, 0] += 1e-6
-    check_processes_agree(model, [STUDENT, TEACHER])
+            teacher.weights[0][0, 0] += 1e-6
+    check_processes_agree(student, teacher)
     if is_main_process():
         output.write_text(json.dumps([row for row in trainer.state.log_history if "ce_nats" in row]))
 

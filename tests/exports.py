@@ -1,15 +1,16 @@
-"""Exports as hospitals write them, for the tests: the same reports in many forms, and a way to take a form in."""
+"""Exports for the tests: the same reports in the forms that hospitals write, and a function that takes one in."""
 
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from anamnesis.corpus.intake import Account, Staging, take_in
+from anamnesis.corpus.intake import Account, take_in
+from anamnesis.corpus.staging import Staging
 from anamnesis.settings.corpus import Columns, Corpus, Deidentification, Sections
 from tests.conftest import HEADINGS
 
-# Stands in every text, and must stand in no message.
+# Occurs in every text, and must not occur in any message.
 SECRET = "Секретова"
 CATEGORIES = ["I", "II", "III", "IV", "V", "VI"]
 
@@ -23,7 +24,7 @@ ROWS: list[dict[str, Any]] = [
     }
     for i in range(60)
 ]
-# What must come of them.
+# The reports expected from these rows.
 EXPECTED = [
     {
         "description": f'Узел {i} мм; фон "кровянистый", {SECRET}, группы по {i % 7 + 2} клеток.',
@@ -60,7 +61,7 @@ def settings(path: Path, **changes: Any) -> Corpus:
 
 @dataclass(frozen=True)
 class Taken:
-    """What came of an export: staged reports, patients by number, refused rows, and the account."""
+    """The result of an export: staged reports, patients by number, refused rows, and the account."""
 
     reports: list[dict[str, str]]
     patients: list[int]
@@ -69,7 +70,7 @@ class Taken:
 
 
 def taken(corpus: Corpus, scratch: Path) -> Taken:
-    """Take an export in; the account must add up."""
+    """Takes an export in, and checks that the account adds up."""
     with Staging(scratch / "staging.jsonl") as staging:
         account = take_in(corpus, staging, scratch / "quarantine.jsonl")
         rows = [json.loads(line) for line in staging.lines(range(len(staging)))]

@@ -1,12 +1,11 @@
-"""Labelled synthetic reports: what a de-identification engine is measured on, written without knowing its rules.
+"""Labelled synthetic reports to measure de-identification, written without knowledge of its rules.
 
-Precision and recall mean something only on texts that nobody tuned the rules to, and no hospital may lend its own. So
-the reports come from the synthetic corpus, and the people are drawn at random and put where exports have them: in a
-letterhead, in the middle of the text, in a signature. Between them stand the words and numbers of cytology that look
-like identifiers and are none.
+Precision and recall mean something only on texts that the rules are not tuned to, and hospitals cannot lend theirs. So
+the reports come from the synthetic corpus, and random people are planted where exports have them: in a letterhead, in
+the middle of the text, in a signature. Words and numbers of cytology that only look like identifiers are planted too.
 
-Templates know three marks: `[a|b]` is one of several wordings, `<a/b>` a word about a woman or a man, `{slot:case}` a
-value. The templates of a place are its common wordings; what varies inside an identifier varies in the slot.
+Templates have three marks: `[a|b]` is one of several wordings, `<a/b>` a word about a woman or a man, `{slot:case}` a
+value. The templates of a place are its common wordings; the variation inside an identifier is in the slot.
 """
 
 import math
@@ -25,7 +24,7 @@ KINDS = ("name", "doctor", "date", "address", "phone", "snils", "policy", "passp
 
 @dataclass(frozen=True)
 class Identifier:
-    """A marked stretch of a text, without the words that announce it ("паспорт", "тел.", "врач")."""
+    """A labelled span of a text, without the announcing words ("паспорт", "тел.", "врач")."""
 
     start: int
     end: int
@@ -38,14 +37,14 @@ class Labelled:
     identifiers: tuple[Identifier, ...]
 
 
-# --- people: the nominative is stored, the other cases follow from its ending ---
+# --- people: stored in the nominative; its ending determines the other cases ---
 
 CASES = ("nom", "gen", "dat", "acc", "ins", "pre")
 Forms = tuple[str, ...]  # a word in the six cases
 
 
 def _words(text: str) -> tuple[str, ...]:
-    """A long list in few lines."""
+    """A long list in a few lines."""
     return tuple(text.split())
 
 
@@ -62,7 +61,7 @@ def _forms(stem: str, endings: str) -> Forms:
 
 
 def _decline_noun(word: str, female: bool) -> Forms:
-    """First names, and surnames that are declined like nouns."""
+    """Declines first names, and surnames that are declined like nouns."""
     last = word[-1]
     if word in _OBLIQUE_STEMS:
         return (word, *_forms(_OBLIQUE_STEMS[word], "а у а ом е"))
@@ -86,7 +85,7 @@ def _decline_noun(word: str, female: bool) -> Forms:
 
 
 def decline_surname(surname: str, female: bool) -> Forms:
-    """The six cases of a surname that is given in the masculine nominative; of a double one both parts change."""
+    """The six cases of a surname given in the masculine nominative; both parts of a double surname change."""
     if "-" in surname:
         parts = [decline_surname(part, female) for part in surname.split("-")]
         return tuple(map("-".join, zip(*parts, strict=True)))
@@ -128,13 +127,13 @@ def patronymic(father: str, female: bool) -> str:
 
 @dataclass(frozen=True)
 class _People:
-    """Surnames and the first names that go with them, for nobody is called Фарида Кикнадзе."""
+    """Surnames with matching first names: nobody is called Фарида Кикнадзе."""
 
     share: float
     surnames: tuple[str, ...]
     women: tuple[str, ...]
     men: tuple[str, ...]
-    # What may follow the father's bare name instead of a patronymic ("Гасан оглы"): a man's word, a woman's word.
+    # Words that may follow the father's name instead of a patronymic ("Гасан оглы"), of a man and of a woman.
     descent: tuple[str, str] | None = None
 
 
@@ -230,7 +229,7 @@ _PEOPLES: tuple[_People, ...] = (
 _INITIALS = (
     (30, "{s} {i}.{o}."),
     (24, "{s} {i}. {o}."),
-    (2, "{s}\u00a0{i}.\u00a0{o}."),  # as a text processor keeps them together
+    (2, "{s}\u00a0{i}.\u00a0{o}."),  # a word processor's non-breaking spaces
     (5, "{s} {i}{o}"),
     (3, "{s} {i} {o}"),
     (4, "{s} {i}."),
@@ -289,7 +288,7 @@ def _digits(count: int, rng: random.Random) -> str:
 
 
 def snils_check(nine: str) -> str:
-    """The two check digits of the nine digits of a SNILS: an engine may tell it by them from other numbers."""
+    """The two check digits of the nine digits of a SNILS, which distinguish it from other numbers."""
     return f"{sum(int(digit) * weight for digit, weight in zip(nine, range(9, 0, -1), strict=True)) % 101 % 100:02d}"
 
 
@@ -309,7 +308,7 @@ def _snils(rng: random.Random) -> str:
 
 
 def _policy(rng: random.Random) -> str:
-    """A unified number of 16 digits, which ends in a Luhn digit, or the series and number of an old paper policy."""
+    """A unified number of 16 digits with a Luhn check digit, or the series and number of an old paper policy."""
     fifteen = str(rng.randint(1, 9)) + _digits(14, rng)
     doubled = "".join(str(int(digit) * (2 - at % 2)) for at, digit in enumerate(fifteen))
     number = fifteen + str(-sum(map(int, doubled)) % 10)
@@ -355,7 +354,7 @@ def _mobile(rng: random.Random) -> str:
 
 
 def _phone(rng: random.Random) -> str:
-    """Any telephone; the short ones are recognisable by the word before them only."""
+    """Any telephone number; short ones are recognizable only by the word before them."""
     if rng.random() < 0.6:
         return _mobile(rng)
     code = rng.choice(("843", "846", "495", "499", "812", "347", "383", "343", "8452", "8352", "84371"))
@@ -473,7 +472,7 @@ def _day(day: date, rng: random.Random) -> str:
 
 # --- addresses ---
 
-# How postal codes begin in a region, how the region is written, its towns; then its districts and villages.
+# The first digits of a region's postal codes, its name, its towns; then its districts and villages.
 _TOWNS = (
     ("42", "[РТ|Республика Татарстан|Респ. Татарстан|Татарстан]", "Казань Елабуга Бугульма Зеленодольск Чистополь"),
     ("44", "Самарская [обл.|область]", "Самара Тольятти Сызрань Кинель"),
@@ -520,7 +519,7 @@ _SETTLEMENTS = "с. с. село д. дер. деревня п. пос. посё
 
 
 def _house(rng: random.Random, flats: bool) -> list[str]:
-    """House, building and flat in the words of one hand."""
+    """House, building and flat in one consistent style."""
     number = (
         str(rng.randint(1, 180 if flats else 70))
         + rng.choices(("", rng.choice("абв"), rng.choice("АБВ"), f"/{rng.randint(1, 9)}"), (80, 8, 4, 8))[0]
@@ -743,7 +742,7 @@ _SIGNS = (
     "С результатом <ознакомлена/ознакомлен> {patient}",
 )
 
-# What looks like an identifier and is none. Bare towns, hospitals and glass numbers like "стекло 2" are left out:
+# Text that looks like an identifier but is none. Bare towns, hospitals and glass numbers like "стекло 2" are left out:
 # whether they identify anyone is a matter of opinion.
 _TITLES = (
     "ПРОТОКОЛ ЦИТОЛОГИЧЕСКОГО ИССЛЕДОВАНИЯ",
@@ -832,7 +831,7 @@ _SLOT_KINDS = {
     **dict.fromkeys(("slide", "slides"), "slide"),
     **{kind: kind for kind in ("address", "snils", "policy", "passport", "email", "record")},
 }
-# Names, doctors and dates are in nearly every export, the rest only where the registry prints it.
+# Names, doctors and dates are in nearly every export, the other kinds only in some.
 _KIND_SHARES = {kind: {"name": 4, "doctor": 4, "date": 2}.get(kind, 1) for kind in KINDS}
 _COUNT_SHARES = {1: 14, 2: 20, 3: 20, 4: 16, 5: 12, 6: 8, 7: 6, 8: 4}
 _CLEAN_SHARE = 0.18
@@ -855,7 +854,7 @@ def _years(number: int, genitive: bool) -> str:
 
 
 class _Case:
-    """One patient's visit and the habits of the hand that writes it down."""
+    """One patient's visit and the habits of its writer."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
@@ -865,7 +864,7 @@ class _Case:
         self._born = self._visit - timedelta(days=self._age * 365 + self._age // 4 + rng.randint(1, 360))
         self._numero = rng.choices(("№ ", "№", "N ", "№\u00a0"), (7, 3, 1, 1))[0]
         self._yo = rng.random() < 0.5
-        self._known: dict[str, str] = {}  # what belongs to the patient stays the same in the whole report
+        self._known: dict[str, str] = {}  # values of the patient, the same in the whole report
 
     def _once(self, slot: str, draw: Callable[[], str]) -> str:
         if slot not in self._known:
@@ -922,7 +921,7 @@ class _Case:
         return text if self._yo else text.replace("ё", "е").replace("Ё", "Е")
 
     def fill(self, expanded: str) -> list[Piece]:
-        """The pieces of a template whose wordings are chosen."""
+        """The pieces of a template whose wordings are already chosen."""
         gendered = re.sub(r"<([^/<>]*)/([^/<>]*)>", r"\1" if self._patient.female else r"\2", expanded)
         gendered = gendered.replace("..", ".")  # an abbreviation at the end of a sentence
         pieces: list[Piece] = []
@@ -946,7 +945,7 @@ def _join(parts: Sequence[list[Piece]], separator: str) -> list[Piece]:
 
 
 def _assemble(pieces: Sequence[Piece]) -> Labelled:
-    """The text and where its identifiers lie; a full stop after an initial or an abbreviation is written once."""
+    """The text and the positions of its identifiers; a full stop after an initial or an abbreviation is not doubled."""
     text, identifiers = "", []
     for words, kind in pieces:
         written = words[1:] if not kind and words.startswith(".") and text.endswith(".") else words
@@ -962,7 +961,7 @@ _ROOM = {"head": 4, "sentence": 3, "tail": 1, "sign": 2}
 
 
 def _draw_templates(wanted: int, rng: random.Random) -> dict[str, list[str]]:
-    """Templates with together exactly `wanted` identifiers; no place says the same kind of thing twice."""
+    """Templates with exactly `wanted` identifiers together; no place has a kind twice."""
     drawn: dict[str, list[str]] = {place: [] for place in _PLACES}
     told: dict[str, set[str]] = {place: set() for place in _PLACES}
     missing = wanted
@@ -997,7 +996,7 @@ def _capitalised(pieces: list[Piece]) -> list[Piece]:
 
 
 def _head(templates: list[str], case: _Case, titled: bool, rng: random.Random) -> list[list[Piece]]:
-    """The lines of a letterhead in their usual order: a title, whose it is, and the numbers."""
+    """The lines of a letterhead in the usual order: a title, the patient, and the numbers."""
     lines = [case.fill(_expand(rng.choice(_TITLES), rng))] if titled else []
     lines += [_capitalised(case.fill(template)) for template in sorted(templates, key=_rank)]
     caps = rng.random()
@@ -1005,7 +1004,7 @@ def _head(templates: list[str], case: _Case, titled: bool, rng: random.Random) -
 
 
 def _body(text: str, plants: list[list[Piece]], tails: list[list[Piece]], rng: random.Random) -> list[Piece]:
-    """The sentences of a report with others set between them, and remarks in brackets inside some of them."""
+    """The sentences of a report with planted ones between them, and remarks in brackets inside some."""
     sentences: list[list[Piece]] = [[(text, "")] for text in re.split(r"(?<=[\w)»%]\.)(?<!под к\.) (?=[А-ЯЁ])", text)]
     for sentence, tail in zip(rng.sample(sentences, len(tails)), tails, strict=True):
         sentence[:] = [(sentence[0][0].removesuffix("."), ""), *tail, (".", "")]
@@ -1042,10 +1041,10 @@ def _plant(report: dict[str, str], wanted: int, rng: random.Random) -> Labelled:
 
 
 def labelled_reports(number: int, seed: int) -> list[Labelled]:
-    """`number` different reports; the same seed gives the same ones. At least 15 % carry no identifier."""
+    """`number` different reports, the same for the same seed. At least 15 % have no identifier."""
     rng = random.Random(seed)
     settings = Synthesis(
-        reports=max(number, 6),  # one of each category is the least that can be synthesized
+        reports=max(number, 6),  # the smallest synthetic corpus has one report of each category
         class_shares={"I": 0.102, "II": 0.681, "III": 0.051, "IV": 0.1, "V": 0.031, "VI": 0.035},
         hard_case_share=0.1,
         standard_share=0.5,

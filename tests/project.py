@@ -3,16 +3,15 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
 
-from tests.conftest import ROOT
+from tests.checkout import ROOT, commit, copy_checkout
 
 SMALL = {
     "params.yaml": {
@@ -41,37 +40,25 @@ class Project:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        listed = subprocess.run(
-            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-            cwd=ROOT,
-            capture_output=True,
-            check=True,
-        ).stdout.decode()
-        for name in filter(None, listed.split("\0")):
-            if (ROOT / name).is_file() and name != "dvc.lock" and not name.startswith(("metrics/", "reports/")):
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(ROOT / name, folder / name)
+        copy_checkout(folder, without=("dvc.lock", "metrics/", "reports/"))
         for file, changes in SMALL.items():
             self.change(file, changes)
         self.commit("start")
 
     def change(self, file: str, changes: Mapping[str, Any]) -> None:
         path = self.folder / file
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        yaml = YAML()
+        values = yaml.load(path)
         for key, value in changes.items():
             *parents, last = key.split(".")
             place = values
             for parent in parents:
                 place = place[parent]
             place[last] = value
-        path.write_text(yaml.safe_dump(values, allow_unicode=True, sort_keys=False), encoding="utf-8")
+        yaml.dump(values, path)
 
     def commit(self, message: str) -> None:
-        if not (self.folder / ".git").exists():
-            self.run("git", "init", "--quiet")
-        self.run("git", "add", "--all")
-        author = ("-c", "user.name=Test", "-c", "user.email=test@localhost")
-        self.run("git", *author, "commit", "--quiet", "--message", message)
+        commit(self.folder, message)
 
     def restore(self) -> None:
         """Back to the last commit: files from Git, and what a failed stage removed from DVC's cache."""

@@ -1,4 +1,4 @@
-"""The stage `corpus` as it is run, on exports that are not the synthetic one."""
+"""The stage `corpus` as users run it, on exports other than the synthetic one."""
 
 import json
 import shutil
@@ -83,10 +83,10 @@ def can_mount() -> bool:
     return shutil.which("unshare") is not None and subprocess.run(command, capture_output=True).returncode == 0
 
 
-@pytest.mark.skipif(not can_mount(), reason="no right to mount a small file system here")
+@pytest.mark.skipif(not can_mount(), reason="no permission to mount a small file system here")
 @pytest.mark.parametrize("size", ["16k", "64k"])
 def test_a_full_disk_ends_in_one_sentence(project: Project, size: str) -> None:
-    """On a file system too small for the staging file, and on one that holds that and not the parts."""
+    """On a file system too small for the staging file, and on one that holds it but not the parts."""
     prepared = project.folder / "data/prepared"
     prepared.mkdir(exist_ok=True)
     rows = [{**row, "Описание": f"{row['Описание']} {i} " + "узел " * 60} for i, row in enumerate(ROWS)]

@@ -1,4 +1,4 @@
-"""Cleaning, categories, sections: the same meaning becomes the same characters, and nothing else changes."""
+"""Cleaning, categories and sections: the same meaning gets the same characters, and nothing else changes."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from anamnesis.corpus.pseudonyms import Pseudonyms
 from anamnesis.corpus.refusals import Refusal
 from anamnesis.corpus.reports import Preparer, Report
 from anamnesis.settings.corpus import Columns, Deidentification, Sections
-from tests.exports import ROWS, jsonl, settings, taken
+from tests.exports import ROWS, jsonl, settings, taken, with_columns
 
 UNKNOWN, CONTRADICTORY = Refusal.CATEGORY_UNKNOWN, Refusal.CATEGORY_CONTRADICTORY
 
@@ -158,6 +158,36 @@ def test_the_category_does_not_stay_in_the_description(tmp_path) -> None:
     assert report.changed == ("category_in_description",)
 
 
+@pytest.mark.parametrize(
+    ("description", "conclusion", "cell", "category"),
+    [
+        ("Узел.", "Картина узла.", "II", "II"),
+        ("Узел.", "Картина узла. Bethesda II.", "II", "II"),
+        ("Ранее Bethesda VI.", "Картина узла. Bethesda II.", "II", "II"),
+        ("Ранее Bethesda VI. Узел.", "Картина узла.", "II", "II"),
+        ("Узел.", "Картина узла. Bethesda III.", "II", CONTRADICTORY),
+        ("Ранее Bethesda VI. Узел.", "Картина узла. Bethesda II.", None, "II"),
+        ("Ранее Bethesda VI. Узел.", "Картина узла.", None, Refusal.CATEGORY_MISSING),
+    ],
+)
+def test_the_category_is_that_of_its_column_or_else_of_the_conclusion(
+    description: str, conclusion: str, cell: str | None, category: str, tmp_path: Path
+) -> None:
+    """An earlier finding in the description is never the category."""
+    cells = {"Пациент": "п1", "Описание": f"{description} Фон чистый.", "Заключение": conclusion}
+    cells |= {} if cell is None else {"Категория": cell}
+    columns = with_columns(category=None if cell is None else "Категория")
+    report = Preparer(settings(tmp_path, columns=columns), Pseudonyms(None, None)).prepare(Row("a", 1, cells))
+    assert (report.category if isinstance(report, Report) else report) == category
+
+
+def test_only_a_field_longer_than_the_limit_is_refused(tmp_path: Path) -> None:
+    preparer = Preparer(settings(tmp_path, max_characters=200), Pseudonyms(None, None))
+    longest, longer = ({**ROWS[1], "Заключение": "а" * length} for length in (200, 201))
+    assert isinstance(preparer.prepare(Row("a", 1, longest)), Report)
+    assert preparer.prepare(Row("a", 1, longer)) is Refusal.TOO_LONG
+
+
 # ---- Boilerplate ---------------------------------------------------------------------------------------------------
 
 
@@ -177,7 +207,7 @@ def test_a_sentence_of_every_category_is_boilerplate_and_one_of_most_reports_is_
 
 
 def test_boilerplate_is_taken_out_and_counted(tmp_path: Path) -> None:
-    """A signature is boilerplate too, once the name in it is gone."""
+    """A signature is boilerplate too, after its name is replaced."""
     rows = [
         {**ROWS[i % 60], "Описание": f"{letterhead(i)} Врач-цитолог: Петрова А.{'БВГД'[i % 4]}., просмотрено вручную."}
         for i in range(240)

@@ -2,12 +2,13 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from lm_eval.api.model import TemplateLM
 from lm_eval.tasks import TaskManager
 from transformers import PreTrainedTokenizerBase, Qwen2ForCausalLM
 
@@ -17,7 +18,7 @@ from anamnesis.evaluation.domain import CategorySet, evaluate_domain
 from anamnesis.evaluation.harness import TASKS, language_model
 from anamnesis.evaluation.mmlu import HARNESS_MMLU, MEDICAL_SUBJECTS, evaluate_mmlu
 from anamnesis.evaluation.scores import bits_per_byte, category_scores, text_scores
-from anamnesis.files import write_jsonl
+from anamnesis.files import read_jsonl, write_jsonl
 from anamnesis.knowledge.facts import load_facts
 from anamnesis.rendering import completion, prompt
 from anamnesis.settings.evaluation import Evaluation
@@ -66,6 +67,13 @@ def test_a_majority_guess_looks_good_in_accuracy_only() -> None:
     assert scores["macro_f1"] < 0.5
     assert scores["recall_critical"] == 0
     assert "recall_V" not in scores
+
+
+def test_macro_f1_is_over_the_categories_that_occur_whether_predicted_or_not() -> None:
+    # III occurs and is never predicted: it counts as 0. VI is predicted and does not occur: it is no class of its own.
+    scores = category_scores(["II", "II", "III", "III"], ["II", "II", "II", "VI"], ["VI"])
+    assert scores["macro_f1"] == pytest.approx((2 * 2 / 5 + 0) / 2)
+    assert scores.keys() == {"acc", "macro_f1"}
 
 
 def test_text_scores_see_russian_words() -> None:
@@ -191,6 +199,214 @@ def test_exam_counts_every_question_the_same(lm: Any, tmp_path: Path) -> None:
     assert not any("Вопрос" in json.dumps(row, ensure_ascii=False) for row in log)
 
 
+# ---- By a model whose answers are known --------------------------------------------------------------------------
+
+
+class Scripted(TemplateLM):
+    """Answers as it is told, by prompt; and remembers what it was asked to generate, and how."""
+
+    max_length = 10_000
+    batch_size = 7
+    eot_token_id = 0
+
+    def __init__(self, likelihood: Callable[[str, str], float], writes: Callable[[str], str] = str) -> None:
+        super().__init__()
+        self._likelihood = likelihood
+        self._writes = writes
+        self.generations: list[tuple[str, dict[str, Any]]] = []
+        self.asked: list[tuple[str, str]] = []
+
+    def tok_encode(self, string: str, add_special_tokens: bool | None = None, **_: Any) -> list[int]:
+        return [ord(character) for character in string]
+
+    def _loglikelihood_tokens(self, requests: Any, **_: Any) -> list[tuple[float, bool]]:
+        self.asked += [texts for texts, _, _ in requests]
+        return [(self._likelihood(*texts), False) for texts, _, _ in requests]
+
+    def loglikelihood_rolling(self, requests: Any, disable_tqdm: bool = False) -> list[float]:
+        return [self._likelihood("", request.args[0]) for request in requests]
+
+    def generate_until(self, requests: Any, disable_tqdm: bool = False) -> list[str]:
+        self.generations += [request.args for request in requests]
+        return [self._writes(request.args[0]) for request in requests]
+
+
+RARE = [
+    {
+        "report": f"r{number}",
+        "description": f"Узел {number} мм.",
+        "category": category,
+        "conclusion": f"Картина один два три {number} контроль",
+    }
+    for number, category in enumerate(["II", "II", "III", "II", "II", "III", "II", "II", "II", "II"])
+]
+PROMPTS = [prompt(report["description"], HEADINGS) for report in RARE]
+
+
+@pytest.fixture
+def rare(tmp_path: Path) -> Path:
+    """Reports of one common and one rare category, so that no two of the scores here agree by symmetry."""
+    write_jsonl(tmp_path / "rare.jsonl", RARE)
+    return tmp_path / "rare.jsonl"
+
+
+def knows(context: str, continuation: str) -> float:
+    """Names the category of every report but numbers 0 and 5; other texts at a nat and a half a character."""
+    number = PROMPTS.index(context) if context in PROMPTS else None
+    if number is None or continuation.strip() not in ("II.", "III."):
+        return -1.5 * len(continuation)
+    right = f" {RARE[number]['category']}." == continuation
+    return -1.0 if right is (number not in (0, 5)) else -2.0
+
+
+def test_the_category_is_the_most_probable_one(rare: Path) -> None:
+    metrics, log = evaluate_domain(Scripted(knows), "base", evaluation(), HEADINGS, CATEGORIES, rare)
+    assert metrics["bethesda_acc"] == pytest.approx(8 / 10)
+    # II: 7 of 8 found, and one of III called so; III: one of 2 found, and one of II called so.
+    assert metrics["bethesda_macro_f1"] == pytest.approx((14 / 16 + 2 / 4) / 2)
+    assert metrics["bethesda_recall_critical"] == pytest.approx(1 / 2)
+    # The log is in the order of the reports, with what was answered for each.
+    asked = [row for row in log if row["task"] == "report_category"]
+    assert [row["doc_id"] for row in asked] == list(range(10))
+    for number, row in enumerate(asked):
+        assert CATEGORIES.names[row["target"]] == RARE[number]["category"]
+        answers = [likelihood for likelihood, _ in row["responses"]]
+        assert answers == [knows(PROMPTS[number], " II."), knows(PROMPTS[number], " III.")]
+    assert len({row["prompt_hash"] for row in asked}) == 10
+
+
+def test_each_limit_takes_the_first_reports_of_its_own_tasks(rare: Path) -> None:
+    limits = evaluation(category_limit=6, likelihood_limit=4, generation_limit=2)
+    model = Scripted(knows)
+    metrics, log = evaluate_domain(model, "base", limits, HEADINGS, CATEGORIES, rare)
+    documents: dict[str, list[int]] = {}
+    for row in log:
+        documents.setdefault(row["task"], []).append(row["doc_id"])
+    assert documents == {
+        "report_category": list(range(6)),
+        "report_conclusion": list(range(4)),
+        "report_text": list(range(4)),
+        "report_generation": list(range(2)),
+    }
+    assert (metrics["reports"], metrics["generated"]) == (6, 2)
+    assert metrics["bethesda_acc"] == pytest.approx(4 / 6)
+    assert [context for context, _ in model.generations] == PROMPTS[:2]
+    conclusions = [row["target"] for row in log if row["task"] == "report_conclusion"]
+    assert conclusions == [completion(report["category"], report["conclusion"]) for report in RARE[:4]]
+
+
+def test_bits_per_byte_are_of_utf8_bytes(rare: Path, tmp_path: Path) -> None:
+    """Of 1.5 nats a character; most characters here are two bytes, some one."""
+    metrics, _ = evaluate_domain(Scripted(knows), "base", evaluation(), HEADINGS, CATEGORIES, rare)
+    answers = [completion(report["category"], report["conclusion"]) for report in RARE]
+    whole = [asked + answer for asked, answer in zip(PROMPTS, answers, strict=True)]
+    exam, heldout = small_exam(tmp_path)
+    general, _ = evaluate_mmlu(Scripted(knows), "base", evaluation(), exam, heldout)
+    for measured, texts in (
+        (metrics["conclusion_bits_per_byte"], answers),
+        (metrics["report_bits_per_byte"], whole),
+        (general["general_bits_per_byte"], ["Узел 7 мм.", "коллоид"]),
+    ):
+        characters, size = sum(map(len, texts)), sum(len(text.encode()) for text in texts)
+        assert size > 1.5 * characters
+        assert measured == pytest.approx(1.5 * characters / math.log(2) / size)
+
+
+def test_generated_conclusions_are_compared_with_the_reports_own(rare: Path) -> None:
+    """All words of the first: BLEU is 100; one word short of it: 100 by precision, and a penalty for brevity."""
+
+    def writes(context: str) -> str:
+        number = PROMPTS.index(context)
+        text = RARE[number]["conclusion"]
+        return [f" II. {text}", f" III. {text.removesuffix(' контроль')}", f" II. {text}"][number]
+
+    model = Scripted(knows, writes)
+    metrics, _ = evaluate_domain(model, "base", evaluation(generation_limit=3), HEADINGS, CATEGORIES, rare)
+    # The first category was right; II was written for III, and III for II.
+    assert metrics["category_agreement"] == pytest.approx(1 / 3)
+    assert metrics["bleu"] == pytest.approx(100 * math.exp(1 - 18 / 17))
+    # Of the 18 and 17 words in three pairs: all are found, and one is missing.
+    assert metrics["rouge_l"] == pytest.approx((1 + 2 * 5 / 11 + 1) / 3)
+    references = [report["conclusion"] for report in RARE[:3]]
+    written = [references[0], references[1].removesuffix(" контроль"), references[2]]
+    assert metrics["chrf"] == pytest.approx(text_scores(references, written)["chrf"])
+    assert metrics["chrf"] < text_scores(written, references)["chrf"]
+    for _, settings in model.generations:
+        assert settings["do_sample"] is False
+        assert settings["until"] == ["\n"]
+        assert settings["max_gen_toks"] == 8
+
+
+def test_a_generated_category_that_begins_another_is_not_taken_for_it(tmp_path: Path) -> None:
+    """K29.1 begins with K29, and a full stop follows a category."""
+    reports = [{**RARE[0], "category": "K29.1"}, {**RARE[1], "category": "K29"}, {**RARE[2], "category": "J06.9"}]
+    write_jsonl(tmp_path / "codes.jsonl", reports)
+    codes = CategorySet(label="icd10", names=["J06.9", "K29", "K29.1"], critical=[])
+    written = [" K29.1. Гастрит", " K29. Гастрит", " J06. Грипп"]
+    model = Scripted(knows, lambda context: written[PROMPTS.index(context)])
+    # Choices that do not begin one another: one "token" a text.
+    model.tok_encode = lambda string, **_: [hash(string)]
+    metrics, _ = evaluate_domain(model, "base", evaluation(), HEADINGS, codes, tmp_path / "codes.jsonl")
+    assert metrics["category_agreement"] == pytest.approx(2 / 3)
+
+
+def greedily(model: Qwen2ForCausalLM, tokens: list[int], longest: int, ends: set[int]) -> list[int]:
+    """By the definition: the most probable token, again and again."""
+    written: list[int] = []
+    while len(written) < longest and not ends & set(written):
+        with torch.no_grad():
+            written.append(int(model(torch.tensor([tokens + written])).logits[0, -1].argmax()))
+    return written
+
+
+@pytest.mark.parametrize("backend", ["shared_prefix", "hf"])
+def test_conclusions_are_generated_greedily_up_to_a_line_end(
+    base: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase, held_out: Path, reports: Any, backend: Any
+) -> None:
+    (line_end,) = tokenizer("\n")["input_ids"]
+    # A model that ends its line now and then, not always at once.
+    base.lm_head.register_forward_hook(
+        lambda _, __, logits: logits + 5.5 * (torch.arange(logits.shape[-1]) == line_end)
+    )
+    lm = language_model(base, tokenizer, 5, backend)
+    settings = evaluation(generation_limit=12, max_new_tokens=10)
+    _, log = evaluate_domain(lm, "base", settings, HEADINGS, CATEGORIES, held_out)
+    found = [row["responses"][0] for row in log if row["task"] == "report_generation"]
+    expected, cut = [], 0
+    for report in reports[:12]:
+        asked = tokenizer(prompt(report["description"], HEADINGS))["input_ids"]
+        text = tokenizer.decode(greedily(base, asked, 10, {line_end, tokenizer.eos_token_id}), skip_special_tokens=True)
+        expected.append(text.split("\n")[0])
+        cut += text.find("\n") > 0
+    assert found == expected
+    assert len(set(found)) > 3
+    assert cut > 0
+
+
+def test_the_exam_is_answered_by_the_key(tmp_path: Path) -> None:
+    """A model that gives the key's answers has all right, and one that avoids them none: nothing is shuffled."""
+    exam, heldout = small_exam(tmp_path)
+    key = {row["question"]: row["choices"][row["answer"]] for row in read_jsonl(exam)}
+    # Subjects share questions here, with the same choices and the same key.
+    model = Scripted(lambda context, answer: -1.0 if answer == f" {key.get(context)}" else -2.0)
+    metrics, log = evaluate_mmlu(model, "base", evaluation(), exam, heldout)
+    assert metrics["mmlu_acc"] == 1
+    assert {subject["acc"] for subject in metrics["subjects"].values()} == {1}
+    assert {(context, answer) for context, answer in model.asked} == {
+        (row["question"], f" {choice}") for row in read_jsonl(exam) for choice in row["choices"]
+    }
+    for subject in metrics["subjects"]:
+        asked = [row for row in log if row["task"] == f"facts_{subject}"]
+        rows = [row for row in read_jsonl(exam) if row["subject"] == subject]
+        assert [row["doc_id"] for row in asked] == list(range(len(rows)))
+        assert [row["target"] for row in asked] == [row["answer"] for row in rows]
+    wrong = Scripted(lambda context, answer: -2.0 if answer == f" {key.get(context)}" else -1.0)
+    assert evaluate_mmlu(wrong, "base", evaluation(), exam, heldout)[0]["mmlu_acc"] == 0
+    limited = evaluate_mmlu(model, "base", evaluation(mmlu_limit=2, general_text_limit=1), exam, heldout)
+    assert limited[0]["questions"] == 2 * len(metrics["subjects"])
+    assert [row["task"] for row in limited[1]].count("general_text") == 1
+
+
 # ---- The real MMLU from a folder ---------------------------------------------------------------------------------
 
 
@@ -243,6 +459,27 @@ def test_real_mmlu_is_asked_with_five_examples(mmlu_folder: Path, monkeypatch: p
     assert anatomy.count("Answer:") == 6
     assert "anatomy 4, узел?\nA. NA\nB. None\nC. один, два\nD. 4\nAnswer: A" in anatomy
     assert anatomy.endswith("anatomy 0, узел?\nA. NA\nB. None\nC. один, два\nD. 0\nAnswer:")
+
+
+@pytest.mark.parametrize("num_fewshot", [0, 2, 5])
+def test_real_mmlu_is_asked_with_as_many_examples_as_set_and_scored_by_its_key(
+    mmlu_folder: Path, tmp_path: Path, num_fewshot: int
+) -> None:
+    """In every file the answer to question n is the letter n, in letters or in numbers."""
+
+    def knows_the_letter(context: str, answer: str) -> float:
+        question = context.rpartition(" узел?")[0].rpartition(" ")[2]
+        return -1.0 if answer == " " + "ABCD"[int(question.rstrip(",") or 0) % 4] else -2.0
+
+    exam, heldout = small_exam(tmp_path)
+    model = Scripted(lambda context, answer: knows_the_letter(context, answer) if context else -1.0)
+    settings = evaluation(mmlu=str(mmlu_folder), num_fewshot=num_fewshot)
+    metrics, _ = evaluate_mmlu(model, "base", settings, exam, heldout)
+    assert {context.count("Answer:") for context, _ in model.asked} == {num_fewshot + 1}
+    assert {answer for _, answer in model.asked} == {" A", " B", " C", " D"}
+    assert metrics["num_fewshot"] == num_fewshot
+    assert metrics["questions"] == 3 * 57
+    assert metrics["mmlu_acc"] == 1
 
 
 @pytest.mark.parametrize(

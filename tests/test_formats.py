@@ -1,4 +1,4 @@
-"""Any reasonable export is read to the same reports; what is wrong with one is said in a sentence or a reason code."""
+"""Every reasonable export gives the same reports; an error is reported in one sentence or by a reason code."""
 
 import csv as csv_module
 import gzip
@@ -50,7 +50,7 @@ def json_file(name: str, content: Callable[[list[dict[str, Any]]], str], encodin
 def changed(
     change: Callable[[dict[str, Any]], dict[str, Any]], name: str = "corpus.jsonl", **settings_changes: Any
 ) -> Callable[[Path], Made]:
-    """As JSON Lines, every row written in another way."""
+    """JSON Lines with every row changed."""
     return lambda folder: (jsonl(folder / name, [change(row) for row in ROWS]), settings_changes)
 
 
@@ -108,7 +108,7 @@ def folder_of_all(folder: Path) -> Made:
 
 
 def excel_csv(folder: Path) -> Made:
-    """As Russian Excel saves a sheet in which the category is a number: semicolons, decimal comma, cp1251, CRLF."""
+    """As Russian Excel saves a sheet with numeric categories: semicolons, decimal comma, cp1251, CRLF."""
     rows = [{**row, "Категория": f"{CATEGORIES.index(row['Категория']) + 1},00"} for row in ROWS]
     (folder / "corpus.csv").write_bytes(csv(rows, ";", "\r\n").encode("cp1251"))
     return folder / "corpus.csv", {}
@@ -307,7 +307,7 @@ def zipped(folder: Path) -> Path:
 
 
 def unreadable(folder: Path) -> Path:
-    """A file whose reading fails whoever runs the test; rights do not stop a superuser."""
+    """A file that no user can read; permissions do not stop a superuser."""
     (folder / "corpus.csv").symlink_to("/proc/self/mem")
     return folder / "corpus.csv"
 
@@ -350,7 +350,7 @@ def glued(folder: Path) -> Path:
 
 REPEATED_KEY = json.dumps(GOOD_ROW, ensure_ascii=False)[:-1] + f', "Описание": "{SECRET}"}}'
 
-# What the whole corpus is refused for, and a part of the sentence.
+# Corpora that are refused as a whole, and a part of the sentence.
 REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "no file": (lambda folder: folder / "нет.csv", "there is no file or folder"),
     "an unknown kind": (file("corpus.docx", b"PK"), "ends in .docx; give a file of one of the kinds"),
@@ -361,9 +361,9 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "a header alone": (file("corpus.csv", csv(ROWS).split("\n")[0]), "holds no reports"),
     "an empty workbook": (lambda folder: workbook(sheets=0)(folder)[0], "holds no reports"),
     "an empty folder": (empty_folder, "holds no files"),
-    "a folder with other files": (mixed_folder, "holds 1 files that are not read (endings: ['.docx'])"),
-    "gzip, cut off": (truncated("corpus.csv.gz", text_file("c.csv.gz")), "is not a whole gzip file"),
-    "gzip in name only": (file("corpus.csv.gz", csv(ROWS)), "is not a whole gzip file"),
+    "a folder with other files": (mixed_folder, "holds 1 files that cannot be read (endings: ['.docx'])"),
+    "gzip, cut off": (truncated("corpus.csv.gz", text_file("c.csv.gz")), "is not a complete gzip file"),
+    "gzip in name only": (file("corpus.csv.gz", csv(ROWS)), "is not a complete gzip file"),
     "a workbook, cut off": (truncated("corpus.xlsx", workbook()), "is not a workbook that can be read"),
     "another archive": (zipped, "is not a workbook that can be read"),
     "a workbook in name only": (file("corpus.xlsx", csv(ROWS)), "is not a workbook that can be read"),
@@ -403,16 +403,16 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     ),
     "a file of a folder lacks a column": (one_file_lacks_a_column, "(by name) has the columns ['Описание']"),
     "unreadable": (unreadable, "cannot be read"),
-    "no usable report": (rows(among=[{**GOOD_ROW, "Описание": " "}] * 3), "no usable report among them"),
+    "no usable report": (rows(among=[{**GOOD_ROW, "Описание": " "}] * 3), "no usable report"),
     "too many refused": (
         rows(*[{**GOOD_ROW, "Категория": "VII"}] * 70),
         "70 of 130 rows of",
     ),
-    "a list of numbers": (file("corpus.json", b"[1, 2, 3]"), "no usable report among them (not_an_object: 3)"),
-    "not JSON at all": (file("corpus.jsonl", SECRET), "no usable report among them (not_json: 1)"),
+    "a list of numbers": (file("corpus.json", b"[1, 2, 3]"), "no usable report (not_an_object: 3)"),
+    "not JSON at all": (file("corpus.jsonl", SECRET), "no usable report (not_json: 1)"),
 }
 
-# What single rows are refused for, and how many of them.
+# Corpora with refused rows, the reason, and the number of them.
 QUARANTINED: dict[str, tuple[Callable[[Path], Path], Refusal, int]] = {
     "no description": (row(Описание=""), Refusal.DESCRIPTION_MISSING, 1),
     "white space for a description": (row(Описание=" \u00a0\t\n"), Refusal.DESCRIPTION_MISSING, 1),
@@ -567,7 +567,7 @@ def test_a_file_called_by_a_name_is_not_named(tmp_path: Path) -> None:
         taken(settings(tmp_path / "in"), tmp_path)
     assert "Петрова" not in str(caught.value)
     (tmp_path / "in" / "Осмотр. Петрова").touch()
-    with pytest.raises(CorpusError, match="1 files that are not read") as caught:
+    with pytest.raises(CorpusError, match="1 files that cannot be read") as caught:
         taken(settings(tmp_path / "in"), tmp_path)
     assert "Петрова" not in str(caught.value)
 

@@ -1,4 +1,4 @@
-"""Damaged exports of every format: whatever is done to a file, the rows add up or one sentence says what is wrong."""
+"""Damaged exports of every format: either the rows add up, or one sentence says what is wrong."""
 
 import gzip
 import io
@@ -20,7 +20,7 @@ FEW = ROWS[:8]
 
 @cache
 def whole() -> dict[str, bytes]:
-    """A small good export of every format, by file name."""
+    """A small valid export of every format, by file name."""
     lines = "\n".join(json.dumps(row, ensure_ascii=False) for row in FEW).encode()
     sheet, table = io.BytesIO(), io.BytesIO()
     pd.DataFrame(FEW).to_excel(sheet, index=False)
@@ -38,7 +38,7 @@ def whole() -> dict[str, bytes]:
     }
 
 
-# What happens to files: bytes are cut out, put in (of those that mean something to a format), doubled, or overwritten.
+# Damage to files: bytes are removed, inserted (also those with a meaning in a format), doubled, or overwritten.
 PLACE = st.floats(0, 1)
 PIECES = st.one_of(
     st.binary(max_size=20),

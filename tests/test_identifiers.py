@@ -1,4 +1,4 @@
-"""The labelled set itself: what a de-identification engine is measured on must be right, varied and reproducible."""
+"""The labelled set on which de-identification is measured must be right, varied and reproducible."""
 
 import os
 import re
@@ -12,7 +12,7 @@ import pytest
 from tests.identifiers import KINDS, Labelled, decline_surname, labelled_reports, patronymic, snils_check
 
 ROOT = Path(__file__).resolve().parent.parent
-NAME = r"[А-ЯЁа-яё][А-ЯЁа-яё.\s-]+"  # one of them is typed in small letters
+NAME = r"[А-ЯЁа-яё][А-ЯЁа-яё.\s-]+"  # one is written in lower case
 DATE = r"«?\d{1,4}»?[-./ ]?(\d\d?|[а-яА-Я]+)?[-./ ]?\d{0,4}|[а-я]+ \d{4}"
 SHAPES = {
     "name": NAME,
@@ -55,7 +55,7 @@ def test_an_identifier_is_whole_and_without_the_words_around_it(labelled: list[L
             text, after = one.text[found.start : found.end], one.text[found.end : found.end + 1]
             assert text == text.strip()
             assert not one.text[max(0, found.start - 1) : found.start].isalnum(), text
-            # "12.03.2021г." is written together; nothing else is
+            # only "12.03.2021г." is written without a space
             assert not after.isalnum() or (found.kind == "date" and after in "гГ"), text
             assert not ANNOUNCING.match(text), text
             assert not NO_IDENTIFIER.search(text), text
@@ -113,7 +113,7 @@ def test_what_is_no_identifier_stands_beside_what_is(labelled: list[Labelled]) -
 
 
 def test_the_check_digits_of_a_snils_are_right(labelled: list[Labelled]) -> None:
-    # 112-233-445 95 is the worked example of the Pension Fund; the others sum to 99, 100, 101, 102 and 201.
+    # 112-233-445 95 is the Pension Fund's example; the others sum to 99, 100, 101, 102 and 201.
     checks = {"112233445": "95", "100009999": "99", "100018999": "00", "100019899": "00", "100019989": "01"}
     assert {nine: snils_check(nine) for nine in checks} == checks
     assert snils_check("101998999") == "00"

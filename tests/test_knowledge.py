@@ -1,20 +1,24 @@
-"""The tiny profile's knowledge: an exam with a wrong key, or with known questions, would measure nothing."""
+"""General text and exam of the tiny profile: an exam with a wrong key, or with known questions, measures nothing."""
 
+import hashlib
 import os
 import re
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from anamnesis.errors import InputError
+from anamnesis.knowledge import clinical, cytology, wording
 from anamnesis.knowledge.clinical import clinical_notes
 from anamnesis.knowledge.cytology import cytology_reports
 from anamnesis.knowledge.exam import exam
 from anamnesis.knowledge.facts import Fact, load_facts
 from anamnesis.knowledge.text import MIN_TRAINING_WORDINGS, general_text
-from anamnesis.knowledge.wording import WORDINGS, exam_prompts, training_wordings
+from anamnesis.knowledge.wording import exam_prompts, read_wordings, training_wordings
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLES = ROOT / "data" / "facts"
@@ -37,9 +41,9 @@ def notes() -> list[str]:
     return clinical_notes(1500, seed=7)
 
 
-def test_facts_cover_every_area_and_stand_once(facts: list[Fact]) -> None:
+def test_facts_cover_every_area_and_occur_once(facts: list[Fact]) -> None:
     areas = Counter(fact.subject_area for fact in facts)
-    assert set(areas) == {area for area, _ in WORDINGS}
+    assert set(areas) == set(read_wordings().subjects)
     assert 350 <= len(facts) <= 700
     assert min(areas.values()) >= 50
     assert len({(fact.subject_area, fact.entity_en) for fact in facts}) == len(facts)
@@ -55,12 +59,19 @@ def test_known_facts_are_read_from_the_right_columns(facts: list[Fact]) -> None:
     assert table["atomic_numbers", "Iron"] == ("26", "")
 
 
-@pytest.mark.parametrize("key", sorted(WORDINGS))
-def test_templates_suffice_and_exam_wording_is_its_own(key: tuple[str, str]) -> None:
-    wordings = WORDINGS[key]  # type: ignore[index]
-    assert len(wordings.statements) >= 3
-    assert len(wordings.questions) >= 2
-    assert not set(wordings.exam) & set(wordings.questions)
+def test_every_subject_has_enough_wordings() -> None:
+    """Training keeps three of each fact, and the exam has questions of its own."""
+    for languages in read_wordings().subjects.values():
+        for wordings in languages.values():
+            assert len(set(wordings.statements)) >= MIN_TRAINING_WORDINGS
+            assert len(set(wordings.questions)) >= 2
+            assert not set(wordings.exam) & set(wordings.questions)
+
+
+def test_the_written_text_is_pinned(facts: list[Fact]) -> None:
+    """The same text for the same seed, on every machine: a change here changes the tiny base."""
+    written = repr((general_text(facts, 100, 100, 0.1, 3), exam(facts, 40, 3)))
+    assert hashlib.sha256(written.encode()).hexdigest()[:16] == "3f2941d9072a2117"
 
 
 def test_text_is_deterministic_and_changes_with_the_seed(facts: list[Fact]) -> None:
@@ -303,3 +314,84 @@ def test_cytology_reports_are_of_another_organ_and_their_category_follows_from_t
             assert category in {"V", "VI"}
         if "Клеточный материал отсутствует" in description:
             assert category == "I"
+
+
+READERS = {clinical: clinical.read_notes, cytology: cytology.read_cytology, wording: wording.read_wordings}
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new", "sentence"),
+    [
+        (
+            clinical,
+            "сердцебиение в покое {since}",
+            "сердцебиение {sinse}",
+            r"`kinds\.cardiology\.complaints`, item 5: nothing is defined for the slot {sinse}",
+        ),
+        (clinical, "сердцебиение в покое {since}", "сердцебиение {since", r"item 5: write a slot as {name}"),
+        (clinical, '    - "4"', "    - 4", r"`fillers\.mm`, item 1: this is not read as text: put it in double quotes"),
+        (clinical, "    material:\n", "    cells:\n", r"the key `cells` is there twice"),
+        (
+            clinical,
+            "\nkinds:\n",
+            '\nkinds:\n  short:\n    one:\n    - "А."\n    two:\n    - "Б."\n',
+            r"`kinds\.short`: a note has at least 3 parts",
+        ),
+        (
+            cytology,
+            "empty: 0.6",
+            "emty: 0.6",
+            r"`categories\.I\.findings\.material\.emty`: `emty` is not defined; the closest name is `empty`",
+        ),
+        (cytology, "empty: 0.6", "empty: 0.7", r"the probabilities must sum to 1 at most; they sum to 1\.1"),
+        (
+            cytology,
+            "empty: 0.6",
+            "empty: 0.5",
+            r"`categories\.I\.findings`: the probabilities of at least one aspect must sum to 1",
+        ),
+        (
+            cytology,
+            "share: 0.15",
+            "share: 0.2",
+            r"`categories`: the shares of I, II, III, IV, V, VI must sum to 1; they sum to 1\.05",
+        ),
+        (
+            wording,
+            "Её столица — {value}",
+            "Её столица — {v}",
+            r"`subjects\.capitals\.ru\.statements`, item 1: nothing is defined for the slot {v}: use one of entity",
+        ),
+        (wording, "Её столица — {value}", "Её столица — Париж", r"item 1: the slot {value} is missing"),
+        (
+            wording,
+            "Есть страна {entity}. Какой город её столица?",
+            "Какой город — столица страны {entity}?",
+            r"`subjects\.capitals\.ru\.exam`, item 1: the training text asks this question too",
+        ),
+        (
+            wording,
+            "  capitals:\n",
+            "  capital:\n",
+            r"`subjects\.capital`: `capital` is not defined; the closest name is `capitals`",
+        ),
+        (
+            wording,
+            "  currencies:\n    en:",
+            "  currencies:\n    ru:",
+            r"`subjects\.currencies`: `currencies` has no wordings in `en`",
+        ),
+        (wording, "    en:\n", "    de:\n", r"de is wrong: input should be 'ru' or 'en'"),
+        (wording, "{question}\\nОтвет", "\\nОтвет", r"`prompts\.ru`: the slot {question} is missing"),
+    ],
+)
+def test_a_mistake_in_a_table_of_wordings_is_one_sentence_with_its_place(
+    tmp_path: Path, module: ModuleType, old: str, new: str, sentence: str
+) -> None:
+    text = module.TABLE.read_text(encoding="utf-8")
+    assert old in text
+    edited = tmp_path / module.TABLE.name
+    edited.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(InputError, match=sentence) as refused:
+        READERS[module](edited)
+    assert re.match(r"[\w-]+/\w+\.yaml, line \d+: .+\.$", str(refused.value))

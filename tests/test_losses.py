@@ -17,13 +17,12 @@ from torch import Tensor
 from anamnesis.methods import losses
 from anamnesis.methods.losses import (
     DIVERGENCES,
-    IGNORED,
     Loss,
+    TokenWeights,
     distillation_loss,
-    supervised_positions,
-    targets,
 )
-from anamnesis.settings.training import Method
+from anamnesis.methods.supervision import IGNORED, supervised_positions, targets
+from anamnesis.settings.methods import Method
 
 HIDDEN, VOCAB = 6, 11
 NONE = Method(teacher="none")
@@ -64,9 +63,9 @@ def plain(student: Tensor, teacher: Tensor | None, head: torch.nn.Linear, how: M
     logits = head(student)
     ce = F.cross_entropy(logits, tokens(len(student)), reduction="sum") / count
     if teacher is None:
-        return Loss(ce, ce, torch.zeros_like(ce))
+        return Loss(ce, {"ce_nats": ce})
     divergence = plain_divergence(logits, head(teacher), how) / count
-    return Loss(ce + how.kl_weight * divergence, ce, divergence)
+    return Loss(ce + how.kl_weight * divergence, {"ce_nats": ce, "divergence_nats": divergence})
 
 
 def fused(student: Tensor, teacher: Tensor | None, head: torch.nn.Linear, how: Method, count: int) -> Loss:
@@ -95,8 +94,8 @@ def test_equal_to_the_plain_formula_however_it_is_cut(how: Method, positions: in
         (2.5 * loss.total).backward()
     expected = plain(theirs, teacher, head, how, count=7)
     (2.5 * expected.total).backward()
-    for name in ("total", "ce_nats", "divergence_nats"):
-        torch.testing.assert_close(getattr(loss, name), getattr(expected, name), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(loss.total, expected.total, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(loss.terms, expected.terms, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-5, atol=1e-5)
 
 
@@ -176,13 +175,13 @@ def test_a_divergence_is_not_negative_and_zero_only_for_equal_distributions(
     seed: int, divergence: str, temperature: float
 ) -> None:
     how, head = method(divergence, temperature), output_head()
-    assert fused(states(seed), states(seed + 1), head, how, count=1).divergence_nats > 1e-3
-    assert fused(states(seed), states(seed), head, how, count=1).divergence_nats.abs() < 1e-5
+    assert fused(states(seed), states(seed + 1), head, how, count=1).terms["divergence_nats"] > 1e-3
+    assert fused(states(seed), states(seed), head, how, count=1).terms["divergence_nats"].abs() < 1e-5
 
 
 def test_the_divergences_are_different_ones_and_jensen_shannon_is_bounded() -> None:
     far = [fused(20 * states(0), 20 * states(1), output_head(), method(name), count=5) for name in DIVERGENCES]
-    forward, reverse, middle = (float(loss.divergence_nats) for loss in far)
+    forward, reverse, middle = (float(loss.terms["divergence_nats"]) for loss in far)
     assert len({round(value, 2) for value in (forward, reverse, middle)}) == 3
     assert middle <= math.log(2) + 1e-5 < min(forward, reverse)
 
@@ -195,7 +194,7 @@ def test_gradient_pulls_the_student_to_the_teacher(divergence: str) -> None:
     both = fused(student, teacher, head, method(divergence), count=5)
     (pull,) = torch.autograd.grad(both.total - alone, student)
     nearer = fused((student - 0.05 * pull).detach(), teacher, head, method(divergence), count=5)
-    assert nearer.divergence_nats < both.divergence_nats
+    assert nearer.terms["divergence_nats"] < both.terms["divergence_nats"]
 
 
 def test_temperature_keeps_the_size_of_the_gradient() -> None:
@@ -205,7 +204,7 @@ def test_temperature_keeps_the_size_of_the_gradient() -> None:
     difference = head(teacher) - head(student)
     difference -= difference.mean(-1, keepdim=True)
     limit = (difference**2).mean(-1).sum() / 2
-    hot = fused(student, teacher, head, method(temperature=1000.0), count=1).divergence_nats
+    hot = fused(student, teacher, head, method(temperature=1000.0), count=1).terms["divergence_nats"]
     torch.testing.assert_close(hot, limit, rtol=3e-2, atol=0)
 
 
@@ -215,7 +214,7 @@ def test_teachers_entropy_is_in_the_number_and_not_in_the_gradient() -> None:
     loss = fused(ours, teacher, head, method(), count=1)
     soft = F.cross_entropy(head(theirs), head(teacher).softmax(-1), reduction="sum")
     entropy = torch.distributions.Categorical(logits=head(teacher)).entropy().sum()
-    torch.testing.assert_close(loss.divergence_nats, soft.detach() - entropy, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(loss.terms["divergence_nats"], soft.detach() - entropy, rtol=1e-4, atol=1e-4)
     loss.total.backward()
     (soft + F.cross_entropy(head(theirs), tokens(), reduction="sum")).backward()
     torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-4, atol=1e-5)
@@ -237,3 +236,61 @@ def test_ignored_positions_do_not_count() -> None:
     # The state before a token predicts it; the last state predicts nothing.
     assert positions.nonzero().tolist() == [[0, 1], [0, 2], [1, 0]]
     assert targets(labels).tolist() == [5, 6, 7]
+
+
+@given(st.lists(st.lists(st.sampled_from([IGNORED, 3, 4]), min_size=4, max_size=4), min_size=1, max_size=3))
+def test_every_supervised_position_has_the_token_after_it_as_its_target(rows: list[list[int]]) -> None:
+    """A row's first label has no position before it: it is no target even where it counts (`target: report`)."""
+    labels = torch.tensor(rows)
+    positions = supervised_positions(labels)
+    assert targets(labels).tolist() == [int(labels[row, at + 1]) for row, at in positions.nonzero().tolist()]
+    assert int(positions.sum()) == sum(label != IGNORED for row in rows for label in row[1:])
+
+
+# ---- Weights of tokens ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", [NONE, method()])
+def test_weights_of_one_are_no_weights(how: Method) -> None:
+    student, teacher, head = states(0, 9).requires_grad_(), None if how is NONE else states(1, 9), output_head()
+    plain_loss = fused(student, teacher, head, how, count=9)
+    (plain_gradient,) = torch.autograd.grad(plain_loss.total, student)
+    weighted = weighted_loss(student, teacher, head, how, 9, torch.ones(9))
+    (gradient,) = torch.autograd.grad(weighted.total, student)
+    assert torch.equal(weighted.total, plain_loss.total)
+    assert torch.equal(gradient, plain_gradient)
+
+
+def weighted_loss(
+    student: Tensor, teacher: Tensor | None, head: torch.nn.Linear, how: Method, count: int, values: Tensor
+) -> Loss:
+    weights = TokenWeights(values, values.sum())
+    return distillation_loss(student, teacher, head, tokens(len(student)), how, count, weights)
+
+
+def test_weights_reach_the_cross_entropy_alone() -> None:
+    """Weights 0 and 1: the cross-entropy of the tokens that count, and the divergence of all of them."""
+    values = torch.tensor([1.0, 0.0, 1.0, 1.0, 0.0, 0.0])
+    student, teacher, head, how = states(0, 6).requires_grad_(), states(1, 6), output_head(), method()
+    loss = weighted_loss(student, teacher, head, how, 6, values)
+    (gradient,) = torch.autograd.grad(loss.total, student)
+    log_p = head(student).log_softmax(-1)
+    ce = -log_p[torch.arange(6), tokens(6)][values > 0].mean()
+    log_q = head(teacher).log_softmax(-1).detach()
+    divergence = (log_q.exp() * (log_q - log_p)).sum(-1).mean()
+    torch.testing.assert_close(dict(loss.terms), {"ce_nats": ce, "divergence_nats": divergence}, rtol=1e-5, atol=1e-5)
+    (expected,) = torch.autograd.grad(ce + how.kl_weight * divergence, student)
+    torch.testing.assert_close(gradient, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_weighted_steps_are_divided_by_the_weights_of_the_whole_step() -> None:
+    values = torch.tensor([0.5, 2.0, 0.0, 1.0, 3.0, 0.25])
+    student, teacher, head, how = states(0, 6).requires_grad_(), states(1, 6), output_head(), method()
+    whole = distillation_loss(student, teacher, head, tokens(6), how, 6, TokenWeights(values, values.sum()))
+    parts = [
+        distillation_loss(
+            student[part], teacher[part], head, tokens(6)[part], how, 6, TokenWeights(values[part], values.sum())
+        )
+        for part in (slice(0, 2), slice(2, 6))
+    ]
+    torch.testing.assert_close(sum(part.total for part in parts), whole.total, rtol=1e-5, atol=1e-6)

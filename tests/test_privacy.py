@@ -1,4 +1,4 @@
-"""200 identifiers are planted in an export, and after the whole pipeline none is anywhere but in the export."""
+"""200 identifiers are planted in an export; after the whole pipeline they occur nowhere but in the export."""
 
 import csv
 import random
@@ -23,7 +23,7 @@ CANARIES = 200
 
 
 def canary(number: int, rng: random.Random) -> tuple[str, str]:
-    """A sentence with an identifier, and the identifier: what must not be seen again."""
+    """A sentence with an identifier, and the identifier, which must not occur in any output."""
     surname = rng.choice(SURNAMES[number % 2])
     initials = f"{rng.choice('АБВГДЕ')}.{rng.choice('ИКЛМНП')}."
     digits = "".join(rng.choices("123456789", k=20))
@@ -49,7 +49,7 @@ def canary(number: int, rng: random.Random) -> tuple[str, str]:
 
 @pytest.fixture(scope="module")
 def planted() -> tuple[list[list[str]], list[str]]:
-    """The rows of an export whose patients are called by name, and what must not leave it."""
+    """The rows of an export with patients' names, and the texts that must not leave it."""
     rng = random.Random(0)
     parameters = section(read_yaml(ROOT / "params.yaml"), "synthesis", Synthesis)
     rows, secret = [], []
@@ -90,7 +90,7 @@ def test_no_planted_identifier_is_seen_again(planted: tuple[list[list[str]], lis
     assert any(place.startswith("models/adapters") for place in written)
     found = {place: sum(text in content for text in secret) for place, content in written.items()}
     assert {place: count for place, count in found.items() if count} == {}
-    # The search itself: in the export everything is found.
+    # The search itself works: in the export it finds everything.
     text = export.read_text(encoding="utf-8")
     assert all(one in text for one in secret)
     replaced = project.json("data/prepared/account.json")["identifiers"]

@@ -1,4 +1,4 @@
-"""A patient keeps one pseudonym, and nothing but the secret key leads back."""
+"""A patient keeps one pseudonym, and only the secret key leads back to the patient."""
 
 from dataclasses import replace
 from datetime import date
@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anamnesis.corpus.intake import Staging, take_in
+from anamnesis.corpus.intake import take_in
 from anamnesis.corpus.pseudonyms import Pseudonyms, same_patient
 from anamnesis.corpus.refusals import CorpusError
+from anamnesis.corpus.staging import Staging
 from anamnesis.settings.corpus import Deidentification
 from tests.exports import ROWS, jsonl, settings, taken
 
@@ -53,6 +54,18 @@ def test_a_missing_or_short_key_stops_the_run(value: str | None, monkeypatch: py
     with pytest.raises(CorpusError, match="TEST_PATIENT_KEY holds no key") as caught:
         Pseudonyms.of(KEYED)
     assert not value or value not in str(caught.value)
+
+
+@pytest.mark.usefixtures("key")
+@pytest.mark.parametrize("deidentification", [KEYED, replace(KEYED, key_variable=None)])
+def test_spellings_of_one_patient_in_an_export_are_one_patient(
+    deidentification: Deidentification, tmp_path: Path
+) -> None:
+    """Otherwise the reports of one patient could be in two parts."""
+    spellings = ["Иванова А.Б.", "ИВАНОВА А. Б.", "Петрова А.Б.", "иванова а б", "Иванова А.В."]
+    rows = [{**ROWS[i], "Пациент": name, "Категория": "II"} for i, name in enumerate(spellings)]
+    got = taken(settings(jsonl(tmp_path / "corpus.jsonl", rows), deidentification=deidentification), tmp_path)
+    assert got.patients == [1, 1, 2, 1, 3]
 
 
 @given(st.text(), st.integers(1, 400))

@@ -1,4 +1,4 @@
-"""A report as text: one wording for training and for evaluation."""
+"""The text of a report, the same in training and evaluation."""
 
 import pytest
 from hypothesis import given
@@ -22,13 +22,19 @@ def test_a_completion_is_parsed_back(category: str, conclusion: str) -> None:
     assert parse_completion(completion(category, conclusion), CATEGORIES) == (category, conclusion)
 
 
+@pytest.mark.parametrize("categories", [["K29", "K29.1"], ["K29.1", "K29"]])
+@pytest.mark.parametrize("category", ["K29", "K29.1"])
+def test_the_longest_category_that_begins_a_completion_is_meant(category: str, categories: list[str]) -> None:
+    assert parse_completion(completion(category, "Гастрит. K29"), categories) == (category, "Гастрит. K29")
+
+
 @pytest.mark.parametrize("text", ["", " VII. Что-то", " Неясно", "II2", " i. x"])
 def test_what_names_no_declared_category_is_none(text: str) -> None:
     assert parse_completion(text, CATEGORIES)[0] is None
 
 
 def test_categories_are_terminated_where_one_begins_another() -> None:
-    """By characters I begins II: without an end the shorter is never less probable."""
+    """With characters as tokens, I begins II: without a full stop the shorter is never less probable."""
     by_character = terminated(CATEGORIES, lambda text: [ord(c) for c in text])
     assert by_character == [" I.", " II.", " III.", " IV.", " V.", " VI."]
     with pytest.raises(InputError, match="begins another"):

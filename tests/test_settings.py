@@ -1,15 +1,21 @@
-"""Bad parameters stop with one sentence that names the file, the key and the mend."""
+"""A bad parameter stops the run with one sentence that names the file, the key and what to do."""
 
+import re
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import dvc.api
 import pytest
-import yaml
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+from ruamel.yaml import YAML
 
+from anamnesis.settings.corpus import Corpus
 from anamnesis.settings.experiment import SCALE, SCIENCE, check_all
-from anamnesis.settings.sections import SettingsError, section
-from anamnesis.settings.training import Method
+from anamnesis.settings.methods import Method
+from anamnesis.settings.sections import STRICT, SettingsError, read_yaml, section
+from stages._stage import Parameters
 from tests.conftest import ROOT
 
 
@@ -21,13 +27,14 @@ def project(tmp_path: Path) -> Path:
 
 
 def change(file: Path, key: str, value: Any) -> None:
-    values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    yaml = YAML()
+    values = yaml.load(file)
     *parents, last = key.split(".")
     place = values
     for parent in parents:
         place = place[parent]
     place[last] = value
-    file.write_text(yaml.safe_dump(values, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    yaml.dump(values, file)
 
 
 @pytest.mark.parametrize("profile", ["tiny", "qwen2-1.5b"])
@@ -69,8 +76,40 @@ def test_the_parameters_as_they_stand_are_good(profile: str) -> None:
         ("params.yaml", "none.kl_weight", 1.0, "needs a teacher"),
         ("params.yaml", "static.decay", 0.9, "belong to teacher ema only"),
         ("params.yaml", "ema.decay", None, "needs a decay"),
+        ("params.yaml", "none.shares", [0.5, 0.5], "names a share twice"),
+        ("params.yaml", "none.shares", [1.0], "less than 1"),
+        ("params.yaml", "dora.shares", [0.5], "`dora.shares` cannot be had with a tuner of kind dora"),
+        ("params.yaml", "slow.pace.rat", 0.1, "unknown key `slow.pace.rat`; did you mean `rate`?"),
+        ("params.yaml", "slow.pace.rate", 0.0, "`slow.pace.rate` is 0.0: input should be greater than 0"),
+        ("params.yaml", "dora.tuner.r", None, "kind dora needs r as well"),
+        ("params.yaml", "bitfit.tuner.r", 4, "kind bitfit takes no r"),
+        ("params.yaml", "dora.tuner.dropout", 0.1, "dropout must be 0.0 with kind dora"),
+        ("params.yaml", "methods", ["none_share_1"], "reserved name `none_share_1`"),
         ("params.yaml", "tuner.r", 0, "`tuner.r` is 0: input should be greater than 0"),
-        ("params.yaml", "tuner.alpha", "1e-4", "write 1.0e-4"),
+        ("params.yaml", "tuner.alpha", "0.1", "`tuner.alpha` is '0.1': input should be a valid number (a number is"),
+        ("params.yaml", "tuner.alpha", float("inf"), "`tuner.alpha` is inf: input should be a finite number"),
+        ("params.yaml", "ema.kl_weight", float("nan"), "`ema.kl_weight` is nan: input should be a finite number"),
+        ("params.yaml", "ema.kl_weight", 1e39, "`ema.kl_weight` is 1e+39: input should be less than or equal to"),
+        ("params.yaml", "synthesis.class_shares.I", float("nan"), "`synthesis.class_shares.I` is nan"),
+        ("profiles/tiny.yaml", "teacher_cache.max_gigabytes", float("inf"), "is inf: input should be a finite number"),
+        ("profiles/tiny.yaml", "optimization.learning_rate", float("inf"), "is inf: input should be a finite number"),
+        ("params.yaml", "static.temperature", 1e-20, "`static.temperature` is 1e-20: input should be greater than or"),
+        ("params.yaml", "static.temperature", 1e20, "`static.temperature` is 1e+20: input should be less than or"),
+        ("params.yaml", "corpus.seed", 2**32, "`corpus.seed` is 4294967296: input should be less than or equal to"),
+        ("params.yaml", "synthesis.reports", 10**30, "`synthesis.reports` is 1000000000000000000000000000000"),
+        (
+            "params.yaml",
+            "tuner.target_modules",
+            3,
+            "is 3: input should be a valid string or a list",
+        ),
+        (
+            "params.yaml",
+            "tuner.target_modules",
+            ["q_proj", 3],
+            "`tuner.target_modules.1` is 3: input should be",
+        ),
+        ("params.yaml", "tuner.target_modules", "", "`tuner.target_modules` is '': string should have at least 1"),
         ("params.yaml", "training.target", "all", "'conclusion' or 'report'"),
         ("params.yaml", "corpus.test_share", 0.95, "must leave at least half of the reports for training"),
         ("params.yaml", "corpus.critical_categories", ["VII"], "which categories does not list"),
@@ -91,9 +130,12 @@ def test_each_mistake_is_named(project: Path, file: str, key: str, value: Any, s
 
 
 def test_a_missing_key_and_a_missing_section_are_named(project: Path) -> None:
-    values = yaml.safe_load((project / "params.yaml").read_text(encoding="utf-8"))
+    values = read_yaml(project / "params.yaml")
     del values["tuner"]["alpha"]
-    with pytest.raises(SettingsError, match=r"`tuner.alpha` is missing"):
+    with pytest.raises(SettingsError, match=r"kind lora needs alpha as well"):
+        section(values, "tuner", SCIENCE["tuner"])
+    del values["tuner"]["kind"]
+    with pytest.raises(SettingsError, match=r"`tuner.kind` is missing"):
         section(values, "tuner", SCIENCE["tuner"])
     with pytest.raises(SettingsError, match="no section `tunner`"):
         section(values, "tunner", SCIENCE["tuner"])
@@ -107,9 +149,7 @@ def test_broken_yaml_is_named(project: Path) -> None:
 
 def test_profiles_have_the_same_keys() -> None:
     """`pretraining` may be switched off by null."""
-    tiny, full = (
-        yaml.safe_load((ROOT / f"profiles/{name}.yaml").read_text(encoding="utf-8")) for name in ("tiny", "qwen2-1.5b")
-    )
+    tiny, full = (read_yaml(ROOT / f"profiles/{name}.yaml") for name in ("tiny", "qwen2-1.5b"))
     assert list(tiny) == list(full) == list(SCALE)
     for name, keys in tiny.items():
         if full[name] is not None:
@@ -119,3 +159,85 @@ def test_profiles_have_the_same_keys() -> None:
 def test_a_method_with_defaults_does_nothing() -> None:
     method = Method(teacher="none")
     assert (method.kl_weight, method.temperature, method.divergence) == (0.0, 1.0, "forward_kl")
+
+
+# ---- Sections within sections ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, config=STRICT)
+class Spice:
+    grams: Annotated[float, Field(gt=0)]
+    kind: Literal["salt", "pepper"] = "salt"
+
+
+@dataclass(frozen=True, config=STRICT)
+class Broth:
+    kind: Literal["broth"]
+    litres: float
+
+
+@dataclass(frozen=True, config=STRICT)
+class Soup:
+    spice: Spice | None = None
+    spices: list[Spice] | None = None
+    by_name: dict[str, Spice] | None = None
+    either: list[Spice] | str = "none"
+    base: Annotated[Broth | Spice, Field(discriminator="kind")] | None = None
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"spice": {"grams": 1, "kinds": "salt"}}, "unknown key `soup.spice.kinds`; did you mean `kind`?"),
+        ({"spice": {"grams": 1, "x": 1}}, "unknown key `soup.spice.x`; known keys are ['grams', 'kind']."),
+        ({"spice": {}}, "the key `soup.spice.grams` is missing: add it."),
+        ({"spice": {"grams": 0}}, "`soup.spice.grams` is 0: input should be greater than 0."),
+        ({"spice": 3}, "`soup.spice` is 3: input should be a mapping of keys to values."),
+        ({"spices": [{"grams": 1}, {"gram": 1}]}, "unknown key `soup.spices.1.gram`; did you mean `grams`?"),
+        ({"spices": [{"grams": float("nan")}]}, "`soup.spices.0.grams` is nan: input should be a finite number."),
+        ({"by_name": {"red": {"gram": 1}}}, "unknown key `soup.by_name.red.gram`; did you mean `grams`?"),
+        ({"either": [{"gram": 1}]}, "unknown key `soup.either.0.gram`; did you mean `grams`?"),
+        ({"either": 3}, "`soup.either` is 3: input should be a list or a valid string."),
+        ({"base": {"kind": "broth", "litre": 1.0}}, "unknown key `soup.base.litre`; did you mean `litres`?"),
+        ({"base": {"kind": "salt", "gram": 1.0}}, "unknown key `soup.base.gram`; did you mean `grams`?"),
+        ({"base": {"kind": "water"}}, "does not match any of the expected tags: 'broth', 'salt', 'pepper'."),
+    ],
+)
+def test_a_mistake_in_an_optional_or_united_section_is_named(content: dict[str, Any], said: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        section({"soup": content}, "soup", Soup)
+    assert said in str(caught.value)
+
+
+def test_an_optional_section_is_read_or_absent() -> None:
+    assert section({"soup": {"spice": {"grams": 2}}}, "soup", Soup).spice == Spice(grams=2.0)
+    assert section({"soup": {"spice": None}}, "soup", Soup).spice is None
+    assert section({"soup": {}}, "soup", Soup) == Soup()
+
+
+# ---- YAML 1.1 and 1.2 --------------------------------------------------------------------------------------------
+
+
+def test_every_reader_of_the_settings_sees_the_same_values(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What YAML 1.1 reads as booleans, times and text is text and numbers in 1.2, to our code and to DVC."""
+    shutil.copy(ROOT / "dvc.yaml", project)
+    (project / ".dvc").mkdir()
+    (project / ".dvc" / "config").write_text("[core]\n    no_scm = true\n", encoding="utf-8")
+    text = (project / "params.yaml").read_text(encoding="utf-8")
+    words = ["yes", "no", "on", "off", "Yes", "y", "n", "1:30"]
+    listed = "".join(f"  - {word}\n" for word in words)
+    text = re.sub(r"  categories:\n(  - \w+\n)+", f"  categories:\n{listed}", text)
+    text = re.sub(r"  critical_categories:\n(  - \w+\n)+", "  critical_categories: [no]\n", text)
+    text = text.replace("max_characters: 20000", "max_characters: 0o17").replace("test_share: 0.2", "test_share: 2e-1")
+    (project / "params.yaml").write_text(text, encoding="utf-8")
+    monkeypatch.setattr("stages._stage.ROOT", project)
+    monkeypatch.chdir(project)
+
+    ours = section(read_yaml(project / "params.yaml"), "corpus", Corpus)
+    assert Parameters("corpus").section("corpus", Corpus) == ours
+    assert section(dvc.api.params_show(stages="corpus"), "corpus", Corpus) == ours
+    assert ours.categories == words
+    assert ours.critical_categories == ["no"]
+    assert ours.max_characters == 15
+    assert ours.test_share == 0.2
+    check_all(project)

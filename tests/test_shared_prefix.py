@@ -7,7 +7,7 @@ import subprocess
 import sys
 import types
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from transformers import (
 )
 
 import stages._evaluate
+import stages.evaluate_domain
 from anamnesis.errors import InputError
 from anamnesis.evaluation.backends.encoding import LineEncoder
 from anamnesis.evaluation.backends.prefixes import group_by_prefix
@@ -43,9 +44,12 @@ from anamnesis.evaluation.domain import evaluate_domain
 from anamnesis.evaluation.harness import TASKS, language_model, run_task
 from anamnesis.evaluation.mmlu import evaluate_mmlu, task_folders
 from anamnesis.files import write_jsonl
-from anamnesis.modeling.adapters import STUDENT, TEACHER, add_student, add_teacher, save_adapter, tensors
-from anamnesis.modeling.loading import load_base, obtain, save_base
+from anamnesis.modeling.loading import load_base, save_base
 from anamnesis.modeling.pretraining import train_tokenizer
+from anamnesis.modeling.source.obtaining import obtain
+from anamnesis.modeling.student.saving import save_run
+from anamnesis.modeling.student.student import Student
+from anamnesis.modeling.student.tuners import add_student
 from anamnesis.settings.modeling import Model
 from tests.conftest import CPU, HEADINGS, ROOT, TUNER, random_qwen2
 from tests.test_evaluation import CATEGORIES, evaluation, small_exam
@@ -238,27 +242,22 @@ def test_the_harness_knows_it_by_name() -> None:
 # ---- Adapters and 4 bits -----------------------------------------------------------------------------------------
 
 
-def randomize(model: Any, adapter: str, seed: int) -> None:
-    set_seed(seed)
-    with torch.no_grad():
-        for weight in tensors(model, adapter):
-            weight.normal_(std=0.3)
+def random_weights(student: Student, seed: int) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.empty(weight.shape).normal_(std=0.3, generator=generator) for weight in student.weights]
 
 
 def test_adapters_are_switched_under_one_model(model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase) -> None:
     student = add_student(model, TUNER)
-    add_teacher(student, TUNER)
-    randomize(student, STUDENT, 1)
-    randomize(student, TEACHER, 2)
-    ours = language_model(student, tokenizer, 7)
+    ours = language_model(student.model, tokenizer, 7)
     asked = with_choices(prompts(), TEXTS)
-    found = {}
-    for adapter in (STUDENT, TEACHER, STUDENT):
-        student.set_adapter(adapter, inference_mode=True)
-        again = answers(ours, asked)
-        assert found.setdefault(adapter, again) == again
-        assert_same(again, answers(language_model(student, tokenizer, 7, "hf"), asked))
-    assert found[STUDENT] != found[TEACHER]
+    found: dict[int, Any] = {}
+    for seed in (1, 2, 1):
+        with student.holding(random_weights(student, seed)):
+            again = answers(ours, asked)
+            assert found.setdefault(seed, again) == again
+            assert_same(again, answers(language_model(student.model, tokenizer, 7, "hf"), asked))
+    assert found[1] != found[2]
     assert ours.applies
 
 
@@ -270,10 +269,10 @@ def test_a_four_bit_model_with_an_adapter(
     save_base(*obtain(source, CPU), tmp_path / "base")
     base, _ = load_base(tmp_path / "base", CPU)
     student = add_student(base, TUNER)
-    randomize(student, STUDENT, 1)
-    ours, theirs = pair_of(student.eval(), tokenizer)
+    ours, theirs = pair_of(student.model.eval(), tokenizer)
     asked = with_choices(prompts(), TEXTS)
-    assert_same(answers(ours, asked), answers(theirs, asked))
+    with student.holding(random_weights(student, 1)):
+        assert_same(answers(ours, asked), answers(theirs, asked))
     assert ours.applies
 
 
@@ -493,6 +492,23 @@ def test_both_backends_measure_the_same(
     assert metrics["harness"]["prompts_cut"] == 0
 
 
+def test_both_backends_measure_the_same_of_reports(
+    model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase, reports: list[dict[str, str]], tmp_path: Path
+) -> None:
+    """Likelihoods to rounding, and what is generated to the letter."""
+    write_jsonl(tmp_path / "test.jsonl", reports)
+    settings = evaluation(generation_limit=6, max_new_tokens=12)
+    (metrics, log), (stock_metrics, stock_log) = (
+        evaluate_domain(lm, "base", settings, HEADINGS, CATEGORIES, tmp_path / "test.jsonl")
+        for lm in pair_of(model, tokenizer)
+    )
+    assert metrics["harness"].pop("backend") == "shared_prefix"
+    assert stock_metrics["harness"].pop("backend") == "hf"
+    assert_same_measured((metrics, log), (stock_metrics, stock_log))
+    written = [row["responses"][0] for row in log if row["task"] == "report_generation"]
+    assert len(set(written)) > 1
+
+
 def assert_same_measured(ours: tuple[Any, Any], theirs: tuple[Any, Any]) -> None:
     """Metrics and logs, to rounding of the log-likelihoods."""
     (metrics, log), (other_metrics, other_log) = ours, theirs
@@ -590,13 +606,11 @@ def test_two_processes_measure_what_one_does(tmp_path: Path, reports: list[dict[
 def run_folder(
     model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
-    """A saved base and a saved run with a teacher, in the working directory."""
+    """A saved base and a saved run with a teacher and a share, in the working directory."""
     save_base(model, tokenizer, tmp_path / "models" / "base")
     student = add_student(model, TUNER)
-    add_teacher(student, TUNER)
-    for seed, adapter in enumerate((STUDENT, TEACHER)):
-        randomize(student, adapter, seed)
-        save_adapter(student, adapter, tmp_path / "models" / "adapters" / "ema-0")
+    with student.holding(random_weights(student, 1)):
+        save_run(student, random_weights(student, 2), [0.5], tmp_path / "models" / "adapters" / "ema-0")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -609,13 +623,37 @@ def test_a_run_is_measured_with_one_language_model(run_folder: Path) -> None:
         return {"ll": met[-1][2]}, [{"model": name}]
 
     stages._evaluate.evaluate_run("mmlu", "ema", 0, evaluation(), CPU, measure)
-    assert [name for name, _, _ in met] == ["ema", "ema_teacher"]
-    assert met[0][1] == met[1][1]
-    assert met[0][2] != met[1][2]
+    assert [name for name, _, _ in met] == ["ema", "ema_teacher", "ema_share_0_5"]
+    assert len({model for _, model, _ in met}) == 1
+    assert len({likelihood for _, _, likelihood in met}) == 3
     assert json.loads((run_folder / "metrics" / "mmlu" / "ema-0.json").read_text()) == {
         name: {"ll": ll} for name, _, ll in met
     }
-    assert (run_folder / "data" / "evaluated" / "mmlu" / "ema-0.jsonl").read_text().count("\n") == 2
+    assert (run_folder / "data" / "evaluated" / "mmlu" / "ema-0.jsonl").read_text().count("\n") == 3
+
+
+@pytest.mark.parametrize(("split", "number"), [("validation", 5), ("test", 9)])
+def test_reports_are_those_of_the_split_that_is_set(
+    run_folder: Path, monkeypatch: pytest.MonkeyPatch, reports: list[dict[str, str]], split: str, number: int
+) -> None:
+    prepared = run_folder / "data" / "prepared" / "corpus"
+    write_jsonl(prepared / "validation.jsonl", reports[:5])
+    write_jsonl(prepared / "test.jsonl", reports[5:14])
+    write_jsonl(prepared / "train.jsonl", reports[14:])
+    (prepared / "categories.json").write_text(json.dumps(asdict(CATEGORIES)))
+    values = {"evaluation": evaluation(split=split), "corpus.headings": HEADINGS, "compute": CPU}
+
+    class Parameters:
+        def __init__(self, stage: str) -> None:
+            assert stage == "evaluate_domain@ema-0"
+
+        def section(self, name: str, kind: type) -> Any:
+            return values[name]
+
+    monkeypatch.setattr(stages.evaluate_domain, "Parameters", Parameters)
+    stages.evaluate_domain.main.callback("ema", 0)
+    measured = json.loads((run_folder / "metrics" / "domain" / "ema-0.json").read_text())
+    assert {model: metrics["reports"] for model, metrics in measured.items()} == {"ema": number, "ema_teacher": number}
 
 
 @pytest.mark.usefixtures("run_folder")
@@ -651,6 +689,11 @@ def test_vllm_is_given_the_folders_and_switched(monkeypatch: pytest.MonkeyPatch)
     assert engines == [
         {"pretrained": "models/base", "batch_size": 7, "lora_local_path": str(saved), "max_lora_rank": 8}
     ]
+    for rank, longest in ((9, 16), (16, 16), (17, 32)):
+        config = json.loads((saved / "adapter_config.json").read_text())
+        (saved / "adapter_config.json").write_text(json.dumps(config | {"r": rank}))
+        next(vllm_models(Path("models/base"), {"ema": saved}, 7))
+        assert engines.pop()["max_lora_rank"] == longest
     base: Iterator[Any] = vllm_models(Path("models/base"), {"base": None}, 7)
     assert [(name, lm.lora_request) for name, lm in base] == [("base", None)]
     assert engines[1]["lora_local_path"] is None

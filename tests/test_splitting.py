@@ -1,7 +1,9 @@
-"""Near duplicates are found, and nothing known in one part is met again in another."""
+"""Near duplicates are found, and nothing of one part of the split occurs in another."""
 
 import json
-from itertools import combinations
+from collections import Counter
+from collections.abc import Callable
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,14 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from anamnesis.corpus.intake import Staging, categories_of, take_in
-from anamnesis.corpus.preparing import prepare_corpus
+from anamnesis.corpus.intake import Account, categories_of, take_in
+from anamnesis.corpus.preparing import Prepared, prepare_corpus
 from anamnesis.corpus.refusals import CorpusError
 from anamnesis.corpus.scrutiny import bag_of_words_macro_f1, leakage, telling_words
 from anamnesis.corpus.similarity import BANDS, Index, bands, jaccard, triples
 from anamnesis.corpus.splitting import PARTS, groups_of, naive_split, split
-from tests.exports import ROWS, jsonl, settings
+from anamnesis.corpus.staging import Staging
+from tests.exports import CATEGORIES, ROWS, jsonl, settings, taken
 
 WORDS = ("узел", "фон", "клетки", "группы", "коллоид", "ядра", "макрофаги", "кровь", "пласты", "борозды")
 
@@ -66,7 +69,7 @@ def test_every_text_is_wholly_similar_to_itself(text: str) -> None:
 
 
 def test_near_duplicates_are_found_and_others_are_not() -> None:
-    """Of 100 pairs one word apart (similarity 0.9) and 100 pairs of 10 words apart, against all pairs by hand."""
+    """Of 100 pairs that differ in one word (similarity 0.9) and 100 pairs in 10 words, against an exact search."""
     random = np.random.default_rng(0)
     texts = []
     for changes in [1] * 100 + [10] * 100:
@@ -92,7 +95,7 @@ def test_a_chain_of_near_duplicates_is_one_cluster() -> None:
 
 
 def test_a_report_links_every_cluster_that_it_is_near() -> None:
-    """Of three texts the first two are too far apart, and the third is near both."""
+    """The first two of three texts are not similar enough, and the third is similar to both."""
     random = np.random.default_rng(3)
     for _ in range(30):
         middle = random_text(random)
@@ -127,7 +130,7 @@ def test_groups_are_the_chains_of_patients_and_clusters(of: list[tuple[int, int]
     patients, clusters = np.array(of).T
     clusters = np.minimum(clusters, len(of) - 1)
     groups = groups_of(patients.astype(np.int64), clusters.astype(np.int64))
-    # By hand: names are passed on along shared patients and clusters until nothing changes.
+    # Independently: the lowest name spreads along shared patients and clusters until nothing changes.
     names = list(range(len(of)))
     for _ in of:
         for a, b in combinations(range(len(of)), 2):
@@ -186,6 +189,153 @@ def staged(tmp_path: Path, rows: list[dict[str, Any]], **changes: Any) -> tuple[
     return staging, settings(tmp_path / "corpus.jsonl", **changes)
 
 
+PATIENTS, VISITS, PAIRS = 300, 3, 60
+
+
+def sorted_export() -> list[dict[str, Any]]:
+    """Sorted by category and patient: 300 patients with three reports each and two spellings of the name. The first
+    report of each of the first 60 patients has a near duplicate of one of the last 60 patients."""
+    random = np.random.default_rng(4)
+    rows = [
+        {
+            "Пациент": f"Иванова А.Б. {patient}" if visit else f"ИВАНОВА А. Б. {patient}",
+            "Описание": random_text(random),
+            "Заключение": f"Картина узла {patient} {visit}.",
+            "Категория": CATEGORIES[patient // 60],
+        }
+        for patient in range(PATIENTS)
+        for visit in range(VISITS)
+    ]
+    for pair in range(PAIRS):
+        one, other = rows[VISITS * pair], rows[-1 - VISITS * pair]
+        other["Описание"] = with_changes(one["Описание"], 1, random)
+    return rows
+
+
+Parts = dict[str, list[dict[str, Any]]]
+Written = tuple[Parts, Prepared]
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    """The written parts and the numbers of a sorted export."""
+    return prepared_from(sorted_export(), tmp_path_factory.mktemp("sorted"))
+
+
+def prepared_from(rows: list[dict[str, Any]], folder: Path, **changes: Any) -> Written:
+    export = jsonl(folder / "corpus.jsonl", rows)
+    prepared = prepare_corpus(settings(export, **changes), folder / "out", folder / "quarantine.jsonl")
+    parts = {}
+    for name in PARTS:
+        lines = (folder / "out" / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+        parts[name] = [json.loads(line) for line in lines]
+    return parts, prepared
+
+
+def part_of_each(parts: Parts) -> list[str]:
+    """The part of every row, in the order of the export."""
+    of = {report["report"]: name for name, part in parts.items() for report in part}
+    return [of[number] for number in sorted(of)]
+
+
+def test_a_report_is_written_as_it_is_in_the_export(written: Written) -> None:
+    rows = sorted_export()
+    reports = [report for part in written[0].values() for report in part]
+    assert sorted(report["report"] for report in reports) == list(range(1, len(rows) + 1))
+    for report in reports:
+        row = rows[report["report"] - 1]
+        assert (report["description"], report["conclusion"], report["category"]) == (
+            row["Описание"],
+            row["Заключение"],
+            row["Категория"],
+        )
+
+
+def test_no_patient_is_in_two_parts(written: Written) -> None:
+    parts = part_of_each(written[0])
+    assert all(len(set(parts[VISITS * patient :][:VISITS])) == 1 for patient in range(PATIENTS))
+    assert written[1].numbers["patients"] == PATIENTS
+
+
+def test_no_near_duplicates_are_in_two_parts(written: Written) -> None:
+    """The patients of a pair differ: only the texts keep it together."""
+    parts = part_of_each(written[0])
+    assert [parts[VISITS * pair] for pair in range(PAIRS)] == [parts[-1 - VISITS * pair] for pair in range(PAIRS)]
+    assert {parts[VISITS * pair] for pair in range(PAIRS)} == set(PARTS)
+    assert written[1].numbers["near_duplicates"] == {"similarity": 0.8, "reports": 2 * PAIRS, "clusters": PAIRS}
+    leakage_of = written[1].numbers["leakage"]
+    assert leakage_of["split"]["above"] == 0 < leakage_of["naive"]["above"]
+
+
+def test_the_first_reports_of_a_part_are_a_random_sample_of_it(written: Written) -> None:
+    """A limit of the evaluation takes the first reports of a part. They must have the categories of the whole part,
+    come from the whole export, and not belong to a few patients, even if the export is sorted."""
+    for part in written[0].values():
+        first = part[: len(part) // 3]
+        for category in CATEGORIES[:5]:
+            share, expected = (
+                sum(report["category"] == category for report in reports) / len(reports) for reports in (first, part)
+            )
+            assert share == pytest.approx(expected, abs=0.12)
+        rows = [report["report"] for report in part]
+        assert abs(np.corrcoef(rows, np.arange(len(rows)))[0, 1]) < 0.25
+        neighbours = sum(one["patient"] == other["patient"] for one, other in pairwise(part))
+        assert neighbours < 0.1 * len(part)
+
+
+def test_the_parts_have_their_shares_of_every_category(written: Written) -> None:
+    parts, prepared = written
+    for name, share in (("train", 0.7), ("validation", 0.1), ("test", 0.2)):
+        assert len(parts[name]) == prepared.numbers[name] == pytest.approx(share * PATIENTS * VISITS, abs=9)
+        counts = Counter(report["category"] for report in parts[name])
+        assert counts == prepared.numbers["by_category"][name]
+        assert [counts[category] for category in CATEGORIES[:5]] == pytest.approx([share * 180] * 5, abs=9)
+
+
+def test_the_seed_decides_about_the_split(written: Written, tmp_path: Path) -> None:
+    for seed, same in ((0, True), (1, False)):
+        (tmp_path / str(seed)).mkdir()
+        parts, _ = prepared_from(sorted_export(), tmp_path / str(seed), seed=seed)
+        assert (parts == written[0]) == same
+        assert (part_of_each(parts) == part_of_each(written[0])) == same
+
+
+@pytest.mark.parametrize("change", [lambda part: part[1:], lambda part: np.append(part, part[0])])
+def test_a_row_lost_or_doubled_stops_the_stage_before_anything_is_written(
+    change: Callable[[np.ndarray], np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def careless(*arguments: Any) -> dict[str, np.ndarray]:
+        parts = split(*arguments)
+        return {**parts, "test": change(parts["test"])}
+
+    monkeypatch.setattr("anamnesis.corpus.preparing.split", careless)
+    with pytest.raises(RuntimeError, match="rows are lost or doubled"):
+        prepared_from(ROWS, tmp_path)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_every_place_of_a_row_counts_once_in_the_account() -> None:
+    account = Account(rows_in=10, duplicates=2, refused=Counter(not_json=2, formula=1))
+    account.check([3, 1, 1])
+    for parts in ([3, 1], [3, 1, 2], [3, 1, 1, 2], [3, 1, 1, 3]):
+        with pytest.raises(RuntimeError, match="rows are lost or doubled"):
+            account.check(parts)
+
+
+def test_a_duplicate_is_neither_refused_nor_too_much(tmp_path: Path) -> None:
+    got = taken(settings(jsonl(tmp_path / "corpus.jsonl", ROWS * 2), max_refused_share=0.0), tmp_path / "scratch")
+    assert (got.account.rows_in, got.account.duplicates, got.account.quarantined) == (120, 60, 0)
+    assert got.refused == []
+    assert len(got.reports) == 60
+
+
+def test_the_largest_share_of_refused_rows_is_still_accepted(tmp_path: Path) -> None:
+    path = jsonl(tmp_path / "corpus.jsonl", [*ROWS, *[{**ROWS[0], "Категория": "VII"}] * 20])
+    assert taken(settings(path, max_refused_share=0.25), tmp_path / "scratch").account.quarantined == 20
+    with pytest.raises(CorpusError, match=r"^corpus\.max_refused_share: 20 of 80 rows"):
+        taken(settings(path, max_refused_share=0.24), tmp_path / "scratch")
+
+
 def test_one_patient_in_all_rows_is_refused(tmp_path: Path) -> None:
     rows = [{**row, "Пациент": "п1"} for row in ROWS]
     with pytest.raises(CorpusError, match=r"0 groups of reports .* check corpus\.columns\.patient\.$"):
@@ -211,13 +361,13 @@ def test_a_column_of_names_is_not_taken_for_categories(tmp_path: Path) -> None:
     rows = [{**row, "Категория": f"Канарейкина {i // 3}"} for i, row in enumerate(ROWS)]
     changes: dict[str, Any] = {"category_system": "verbatim", "categories": None, "critical_categories": []}
     staging, corpus = staged(tmp_path, rows, **changes)
-    with pytest.raises(CorpusError, match="as names would be") as caught:
+    with pytest.raises(CorpusError, match="like names") as caught:
         categories_of(corpus, staging)
     assert "Канарейкина" not in str(caught.value)
 
 
 def test_too_many_categories_stop_the_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("anamnesis.corpus.intake.MOST_CATEGORIES", 10)
+    monkeypatch.setattr("anamnesis.corpus.staging.MOST_CATEGORIES", 10)
     rows = [{**row, "Категория": f"K{i}"} for i, row in enumerate(ROWS)]
     with pytest.raises(CorpusError, match="more than 10 categories"):
         staged(tmp_path, rows, category_system="verbatim", categories=None, critical_categories=[])
@@ -229,7 +379,7 @@ def test_a_report_is_kept_once_whoever_it_is_said_to_be_of(tmp_path: Path) -> No
 
 
 def test_a_random_split_leaks_what_ours_does_not(tmp_path: Path) -> None:
-    """Every description stands in the export five times with one word changed, under five names of patients."""
+    """Every description occurs five times with one word changed, for five different patients."""
     random = np.random.default_rng(0)
     rows = []
     for number in range(60):

@@ -28,14 +28,19 @@ from transformers import (
 )
 
 from anamnesis.errors import InputError
-from anamnesis.methods.losses import IGNORED, supervised_positions
 from anamnesis.methods.states import TeacherStates, keep_states, open_states
-from anamnesis.methods.teachers import CachedTeacher, StaticTeacher, hidden_states_alone, make_teacher
-from anamnesis.modeling.adapters import STUDENT, TEACHER, AdapterSwitch, add_student, save_adapter, tensors
-from anamnesis.modeling.loading import load_base, obtain, save_base
+from anamnesis.methods.supervision import IGNORED, supervised_positions
+from anamnesis.methods.teachers import CachedTeacher, StaticTeacher, make_teacher
+from anamnesis.modeling.hidden_states import hidden_states_alone
+from anamnesis.modeling.loading import load_base, save_base
+from anamnesis.modeling.source.obtaining import obtain
+from anamnesis.modeling.student.saving import save_run
+from anamnesis.modeling.student.tuners import add_student
 from anamnesis.rendering import completion, prompt
-from anamnesis.settings.modeling import Model, Tuner
-from anamnesis.settings.training import Method, Optimization
+from anamnesis.settings.methods import Method, Pace
+from anamnesis.settings.modeling import Model
+from anamnesis.settings.training import Optimization
+from anamnesis.settings.tuner import Tuner
 from anamnesis.training.checkpoints import last_checkpoint, scratch_folder
 from anamnesis.training.curves import CurvesCallback
 from anamnesis.training.data import encode_report, encode_reports, report_collator, supervised_counts
@@ -65,10 +70,10 @@ def train(tokenizer: PreTrainedTokenizerBase, reports: Reports, tmp_path: Path) 
         encoded = encode_reports(reports, HEADINGS, tokenizer, "conclusion", optimization.max_length)
         base = random_qwen2(tokenizer) if base is None else base
         set_seed(0)
-        model = add_student(base, tuner)
-        teacher = make_teacher(method, model, tuner, states)
+        student = add_student(base, tuner)
+        teacher = make_teacher(method, student, states)
         trainer = make_trainer(
-            model, tokenizer, encoded, method, teacher, TRAINING, optimization, CPU, 0, tmp_path / "scratch",
+            student, tokenizer, encoded, method, teacher, TRAINING, optimization, CPU, 0, tmp_path / "scratch",
             callbacks=[*callbacks, *([] if curves is None else [CurvesCallback(curves)])],
         )  # fmt: skip
         trainer.train(resume_from_checkpoint=last_checkpoint(tmp_path / "scratch"))
@@ -77,8 +82,12 @@ def train(tokenizer: PreTrainedTokenizerBase, reports: Reports, tmp_path: Path) 
     return run
 
 
-def weights(trainer: DistillationTrainer, adapter: str = STUDENT) -> list[Tensor]:
-    return [weight.detach().clone() for weight in tensors(trainer.model, adapter)]
+def weights(trainer: DistillationTrainer) -> list[Tensor]:
+    return [weight.detach().clone() for weight in trainer.student.weights]
+
+
+def teachers_weights(trainer: DistillationTrainer) -> list[Tensor]:
+    return [weight.clone() for weight in trainer.teacher.weights]
 
 
 def identical(first: list[Tensor], second: list[Tensor]) -> bool:
@@ -86,7 +95,9 @@ def identical(first: list[Tensor], second: list[Tensor]) -> bool:
 
 
 def frozen(model: PeftModel) -> dict[str, Tensor]:
-    return {name: value.clone() for name, value in model.state_dict().items() if "lora_" not in name}
+    return {
+        name: value.clone() for name, value in model.state_dict().items() if "lora_" not in name and "beft_" not in name
+    }
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
@@ -124,20 +135,62 @@ def test_modules_that_cannot_be_adapted_are_refused(tokenizer: PreTrainedTokeniz
 def test_base_never_changes_and_only_the_student_is_optimized(
     train: Any, method: Method, tokenizer: PreTrainedTokenizerBase
 ) -> None:
-    before = frozen(add_student(random_qwen2(tokenizer), TUNER))
+    before = frozen(add_student(random_qwen2(tokenizer), TUNER).model)
     trainer = train(method)
     after = frozen(trainer.model)
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
     optimized = [w for group in trainer.optimizer.param_groups for w in group["params"]]
-    assert {id(w) for w in optimized} == {id(w) for w in tensors(trainer.model, STUDENT)}
+    assert {id(w) for w in optimized} == {id(w) for w in trainer.student.weights}
     trainable = {id(w) for w in trainer.model.parameters() if w.requires_grad}
-    assert trainable == {id(w) for w in tensors(trainer.model, STUDENT)}
+    assert trainable == {id(w) for w in trainer.student.weights}
+
+
+KINDS = [TUNER, replace(TUNER, kind="dora"), Tuner(kind="bitfit"), replace(TUNER, first_layer=1)]
+
+
+@pytest.mark.parametrize("tuner", KINDS[1:], ids=["dora", "bitfit", "upper"])
+def test_every_tuner_trains_by_every_method(
+    train: Any, kept: Any, tokenizer: PreTrainedTokenizerBase, tuner: Tuner
+) -> None:
+    """With a weight of 0 as without a teacher, with decay 1 as with the frozen base, with kept states as with live."""
+    plain, static, ema = (train(method, tuner=tuner) for method in (NONE, STATIC, EMA))
+    assert identical(weights(plain), weights(train(replace(EMA, kl_weight=0.0), tuner=tuner)))
+    assert identical(weights(static), weights(train(replace(EMA, decay=1.0), tuner=tuner)))
+    assert identical(weights(static), weights(train(STATIC, tuner=tuner, states=kept(random_qwen2(tokenizer)))))
+    assert not identical(weights(static), weights(ema))
+    assert not identical(weights(plain), weights(ema))
+    before, after = (frozen(model) for model in (add_student(random_qwen2(tokenizer), tuner).model, ema.student.model))
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert ema.state.log_history[-2]["ce_nats"] < ema.state.log_history[0]["ce_nats"]
+
+
+@pytest.mark.parametrize("tuner", KINDS[1:], ids=["dora", "bitfit", "upper"])
+def test_every_tuner_resumes_bit_for_bit(train: Any, tuner: Tuner) -> None:
+    plain = replace(OPTIMIZATION, max_steps=8)
+    whole = train(EMA, plain, tuner)
+    with pytest.raises(KilledError):
+        train(EMA, replace(plain, save_every_steps=2), tuner, callbacks=[Kill(5)])
+    resumed = train(EMA, replace(plain, save_every_steps=2), tuner)
+    assert identical(weights(whole), weights(resumed))
+    assert identical(teachers_weights(whole), teachers_weights(resumed))
+
+
+def test_a_methods_pace_is_the_same_as_the_experiments(train: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tenth of the rate in the method is a tenth of it in the profile, bit for bit; so are schedule and warm-up."""
+    slow = train(replace(NONE, pace=Pace(rate=0.1)))
+    assert identical(weights(slow), weights(train(NONE, replace(OPTIMIZATION, learning_rate=0.1 * 1e-2))))
+    assert not identical(weights(slow), weights(train(NONE)))
+    assert identical(weights(train(replace(NONE, pace=Pace()))), weights(train(NONE)))
+    other = train(replace(NONE, pace=Pace(schedule="cosine", warmup_ratio=0.5)))
+    monkeypatch.setattr("tests.test_training.TRAINING", replace(TRAINING, schedule="cosine", warmup_ratio=0.5))
+    assert identical(weights(other), weights(train(NONE)))
+    assert not identical(weights(other), weights(train(replace(NONE, pace=Pace(warmup_ratio=0.0)))))
 
 
 def test_training_moves_student_and_ema_teacher(train: Any) -> None:
     trainer = train(EMA)
-    student, teacher = weights(trainer), weights(trainer, TEACHER)
+    student, teacher = weights(trainer), teachers_weights(trainer)
     assert not identical(student, teacher)
     # Every B has left zero, the teacher's too: its rule reaches all the weights.
     assert all(weight.abs().max() > 0 for weight in student + teacher)
@@ -197,17 +250,15 @@ def test_first_cross_entropy_is_the_models_own_loss(
 
 
 def test_gradients_lost_to_the_teacher_are_noticed(tokenizer: PreTrainedTokenizerBase) -> None:
-    model = add_student(random_qwen2(tokenizer), TUNER)
-    make_teacher(EMA, model, TUNER, None)
+    student = add_student(random_qwen2(tokenizer), TUNER)
     tokens = torch.tensor([[1, 2, 3, 4]])
-    with AdapterSwitch(model).use(TEACHER):
-        loss = model(input_ids=tokens, labels=tokens).loss + 0 * sum(w.sum() for w in tensors(model, STUDENT)[:1])
-        loss.backward()
+    with student.as_base():
+        (student.model(input_ids=tokens, labels=tokens).loss + 0 * student.weights[0].sum()).backward()
     with pytest.raises(RuntimeError, match="lacks a gradient"):
-        check_gradients(model)
-    model.zero_grad()
-    model(input_ids=tokens, labels=tokens).loss.backward()
-    check_gradients(model)
+        check_gradients(student)
+    student.model.zero_grad()
+    student.model(input_ids=tokens, labels=tokens).loss.backward()
+    check_gradients(student)
 
 
 # ---- The static teacher's states on disk ---------------------------------------------------------------------------
@@ -230,7 +281,7 @@ def kept(tokenizer: PreTrainedTokenizerBase, reports: Reports, tmp_path: Path) -
         folder = tmp_path / "teacher"
         done, needed = keep_states(folder, supervised_counts(encoded), chunks(), max_bytes)
         assert done == (needed <= max_bytes)
-        assert needed == sum(supervised_counts(encoded)) * base.config.hidden_size * base.dtype.itemsize
+        assert needed == sum(supervised_counts(encoded).values()) * base.config.hidden_size * base.dtype.itemsize
         return open_states(folder, supervised_counts(encoded))
 
     return write
@@ -258,8 +309,9 @@ def test_states_of_a_bf16_model_are_kept_as_they_are(
     with torch.no_grad():
         fresh = hidden_states_alone(base, batch, supervised_positions(batch["labels"]))
     assert fresh.dtype == torch.bfloat16
-    assert torch.equal(states.of([7, 3]), fresh)
-    assert not torch.equal(states.of([3, 7]), fresh)
+    seven, three = batch["document"].tolist()
+    assert torch.equal(states.of([seven, three]), fresh)
+    assert not torch.equal(states.of([three, seven]), fresh)
 
 
 def test_states_over_the_budget_are_not_kept_and_the_teacher_runs(
@@ -274,7 +326,7 @@ def test_states_over_the_budget_are_not_kept_and_the_teacher_runs(
 def test_states_of_other_reports_are_refused(kept: Any, tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
     kept(random_qwen2(tokenizer))
     with pytest.raises(RuntimeError, match="belong to other reports"):
-        open_states(tmp_path / "teacher", [3] * 24)
+        open_states(tmp_path / "teacher", {1: 3})
 
 
 # ---- Going on from a checkpoint, low precision, several processes --------------------------------------------------
@@ -313,12 +365,29 @@ def test_resumed_is_as_never_stopped_bit_for_bit(
     assert last_checkpoint(tmp_path / "scratch").endswith(f"checkpoint-{killed_at - 1}")
     resumed = train(method, saving, tuner, curves=tmp_path / "resumed")
     assert resumed.state.global_step == 8
-    for adapter in (STUDENT, TEACHER) if method == EMA else (STUDENT,):
-        assert identical(weights(whole, adapter), weights(resumed, adapter))
+    assert identical(weights(whole), weights(resumed))
+    if method == EMA:
+        assert identical(teachers_weights(whole), teachers_weights(resumed))
     tables = sorted(path.relative_to(tmp_path / "whole") for path in (tmp_path / "whole").rglob("*.tsv"))
     assert len(tables) == (4 if method == NONE else 6)
     for table in tables:
         assert (tmp_path / "whole" / table).read_text() == (tmp_path / "resumed" / table).read_text(), table
+
+
+def test_no_epoch_of_a_seed_has_the_order_of_another(train: Any) -> None:
+    """The sampler adds the epoch to its seed: taken as it is, seed 0's second epoch would be seed 1's first."""
+
+    def order(trainer: DistillationTrainer, seed: int, epoch: int) -> tuple[int, ...]:
+        trainer.args.seed = seed
+        sampler = trainer._get_train_sampler()
+        sampler.set_epoch(epoch)
+        return tuple(row for batch in sampler for row in batch)
+
+    trainers = [train(method, replace(OPTIMIZATION, max_steps=1)) for method in (NONE, EMA)]
+    orders = [[order(trainer, seed, epoch) for seed in range(5) for epoch in range(5)] for trainer in trainers]
+    assert orders[0] == orders[1]
+    assert len(set(orders[0])) == 25
+    assert all(sorted(one) == list(range(24)) for one in orders[0])
 
 
 def test_another_parameter_or_other_code_never_goes_on_from_an_old_checkpoint(tmp_path: Path) -> None:
@@ -342,7 +411,7 @@ def test_under_autocast_the_steps_are_the_same_within_its_resolution(
     exact = train(EMA)
     monkeypatch.setattr(Accelerator, "autocast", lambda *_: torch.autocast("cpu", dtype))
     low = train(EMA)
-    assert {weight.dtype for weight in weights(low) + weights(low, TEACHER)} == {torch.float32}
+    assert {weight.dtype for weight in weights(low) + teachers_weights(low)} == {torch.float32}
     first, second = ([row["ce_nats"] for row in t.state.log_history if "ce_nats" in row] for t in (exact, low))
     assert first != second
     assert second == pytest.approx(first, rel=2e-2)
@@ -374,7 +443,7 @@ def test_two_processes_train_as_one_does(tmp_path: Path) -> None:
 def test_processes_that_differ_are_noticed(tmp_path: Path) -> None:
     done = processes(2, str(tmp_path / "curve.json"), "--disturb")
     assert done.returncode != 0
-    assert "the processes' adapters differ after training" in done.stdout
+    assert "the processes' weights differ after training" in done.stdout
 
 
 # ---- Tokens and labels ---------------------------------------------------------------------------------------------
@@ -495,9 +564,8 @@ def test_four_bit_base_is_saved_once_loads_identically_and_trains(
 
 def test_a_saved_adapter_has_the_same_bytes_every_time(train: Any, tmp_path: Path) -> None:
     """PEFT writes the set of target modules in hash order, which differs from process to process."""
-    model = train(EMA).model
-    save_adapter(model, STUDENT, tmp_path / "a")
-    save_adapter(model, TEACHER, tmp_path / "a")
+    trainer = train(EMA)
+    save_run(trainer.student, trainer.teacher.weights, [], tmp_path / "a")
     assert not (tmp_path / "a" / "default").exists()
     config = (tmp_path / "a" / "adapter_config.json").read_text()
     modules = json.loads(config)["target_modules"]

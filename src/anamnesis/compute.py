@@ -14,8 +14,10 @@ from typing import Any
 
 import torch
 from accelerate import PartialState
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
+from anamnesis.errors import InputError
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.sections import SettingsError
 
@@ -75,7 +77,11 @@ def check_one_device_a_process(compute: Compute) -> None:
 
 
 def in_processes(number: int, function: Callable[..., None], *args: Any) -> None:
-    """Call `function(*args)` in that many processes on this machine, as torchrun does; in this one if it is one."""
+    """Call `function(*args)` in that many processes on this machine, as torchrun does; in this one if it is one.
+
+    Raises:
+        InputError: a process raised it; any other error of a process is torchrun's ChildFailedError.
+    """
     if number == 1:
         function(*args)
         return
@@ -89,7 +95,16 @@ def in_processes(number: int, function: Callable[..., None], *args: Any) -> None
         max_restarts=0,
         monitor_interval=1,
     )
-    elastic_launch(config, function)(*args)
+    try:
+        elastic_launch(config, function)(*args)
+    except ChildFailedError as error:
+        _, failure = error.get_first_failure()
+        # A dict if the process raised an exception, text if it was killed.
+        recorded: Any = failure.message
+        kind, _, message = (recorded if isinstance(recorded, str) else recorded["message"]).partition(": ")
+        if kind in (InputError.__name__, SettingsError.__name__):
+            raise InputError(message) from None
+        raise
 
 
 def device_of_this_process(compute: Compute) -> torch.device:

@@ -1,5 +1,5 @@
-"""The one kind of error that is the user's to mend; anything else is a bug and keeps its traceback."""
+"""The one kind of error that the user can fix; anything else is a bug and keeps its traceback."""
 
 
 class InputError(ValueError):
-    """Parameters or data that cannot be used: one sentence with what, where and the mend; never a report's text."""
+    """Unusable parameters or data: one sentence that says what, where and what to do; never a report's text."""

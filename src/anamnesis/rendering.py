@@ -1,10 +1,10 @@
-"""A report as the model reads and writes it: one wording for training and for evaluation.
+"""The text of a report as the model reads and writes it, the same in training and evaluation.
 
     Описание: <description>
     Заключение: Bethesda IV. <conclusion>
 
-The category comes before the free text, so that its probability given the description is a trained quantity
-and not one conditional on a conclusion already written.
+The category precedes the free text, so that its probability given the description is trained, and not its probability
+given a conclusion already written.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,17 +14,17 @@ from anamnesis.settings.rendering import Headings
 
 
 def prompt(description: str, headings: Headings) -> str:
-    """What the model is given."""
+    """The input of the model."""
     return f"{headings.description}: {description}\n{headings.category}"
 
 
 def completion(category: str, conclusion: str) -> str:
-    """What the model has to continue it with."""
+    """The continuation that the model learns."""
     return f" {category}. {conclusion}".rstrip()
 
 
 def parse_completion(text: str, categories: Sequence[str]) -> tuple[str | None, str]:
-    """The category named at the start of a generated completion (None if there is none) and the text after it."""
+    """The category at the start of a generated completion, None if there is none, and the text after it."""
     text = text.strip()
     for category in sorted(categories, key=len, reverse=True):
         rest = text.removeprefix(category)
@@ -34,10 +34,13 @@ def parse_completion(text: str, categories: Sequence[str]) -> tuple[str | None, 
 
 
 def terminated(categories: Sequence[str], encode: Callable[[str], list[int]]) -> list[str]:
-    """The continuations by whose probability a category is chosen: " IV", or " IV." where it must be.
+    """The continuations whose probabilities are compared to choose a category: " IV", or " IV." if necessary.
 
-    If one category's tokens begin another's (I and II), the shorter is never less probable. The full stop that
-    ends a category in every report makes them comparable.
+    If the tokens of one category begin those of another (I and II), the shorter is never less probable. The full stop
+    that follows the category in every report makes them comparable.
+
+    Raises:
+        InputError: one category begins another even with the full stop.
     """
     for end in ("", "."):
         choices = [f" {category}{end}" for category in categories]

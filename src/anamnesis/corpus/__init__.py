@@ -1,1 +1,1 @@
-"""The domain corpus: reading, splitting, writing out as text, and synthesizing."""
+"""The domain corpus: what happens to an export from its files to three parts that leak nothing into one another."""

@@ -1,9 +1,8 @@
-"""The many ways of writing a category, brought to one.
+"""Normalizes the many ways of writing a category.
 
-`tbsrtc`: the Bethesda System for Reporting Thyroid Cytopathology, I to VI. The names of its three
-editions (Cibas & Ali, Thyroid 2009;19:1159-1165 and 2017;27:1341-1346; Ali et al., Thyroid 2023;33:1039-1044) differ,
-the numbers do not: III was AUS or FLUS until 2017 and is AUS since 2023, IV was FN or SFN and is FN. `icd10`: codes as
-J06.9.
+`tbsrtc`: the Bethesda System for Reporting Thyroid Cytopathology, I to VI. The names of its three editions (Cibas &
+Ali, Thyroid 2009;19:1159-1165 and 2017;27:1341-1346; Ali et al., Thyroid 2023;33:1039-1044) differ, the numbers do
+not: III is AUS or FLUS until 2017 and AUS since 2023, IV is FN or SFN and then FN. `icd10`: codes such as J06.9.
 """
 
 import re
@@ -11,11 +10,11 @@ from collections.abc import Callable, Iterable
 
 from anamnesis.corpus.refusals import Refusal
 
-# Roman numerals as they come from a Russian keyboard; Latin letters under Cyrillic ones.
+# Roman numerals typed on a Russian keyboard; Latin letters that look like Cyrillic ones.
 _ROMAN_LOOKALIKES = str.maketrans({"І": "I", "Ш": "III", "П": "II", "У": "V"})
 _ICD_LOOKALIKES = str.maketrans("АВЕКМНОРСТХУІЅЈ", "ABEKMHOPCTXYISJ")
 
-# What puts a case into a category, after the edition of 2023; name and criterion.
+# Name and criterion of each category, after the edition of 2023.
 TBSRTC = {
     "I": (
         "nondiagnostic",
@@ -50,7 +49,7 @@ TBSRTC = {
 }
 
 _ARABIC = {"1": "I", "2": "II", "3": "III", "4": "IV", "5": "V", "6": "VI"}
-# Longest first; a numeral is not part of a longer word or number, but a subcategory's letter may follow (IIIA, 3b).
+# Longest first. A numeral is no part of a longer word or number; a letter of a subcategory may follow (IIIA, 3b).
 _NUMBER = r"(VI|IV|V|III|II|I|[1-6])(?:[.,]0+)?(?:\s?[A-EА-Д])?(?![\w.,-]*\w)"
 _SYSTEM = r"(?:THE\s+)?(?:BETHESDA|БЕТ[ЕЭ]С?З?Д[АЕЫ]?|T?BSRTC)(?:\s+SYSTEM)?"
 _CATEGORY = r"(?:(?:ДИАГНОСТИЧЕСК\w+\s+)?КАТЕГОРИ[ЯИЮЕ]Й?|CATEGORY)"
@@ -59,7 +58,7 @@ _BARE = re.compile(rf"^\W*(?:{_SYSTEM}\W*)?(?:\(?20\d\d\)?\W*)?(?:{_OF_A_CELL}\W
 _TYPED = r"(?:УI|IУ|У|П|Ш)"
 _MARKED_NUMBER = rf"(?:VI|IV|V|III|II|I|[1-6]|{_TYPED})(?:[.,]0+)?(?:\s?[A-EА-Д])?(?!\w)(?![.,]\d)"
 _RANGE = rf"{_MARKED_NUMBER}(?:\s?[-–—/]\s?{_MARKED_NUMBER})?"
-# With the system before the number, or behind it; or with the word category alone.
+# The system before or after the number, or the word "category" alone.
 _MARKED = re.compile(
     rf"(?:{_OF_A_CELL}\W{{0,3}})?(?:ПО\s+)?(?:СИСТЕМЕ\s+)?{_SYSTEM}(?:\W{{0,3}}20\d\d)?\W{{0,3}}"
     rf"(?:{_OF_A_CELL}\W{{0,3}})?{_RANGE}"
@@ -67,20 +66,20 @@ _MARKED = re.compile(
     rf"|{_CATEGORY}\W{{0,3}}{_RANGE}(?:\s+(?:ПО\s+)?(?:СИСТЕМЕ\s+)?{_SYSTEM}"
     rf"(?:\W{{0,2}}20\d\d\b)?)?"
 )
-# Categories of other things: of an ultrasound system, of a doctor's qualification.
+# Other categories: of an ultrasound system, of a doctor's qualification.
 _ANOTHERS = re.compile(r"(?:TI-?\s?RADS|TIRADS|BI-?RADS|ВРАЧ|ЦИТОЛОГ|ЛАБОРАНТ|ЭНДОКРИНОЛОГ)[^.;]{0,30}$")
 
-# Without any of these no number can be marked; looking for them first is fifty times faster.
+# Without any of these there is no marked number; looking for them first is fifty times faster.
 _ANNOUNCING = ("BETHESDA", "БЕТ", "BSRTC", "КАТЕГОРИ", "CATEGORY")
 
-# A name that is denied is none: "злокачественные клетки не обнаружены".
+# A negated name is not a category: "злокачественные клетки не обнаружены".
 _DENIAL = re.compile(
     r"\bне\b(?!\s*(?:информатив|диагност))|\bнет\b|\bбез\b|отсутств|исключ|опроверг|\bno\b|\bnot\b|negative|without",
     re.IGNORECASE,
 )
 
-# By what a category is called. A more certain wording inside a less certain one is taken out first: "подозрение на
-# злокачественное" is V and not VI, "подозрение на фолликулярную опухоль" IV.
+# Names of the categories. Each is removed from the text before the next is searched for, so that a part of a longer
+# wording does not count: "подозрение на злокачественное" is V and not VI, "подозрение на фолликулярную опухоль" is IV.
 _NAMES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (category, re.compile(pattern, re.IGNORECASE))
     for category, pattern in (
@@ -107,10 +106,10 @@ _ICD = re.compile(r"(?<![A-Z0-9])([A-Z])\s?(\d{2})(?:[.,]?(\d{1,2}))?(?![A-Z0-9]
 
 
 def parse_tbsrtc(text: str) -> str | Refusal:
-    """The category of a cell that holds nothing else: "IV", "4", "4,0", "Bethesda IV", "Доброкачественный"."""
+    """The category of a cell that holds only a category: "IV", "4", "4,0", "Bethesda IV", "Доброкачественный"."""
     plain = text.upper()
     found = set()
-    # "II/III", "2-3": a border is no category.
+    # "II/III", "2-3": two categories are a contradiction.
     for part in re.split(r"[/;+]|\s[-–—]\s|(?<=[IV1-6])\s*[-–—,]\s*(?=[IV1-6](?:[^0]|$))|\bИЛИ\b|\bOR\b", plain):
         translated = re.sub(r"^[\W\dIVІШПУ]+$", lambda match: match[0].translate(_ROMAN_LOOKALIKES), part.strip())
         translated = re.sub(r"^(V|IV|I)1$", r"\1I", translated)
@@ -133,7 +132,7 @@ def _named(text: str) -> set[str]:
 
 
 def find_tbsrtc(text: str) -> str | Refusal:
-    """The category that a longer text names with the system or as a category: "… Bethesda IV", "категория III"."""
+    """The category that a longer text names together with the system or the word: "… Bethesda IV", "категория III"."""
     return _one(number for mention in _mentions(text) for number in _numbers(mention))
 
 
@@ -146,7 +145,7 @@ def without_tbsrtc(text: str) -> str:
 
 
 def _mentions(text: str) -> list[re.Match[str]]:
-    """Where a category is named by its number; the places are those of the text, letter by letter."""
+    """Mentions of a category by number. Their positions are valid in the text itself."""
     plain = text.upper() if len(text.upper()) == len(text) else text
     if not any(word in plain for word in _ANNOUNCING):
         return []
@@ -156,14 +155,14 @@ def _mentions(text: str) -> list[re.Match[str]]:
 
 
 def _numbers(mention: re.Match[str]) -> set[str]:
-    """The categories that a mention names: one, or the two ends of a range."""
+    """The categories of a mention: one, or the two ends of a range."""
     without_year = re.sub(r"20\d\d", " ", mention[0])
     found = re.findall(rf"(?<!\w)(?:{_TYPED}|VI|IV|V|III|II|I|[1-6])(?=(?:[.,]0+)?\s?[A-EА-Д]?(?!\w))", without_year)
     return {_ARABIC.get(one, one.translate(_ROMAN_LOOKALIKES)) for one in found}
 
 
 def parse_icd10(text: str) -> str | Refusal:
-    """The one ICD-10 code in a cell: letter, two digits, and behind a full stop one or two more."""
+    """The only ICD-10 code in a cell: a letter, two digits, and after a full stop one or two more."""
     plain = text.upper().translate(_ICD_LOOKALIKES)
     return _one({f"{letter}{two}.{more}" if more else f"{letter}{two}" for letter, two, more in _ICD.findall(plain)})
 
@@ -175,7 +174,7 @@ def _one(found: Iterable[str]) -> str | Refusal:
     return categories.pop() if categories else Refusal.CATEGORY_UNKNOWN
 
 
-# Of a cell that holds the category, by category system.
+# The parser of a category cell, by category system.
 PARSE: dict[str, Callable[[str], str | Refusal]] = {
     "tbsrtc": parse_tbsrtc,
     "icd10": parse_icd10,

@@ -1,6 +1,6 @@
-"""Making text of the same meaning the same characters, by named rules, so that the data card can count each.
+"""Cleans text by named rules, so that the same meaning has the same characters and the data card can count each rule.
 
-The order matters: entities become characters before these are normalized, and white space comes last.
+The order matters: entities become characters before characters are normalized, and white space comes last.
 """
 
 import html
@@ -26,7 +26,7 @@ _SPACES = re.compile(r"\s+")
 
 
 def html_entities(text: str) -> str:
-    """&nbsp; &lt; and the like, and the tags of a form that was saved as HTML."""
+    """Replaces entities (&nbsp;, &lt;), and the tags of a form saved as HTML."""
     if "&" in text:
         text = _ENTITY.sub(lambda match: html.unescape(match[0]), text)
     return _TAG.sub(_gap, text) if "<" in text else text
@@ -37,37 +37,37 @@ def _gap(tag: re.Match[str]) -> str:
 
 
 def unicode_form(text: str) -> str:
-    """Composed characters (NFC), й and ё in one piece, and Roman numerals of letters."""
+    """Composes characters (NFC: й and ё become one), and spells one-character Roman numerals in letters."""
     if not unicodedata.is_normalized("NFC", text):
         text = unicodedata.normalize("NFC", text)
     return _ROMAN.sub(lambda match: unicodedata.normalize("NFKC", match[0]), text)
 
 
 def line_ends(text: str) -> str:
-    r"""\r\n, \r and other line ends as \n; a word that is divided at the end of a line in one piece."""
+    r"""Turns \r\n, \r and other line ends into \n, and joins words hyphenated at a line end."""
     text = _OTHER_LINE_ENDS.sub("\n", text)
     return _BROKEN_WORD.sub("", text) if "-" in text and "\n" in text else text
 
 
 def control_characters(text: str) -> str:
-    """NUL and other characters that are not shown: soft hyphens, zero-width spaces, directions."""
+    """Removes NUL and other invisible characters: soft hyphens, zero-width spaces, directions."""
     return _CONTROL.sub("", text)
 
 
 def homoglyphs(text: str) -> str:
-    """A Latin letter in a Cyrillic word, and the other way round, where every foreign letter has a twin."""
+    """Replaces Latin letters in Cyrillic words and Cyrillic ones in Latin words, if all of them have a lookalike."""
 
-    def mend(match: re.Match[str]) -> str:
+    def repaired(match: re.Match[str]) -> str:
         word = match[0]
         latin = sum(letter.isascii() for letter in word)
-        mended = word.translate(_TO_LATIN if 2 * latin > len(word) else _TO_CYRILLIC)
-        return mended if mended.isascii() or not any(letter.isascii() for letter in mended) else word
+        pure = word.translate(_TO_LATIN if 2 * latin > len(word) else _TO_CYRILLIC)
+        return pure if pure.isascii() or not any(letter.isascii() for letter in pure) else word
 
-    return _MIXED_WORD.sub(mend, text) if _LATIN.search(text) else text
+    return _MIXED_WORD.sub(repaired, text) if _LATIN.search(text) else text
 
 
 def white_space(text: str) -> str:
-    """One line and single spaces: a line break would end the report for the model."""
+    """Makes one line with single spaces: for the model, a line break ends the report."""
     return _SPACES.sub(" ", text).strip()
 
 
@@ -78,7 +78,7 @@ RULES: dict[str, Callable[[str], str]] = {
 
 
 def clean(text: str, keep_lines: bool = False) -> tuple[str, list[str]]:
-    """The cleaned text, and the names of the rules that changed it; with `keep_lines` its white space stays."""
+    """The cleaned text, and the names of the rules that changed it; `keep_lines` keeps its white space."""
     applied = []
     for name, rule in RULES.items():
         if keep_lines and rule is white_space:
@@ -90,7 +90,7 @@ def clean(text: str, keep_lines: bool = False) -> tuple[str, list[str]]:
     return text, applied
 
 
-# ---- Boilerplate: known only from many reports together ------------------------------------------------------------
+# ---- Boilerplate: recognized only from many reports ----------------------------------------------------------------
 
 _SENTENCE = re.compile(r"[^.!?]*[.!?]+\s*|[^.!?]+$")
 _WORD = re.compile(r"\w+")
@@ -99,14 +99,14 @@ REPORTS_TO_JUDGE_BY = 20
 
 
 def find_boilerplate(reports: Iterable[tuple[str, Sequence[str]]], share: float) -> frozenset[str]:
-    """Sentences that stand in at least `share` of the reports of every category: they say nothing of any.
+    """Sentences that occur in at least `share` of the reports of every category, and so tell nothing about any.
 
     Args:
-        reports: category and texts; a category with fewer than 20 reports is not asked.
+        reports: category and texts; a category with fewer than 20 reports is not considered.
         share: 0..1.
 
     Returns:
-        Sentences of at least three words; none if fewer than two categories can be asked.
+        Sentences of at least three words; none if fewer than two categories are considered.
     """
     reports_of: Counter[str] = Counter()
     times: dict[str, Counter[str]] = defaultdict(Counter)
@@ -114,14 +114,14 @@ def find_boilerplate(reports: Iterable[tuple[str, Sequence[str]]], share: float)
         reports_of[category] += 1
         for sentence in {piece.strip() for text in texts for piece in _SENTENCE.findall(text)}:
             times[sentence][category] += 1
-    asked = [category for category, count in reports_of.items() if count >= REPORTS_TO_JUDGE_BY]
-    if len(asked) < 2:
+    considered = [category for category, count in reports_of.items() if count >= REPORTS_TO_JUDGE_BY]
+    if len(considered) < 2:
         return frozenset()
     return frozenset(
         sentence
         for sentence, counts in times.items()
         if len(_WORD.findall(sentence)) >= BOILERPLATE_WORDS
-        and all(counts[category] >= share * reports_of[category] for category in asked)
+        and all(counts[category] >= share * reports_of[category] for category in considered)
     )
 
 

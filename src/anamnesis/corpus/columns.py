@@ -1,4 +1,4 @@
-"""Which columns of a table are which fields of a report, and how one free text is cut into them."""
+"""Maps the columns of a table to the fields of a report, and cuts one free text into fields."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from anamnesis.corpus.refusals import CorpusError, Refusal
 from anamnesis.settings.corpus import Columns, Sections
 
-# What a column of each field is often called, by the beginning of a word.
+# Usual names of the column of each field, by the beginning of a word.
 USUAL_NAMES = {
     "text": "текст|протокол|отч[её]т|report|text",
     "description": "описан|микроскоп|цитограмм|жалоб|descri|microscop|finding|symptom|complaint",
@@ -14,8 +14,8 @@ USUAL_NAMES = {
     "category": "категор|bethesda|бетесд|бетезд|tbsrtc|код|мкб|icd|class|code|categor|label",
     "patient": "пациент|больн|patient|снилс|карт|истори|mrn|subject",
 }
-# A name is shown in a message only if all its words are these: where a table has no header, or a damaged one, the words
-# in its place are a patient's, and many a surname begins like a word of a header.
+# A column name is shown in a message only if it consists of these words. If the header is missing or damaged, the first
+# row holds a patient's words, and many surnames begin like a word of a header.
 HEADER_WORDS = frozenset(
     re.findall(
         r"\w+",
@@ -33,10 +33,10 @@ HEADER_WORDS = frozenset(
 
 
 def check_columns(names: Sequence[str], columns: Columns, place: str) -> None:
-    """Every declared column must be there, once.
+    """Every declared column must exist exactly once.
 
     Raises:
-        CorpusError: with the columns found and a proposal.
+        CorpusError: lists the columns found and proposes one.
     """
     for field, column in columns.named.items():
         if names.count(column) > 1:
@@ -53,12 +53,12 @@ def check_columns(names: Sequence[str], columns: Columns, place: str) -> None:
 
 
 def _listed(names: Sequence[str]) -> str:
-    """The columns by name, as far as these are words of a header."""
+    """The columns, by name where the name is safe to show."""
     shown = [name for name in names if _is_known(name)]
     others = len(names) - len(shown)
     if not shown:
         return f"{others} columns and a first row that does not look like their names"
-    return f"the columns {shown}" + (f" and {others} more, whose names may be a report's words" if others else "")
+    return f"the columns {shown}" + (f" and {others} more, whose names may be words of a report" if others else "")
 
 
 def _is_known(name: str) -> bool:
@@ -74,7 +74,7 @@ def _proposal(field: str, names: Sequence[str]) -> str:
 
 
 def fields_of(cells: Mapping[str, str], columns: Columns, sections: Sections) -> dict[str, str] | Refusal:
-    """The fields that a row has of: description, conclusion, category, patient."""
+    """The fields of a row, out of description, conclusion, category and patient."""
     fields = {field: cells[column] for field, column in columns.named.items()}
     if columns.text is None:
         return fields
@@ -83,10 +83,10 @@ def fields_of(cells: Mapping[str, str], columns: Columns, sections: Sections) ->
 
 
 def cut(text: str, sections: Sections) -> dict[str, str] | Refusal:
-    """One free text by its headings: each section goes from its heading to the next one of any kind.
+    """Cuts one free text at its headings: a section extends from its heading to the next heading of any kind.
 
-    A heading begins a line or a sentence and ends with a colon, a dash or its line. What stands above the first heading
-    (a letterhead, the patient's name) belongs to no field and is left out.
+    A heading begins a line or a sentence and ends with a colon, a dash or the line. Text above the first heading (a
+    letterhead, the patient's name) belongs to no field and is dropped.
     """
     headings = {"description": sections.description, "conclusion": sections.conclusion}
     kinds = {heading.casefold(): "" for heading in sections.other}

@@ -1,4 +1,4 @@
-"""A whole corpus, from the export to three parts that leak nothing into one another, with an account of every row."""
+"""Prepares a corpus: from the export to three parts that leak nothing into one another, accounting for every row."""
 
 import json
 import logging
@@ -14,9 +14,10 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from anamnesis.corpus.card import Part, account_of
-from anamnesis.corpus.intake import Staging, categories_of, take_in
+from anamnesis.corpus.intake import categories_of, take_in
 from anamnesis.corpus.scrutiny import TEXT_SAMPLE, bag_of_words_macro_f1, leakage, telling_words
 from anamnesis.corpus.splitting import groups_of, naive_split, split
+from anamnesis.corpus.staging import Staging
 from anamnesis.settings.corpus import Corpus
 
 log = logging.getLogger("corpus")
@@ -24,7 +25,7 @@ log = logging.getLogger("corpus")
 
 @dataclass(frozen=True)
 class Prepared:
-    """The set of categories, the card's numbers, and its figures' by part."""
+    """The set of categories, the numbers of the account, and the data of the card's figures by part."""
 
     categories: list[str]
     numbers: Mapping[str, Any]
@@ -81,7 +82,7 @@ def _write(staging: Staging, path: Path, reports: npt.NDArray[np.int64]) -> Part
 
 
 def _beginning(path: Path) -> list[tuple[str, str]]:
-    """Description and category of the first reports of a part, which is in random order."""
+    """Description and category of the first reports of a part; a part is in random order."""
     with path.open(encoding="utf-8") as file:
         rows = map(json.loads, islice(file, TEXT_SAMPLE))
         return [(row["description"], row["category"]) for row in rows]

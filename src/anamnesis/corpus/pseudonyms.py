@@ -1,4 +1,4 @@
-"""Patients under other names: the same patient the same pseudonym, and no way back without the secret key."""
+"""Pseudonyms: the same patient always has the same one, and without the secret key there is no way back."""
 
 import hashlib
 import hmac
@@ -11,31 +11,31 @@ from anamnesis.corpus.refusals import CorpusError
 from anamnesis.settings.corpus import Deidentification
 
 _NOT_NAME = re.compile(r"[\W_]+")
-# 123.0, as a table with missing values writes 123.
+# A table with missing values writes 123 as 123.0.
 _WHOLE = re.compile(r"(?<=\d)\.0+$")
 SHORTEST_KEY = 16
 
 
 def same_patient(name: str) -> str:
-    """One spelling for what an export writes in several: "Иванова А. Б.", "ИВАНОВА А.Б."."""
+    """One spelling for the several of an export: "Иванова А. Б.", "ИВАНОВА А.Б."."""
     plain = _WHOLE.sub("", unicodedata.normalize("NFKC", name).casefold().replace("ё", "е"))
     return _NOT_NAME.sub(" ", plain).strip() or name
 
 
 @dataclass(frozen=True)
 class Pseudonyms:
-    """Keyed hashes (HMAC-SHA256, RFC 2104) of patients; without a key, patients are told apart by a plain hash in
-    memory and written as numbers."""
+    """Keyed hashes (HMAC-SHA256, RFC 2104) of patients. Without a key, a plain hash tells patients apart in memory, and
+    they are written as numbers."""
 
     key: bytes | None
     max_date_shift_days: int | None
 
     @classmethod
     def of(cls, settings: Deidentification) -> "Pseudonyms":
-        """With the key out of the environment.
+        """With the key from the environment.
 
         Raises:
-            CorpusError: it is declared, and not there or too short to be one.
+            CorpusError: the declared variable is missing or too short to be a key.
         """
         if settings.key_variable is None:
             return cls(None, None)
@@ -48,14 +48,14 @@ class Pseudonyms:
         return cls(key.encode(), settings.max_date_shift_days)
 
     def digest(self, patient: str) -> bytes:
-        """16 bytes that tell this patient from all others."""
+        """16 bytes that identify this patient."""
         name = same_patient(patient).encode()
         if self.key is None:
             return hashlib.blake2b(name, digest_size=16).digest()
         return hmac.digest(self.key, b"patient " + name, "sha256")[:16]
 
     def shift_days(self, patient: str) -> int | None:
-        """By how many days this patient's dates are moved, never 0; None: they are not kept."""
+        """The number of days by which this patient's dates are shifted, never 0; None: dates are not kept."""
         if self.key is None or self.max_date_shift_days is None:
             return None
         drawn = int.from_bytes(hmac.digest(self.key, b"dates " + same_patient(patient).encode(), "sha256")[:8], "big")

@@ -1,4 +1,4 @@
-"""Why a row, or a whole corpus, cannot be used."""
+"""The reasons why a row, or a whole corpus, cannot be used."""
 
 from enum import StrEnum
 
@@ -6,11 +6,11 @@ from anamnesis.errors import InputError
 
 
 class CorpusError(InputError):
-    """A corpus that cannot be used; one sentence with the file or key and the mend, never a report's text."""
+    """A corpus that cannot be used: one sentence with the file or key and the way out, never a report's text."""
 
 
 class Refusal(StrEnum):
-    """Why one row is put into quarantine: the code, and for the reader of the data card what it means."""
+    """Why a row is put into quarantine: the code, and its meaning for the data card."""
 
     meaning: str
 
@@ -20,15 +20,15 @@ class Refusal(StrEnum):
         member.meaning = meaning
         return member
 
-    BROKEN_QUOTES = "broken_quotes", "a quote stands inside a quoted field, or is not closed on its row"
+    BROKEN_QUOTES = "broken_quotes", "a quote inside a quoted field, or one that is not closed in its row"
     WRONG_NUMBER_OF_FIELDS = "wrong_number_of_fields", "more or fewer fields than columns"
     NOT_JSON = "not_json", "the line is not JSON"
     NOT_AN_OBJECT = "not_an_object", "the JSON value is not an object"
-    REPEATED_KEY = "repeated_key", "a key stands twice in the JSON object"
+    REPEATED_KEY = "repeated_key", "a key is repeated in the JSON object"
     NOT_TEXT = "not_text", "a field holds a list or an object"
-    UNDECODABLE = "undecodable", "bytes that are no characters in the file's encoding"
+    UNDECODABLE = "undecodable", "bytes that cannot be decoded in the file's encoding"
     TOO_LONG = "too_long", "a field is longer than corpus.max_characters"
-    FORMULA = "formula", "a field begins like a spreadsheet's formula"
+    FORMULA = "formula", "a field begins like a spreadsheet formula"
     SECTION_MISSING = "section_missing", "one of the headings of corpus.sections is not in the text"
     DESCRIPTION_MISSING = "description_missing", "no description"
     CONCLUSION_MISSING = "conclusion_missing", "no conclusion"

@@ -1,4 +1,4 @@
-"""From a row of an export to a report that can be used, or the reason why not."""
+"""Turns a row of an export into a usable report, or into the reason why it is not usable."""
 
 import re
 from collections import Counter
@@ -14,7 +14,7 @@ from anamnesis.corpus.pseudonyms import Pseudonyms
 from anamnesis.corpus.refusals import Refusal
 from anamnesis.settings.corpus import Corpus
 
-# What a spreadsheet would run, were the report opened in one: =cmd|'/c …', @SUM(…), +1+cmd|….
+# Cells that a spreadsheet would execute: =cmd|'/c …', @SUM(…), +1+cmd|….
 _FORMULA = re.compile(r"\s*(?:[=@]\s*[\w\"'(+-]|[+-][^\s]*\|)")
 
 MISSING = {
@@ -27,7 +27,7 @@ MISSING = {
 
 @dataclass(frozen=True)
 class Report:
-    """One usable report; `changed` are the rules applied, `identifiers` how many of each kind were replaced."""
+    """A usable report; `changed` are the rules applied, `identifiers` the number replaced of each kind."""
 
     patient: bytes
     description: str
@@ -39,14 +39,14 @@ class Report:
 
 @dataclass(frozen=True)
 class Preparer:
-    """What is done to every row alike."""
+    """Prepares single rows, all in the same way."""
 
     settings: Corpus
     pseudonyms: Pseudonyms
     boilerplate: frozenset[str] = frozenset()
 
     def prepare(self, row: Row) -> Report | Refusal:
-        """Fields, cleaned and de-identified, with a normalized category."""
+        """A report with cleaned and de-identified fields and a normalized category."""
         settings = self.settings
         if isinstance(row.read, Refusal):
             return row.read
@@ -57,7 +57,7 @@ class Preparer:
         changed: set[str] = set()
         cells = dict(row.read)
         if settings.columns.text is not None:
-            # Its headings may stand between tags.
+            # Headings may be between tags.
             cells[settings.columns.text], applied = clean(cells[settings.columns.text], keep_lines=True)
             changed.update(applied)
         fields = fields_of(cells, settings.columns, settings.sections)
@@ -89,8 +89,8 @@ class Preparer:
         )
 
     def _text(self, name: str, fields: Mapping[str, str], changed: set[str], identifiers: Counter[str]) -> str:
-        """The field without the category's number, without identifiers, and last without boilerplate: a signature is
-        that only when its name is gone."""
+        """The field without the category's number, identifiers and boilerplate, in this order: a signature becomes
+        boilerplate only after its name is replaced."""
         text = fields.get(name, "")
         if self.settings.category_system == "tbsrtc" and (rest := without_tbsrtc(text)) != text:
             changed.add(f"category_in_{name}")
@@ -105,7 +105,7 @@ class Preparer:
 
 
 def preparer(rows: Iterable[Row], settings: Corpus) -> Preparer:
-    """For an export that begins with `rows`, out of which the boilerplate is known."""
+    """The preparer of an export that begins with `rows`, from which the boilerplate is recognized."""
     plain = Preparer(settings, Pseudonyms.of(settings.deidentification))
     if settings.boilerplate_share is None:
         return plain
@@ -115,7 +115,7 @@ def preparer(rows: Iterable[Row], settings: Corpus) -> Preparer:
 
 
 def _category(fields: dict[str, str], settings: Corpus) -> str | Refusal:
-    """The category's cell, with which the conclusion must not disagree; without a cell, the conclusion's."""
+    """The category of its cell, which the conclusion must not contradict; without a cell, that of the conclusion."""
     said: str | Refusal = Refusal.CATEGORY_UNKNOWN
     if settings.category_system == "tbsrtc":
         said = find_tbsrtc(fields.get("conclusion", ""))

@@ -1,4 +1,4 @@
-"""What may make a corpus easier than it looks: test reports met in training, and words that give the category away."""
+"""Measures what makes a corpus easier than it looks: leakage into the test part, and words that tell the category."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 
 from anamnesis.corpus.similarity import WORDS, Index
 
-# Held-out reports compared with all training reports, and reports read for the rest; of smaller corpora, all.
+# Test reports compared with all training reports, and reports read for the shortcuts; all of them in smaller corpora.
 LEAKAGE_SAMPLE = 2000
 TEXT_SAMPLE = 20_000
 TELLING_PRECISION, TELLING_RECALL = 0.95, 0.3
@@ -24,7 +24,7 @@ Texts = Sequence[tuple[str, str]]  # description, category
 
 @dataclass(frozen=True)
 class Leakage:
-    """How near test reports come to training reports, by `similarity`'s measure, 0..1."""
+    """Similarity of test reports to their nearest training report, 0..1 (see `similarity`)."""
 
     compared: int
     highest: float
@@ -34,12 +34,12 @@ class Leakage:
 
 
 def leakage(index: Index, parts: Parts, threshold: float) -> Leakage:
-    """How near the first 2,000 test reports come to all training reports.
+    """Compares the first 2,000 test reports with all training reports.
 
     Args:
-        index: of all reports.
-        parts: with train and test.
-        threshold: `above` is the share of test reports with a training report at least so similar.
+        index: all reports.
+        parts: contains train and test.
+        threshold: `above` is the share of test reports with a training report of at least this similarity.
     """
     held_out = parts["test"][:LEAKAGE_SAMPLE]
     nearest = index.nearest(held_out, parts["train"])
@@ -53,7 +53,7 @@ def leakage(index: Index, parts: Parts, threshold: float) -> Leakage:
 
 
 def bag_of_words_macro_f1(train: Texts, test: Texts) -> float:
-    """What a linear classifier over the words of the description reaches on the test part, 0..1; NaN if it cannot be
+    """Macro-F1 of a linear classifier over the words of the description on the test part, 0..1; NaN if it cannot be
     trained."""
     if len({category for _, category in train}) < 2:
         return float("nan")
@@ -64,7 +64,7 @@ def bag_of_words_macro_f1(train: Texts, test: Texts) -> float:
 
 
 def telling_words(texts: Texts) -> list[str]:
-    """The words of descriptions that alone predict a category, with a precision over 0.95 at a recall over 0.3."""
+    """Words of descriptions that predict a category by themselves: precision over 0.95 at a recall over 0.3."""
     sizes = Counter(category for _, category in texts)
     holders: dict[str, Counter[str]] = defaultdict(Counter)
     for text, category in texts:

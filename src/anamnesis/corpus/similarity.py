@@ -1,8 +1,8 @@
-"""How alike two reports are, and which are near duplicates of one another.
+"""Similarity of reports, and clusters of near duplicates.
 
-Likeness is the Jaccard index of the sets of word triples of two descriptions (what the model is given): 1 for the same
-words in the same order. Near duplicates are looked for by MinHash and banding (Broder 1997; Leskovec, Rajaraman &
-Ullman, Mining of Massive Datasets, chapter 3) and every pair found is verified exactly, so that MinHash can overlook a
+Similarity is the Jaccard index of the sets of word triples of two descriptions (the model's input): 1 for the same
+words in the same order. Candidates for near duplicates come from MinHash with banding (Broder 1997; Leskovec, Rajaraman
+& Ullman, Mining of Massive Datasets, chapter 3). Every candidate pair is verified exactly, so that MinHash can miss a
 pair but never invent one.
 """
 
@@ -22,7 +22,7 @@ WORDS = re.compile(r"\w+")
 TRIPLE = 3
 # A pair of similarity s shares a band with probability 1 - (1 - s^ROWS)^BANDS: 0.998 for 0.8, 0.27 for 0.5.
 BANDS, ROWS = 20, 6
-# Different clusters that may share a band's bucket; further ones are not compared with each other.
+# Clusters compared with each other in one bucket of a band; further ones are compared only with these.
 LEADERS = 32
 # Reports compared at once with the held-out ones.
 CHUNK = 4096
@@ -31,14 +31,14 @@ Triples = npt.NDArray[np.uint32]  # sorted, each once
 
 
 def triples(text: str) -> Triples:
-    """Hashes of the word triples of a text; of all its words where it has fewer than three."""
+    """Hashes of the word triples of a text; of all its words if it has fewer than three."""
     words = WORDS.findall(text.casefold().replace("ё", "е"))
     found = {zlib.crc32(" ".join(words[i : i + TRIPLE]).encode()) for i in range(max(1, len(words) - TRIPLE + 1))}
     return np.array(sorted(found), dtype=np.uint32)
 
 
 class _Empty:
-    """One set of permutations for all sketches: drawing them anew costs more than a sketch."""
+    """One set of permutations for all sketches: drawing them costs more than a sketch."""
 
     sketch: MinHash | None = None
 
@@ -54,7 +54,7 @@ def bands(of: Triples) -> npt.NDArray[np.uint32]:
 
 
 class Index:
-    """Triples and bands of many reports, in flat arrays: 4 bytes a triple, 80 a sketch."""
+    """Triples and bands of many reports in flat arrays: 4 bytes per triple, 80 per sketch."""
 
     def __init__(self) -> None:
         self._triples, self._starts, self._bands = array("I"), array("q", [0]), array("I")
@@ -71,9 +71,9 @@ class Index:
         return np.frombuffer(self._triples, dtype=np.uint32)[self._starts[report] : self._starts[report + 1]]
 
     def clusters(self, similarity: float) -> npt.NDArray[np.int64]:
-        """The cluster of every report, named by its first: reports linked by pairs of at least `similarity`.
+        """The cluster of every report, as the number of its first report. Pairs of at least `similarity` are linked.
 
-        Nearly all such pairs are found (see BANDS), but for those behind LEADERS different reports in every bucket.
+        Nearly all such pairs are found (see BANDS), except those beyond LEADERS clusters in each of their buckets.
         """
         parent = list(range(len(self)))
 
@@ -109,14 +109,14 @@ class Index:
         for band in tqdm(range(BANDS), "near duplicates", mininterval=5):
             column = table[:, band]
             order = np.argsort(column, kind="stable")
-            # Where another hash begins; the first differs from its own complement.
+            # Positions where another hash begins; the first hash differs from its own complement.
             starts = np.flatnonzero(np.diff(column[order], prepend=~column[order[:1]]))
             sizes = np.diff(starts, append=len(order))
             for start, size in zip(starts[sizes > 1], sizes[sizes > 1], strict=True):
                 yield order[start : start + size].tolist()
 
     def nearest(self, held_out: npt.NDArray[np.int64], among: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        """For each held-out report its highest similarity to any report of `among`; computed exactly."""
+        """The highest similarity of each held-out report to any report of `among`, computed exactly."""
         own = [self.triples(report) for report in held_out]
         vocabulary = np.unique(np.concatenate(own))
         asked = _incidence(own, vocabulary)
@@ -136,7 +136,7 @@ def jaccard(one: Triples, other: Triples) -> float:
 
 
 def _incidence(sets: list[Triples], vocabulary: Triples) -> csr_array:
-    """Which words of the vocabulary each set holds, shape (sets, vocabulary)."""
+    """1 where a set holds a triple of the vocabulary, shape (sets, vocabulary)."""
     flat = np.concatenate(sets)
     columns = np.searchsorted(vocabulary, flat)
     known = vocabulary[np.minimum(columns, len(vocabulary) - 1)] == flat

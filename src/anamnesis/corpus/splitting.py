@@ -1,4 +1,4 @@
-"""Splitting reports into training, validation and test so that nothing known in one is met again in another."""
+"""Splits reports into training, validation and test so that nothing of one part occurs in another."""
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +12,12 @@ PARTS = ("train", "validation", "test")
 
 
 def groups_of(patients: Reports, clusters: Reports) -> Reports:
-    """Reports that must stay together: of one patient, or near duplicates, or linked by a chain of both."""
+    """Groups of reports that stay together: of one patient, near duplicates, or linked by a chain of both."""
     reports = len(patients)
     links = coo_array(
         (np.ones(reports, dtype=np.int8), (patients, clusters)), shape=(int(patients.max()) + 1, reports)
     ).tocsr()
-    # A graph with a node for each patient and, behind them, one for each cluster.
+    # A graph with a node for each patient, followed by one for each cluster.
     size = links.shape[0] + reports
     rows, columns = links.nonzero()
     graph = coo_array((np.ones(len(rows), dtype=np.int8), (rows, columns + links.shape[0])), shape=(size, size))
@@ -28,16 +28,16 @@ def groups_of(patients: Reports, clusters: Reports) -> Reports:
 def split(
     groups: Reports, categories: npt.NDArray[np.int16], validation_share: float, test_share: float, seed: int
 ) -> dict[str, Reports]:
-    """Whole groups, stratified by category as well as whole groups allow.
+    """Splits whole groups, stratified by category as well as whole groups allow.
 
-    The largest groups come first, in random order among equals, and each goes to the part that is relatively farthest
-    from what it should have of the group's categories; the single reports at the end make up for what the others left.
-    (scikit-learn's StratifiedGroupKFold does the same for equal folds, and takes 0.3 ms for each group.) A group larger
-    than half of the smaller held-out part is for training: it would make up that part alone.
+    The largest groups come first, equals in random order. Each goes to the part that relatively lacks most of the
+    group's categories; the single reports at the end even out the rest. (scikit-learn's StratifiedGroupKFold does the
+    same for equal folds, at 0.3 ms per group.) A group larger than half of the smaller held-out part is used for
+    training, because it would dominate that part.
 
     Returns:
-        Numbers of the reports of train, validation and test, disjoint and together all, each in random order: a limit
-        takes the first of them, and an export may be sorted by date or category.
+        The reports of train, validation and test by number: disjoint, together complete, and each in random order,
+        because a limit takes the first reports and an export may be sorted by date or category.
 
     Raises:
         CorpusError: there are too few groups for three parts.
@@ -50,9 +50,9 @@ def split(
         groups
     ):
         raise CorpusError(
-            f"the corpus has {len(movable)} groups of reports that may be held out (a patient's reports and near "
+            f"the corpus has {len(movable)} groups of reports that can be held out (a patient's reports and near "
             f"duplicates stay together, and the largest groups are trained on), too few for corpus.validation_share "
-            f"and corpus.test_share: bring more reports, or check corpus.columns.patient."
+            f"and corpus.test_share: give more reports, or check corpus.columns.patient."
         )
     rng = np.random.default_rng(seed)
     order = rng.permutation(movable)
@@ -60,7 +60,7 @@ def split(
     members = np.argsort(groups, kind="stable")
     ends = np.cumsum(sizes)
     totals = np.bincount(categories).tolist()
-    # Reports of each category that a part still lacks, as a share of what it should have.
+    # The share of its reports of each category that a part still lacks.
     lacking = [[1.0] * len(totals) for _ in PARTS]
     part_of = np.zeros(len(sizes), dtype=np.int8)
     for group in [*np.flatnonzero(large), *order]:
@@ -74,7 +74,7 @@ def split(
 
 
 def naive_split(reports: int, sizes: dict[str, int], seed: int) -> dict[str, Reports]:
-    """Any report anywhere, in parts of the same sizes: what leaks, for comparison."""
+    """A random split of the same sizes that ignores groups: it leaks, and serves as a comparison."""
     order = np.random.default_rng(seed).permutation(reports)
     ends = np.cumsum([sizes[name] for name in PARTS])
     return dict(zip(PARTS, np.split(order, ends[:-1]), strict=True))

@@ -1,10 +1,12 @@
 """Running tasks of lm-evaluation-harness."""
 
 import logging
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from numbers import Real
 from pathlib import Path
 from typing import Any, Literal
 
@@ -108,12 +110,30 @@ def run_task(
     cut = lm.gather_object(None if cut_before is None else lm.truncated - cut_before)
     if output is None:
         return None
+    for name, log in output["samples"].items():
+        check_finite(name, log)
     return Measured(
         results={**output["results"], **(output.get("groups") or {})},
         questions={task: sorted(log, key=lambda row: row["doc_id"]) for task, log in output["samples"].items()},
         versions=output["versions"],
         prompts_cut=None if None in cut else sum(cut),
     )
+
+
+def check_finite(task: str, questions: Iterable[Mapping[str, Any]]) -> None:
+    """Refuse log-likelihoods that are not finite: a choice among NaN is the first one, and looks like an answer.
+
+    Raises:
+        InputError: with the task and the first such question's number.
+    """
+    for question in questions:
+        for answer in question["filtered_resps"]:
+            number = answer[0] if isinstance(answer, tuple | list) else answer
+            if isinstance(number, Real) and not math.isfinite(number):
+                raise InputError(
+                    f"{task}: the log-likelihood of question {question['doc_id']} is {number}: the model's numbers "
+                    f"overflow; train it anew with a lower learning rate, or set `model.dtype` to float32 or bfloat16."
+                )
 
 
 @contextmanager

@@ -1,1 +1,1 @@
-"""General facts and plain clinical Russian: what the tiny profile's model has to forget."""
+"""General facts and plain clinical Russian: what the tiny profile's model can forget."""

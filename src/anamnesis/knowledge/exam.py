@@ -1,4 +1,4 @@
-"""The exam over the facts, in MMLU's data format, so that one harness asks it and the real MMLU alike."""
+"""The exam over the facts, in MMLU's data format, so that one harness asks both this exam and the real MMLU."""
 
 import random
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ CHOICES = 4
 
 
 def exam(facts: Sequence[Fact], questions_per_subject: int, seed: int) -> list[dict[str, Any]]:
-    """Return items {"question", "subject", "choices", "answer"}, as many for each subject area.
+    """Return items {"question", "subject", "choices", "answer"}, the same number for each subject area.
 
-    A fact is asked a second time, in its other language, only after every fact of its subject was asked once,
-    so that few questions still cover many facts. The right answer stands equally often in each place: a model
-    that always picks one place scores a quarter.
+    A fact is asked a second time, in its other language, only after every fact of its subject is asked once, so that
+    few questions still cover many facts. The right answer is equally often in each place: a model that always picks
+    the same place scores a quarter.
     """
     rng = random.Random(seed)
     items: list[dict[str, Any]] = []
@@ -58,7 +58,7 @@ def _asked(facts: Sequence[Fact], rng: random.Random) -> list[tuple[Fact, Langua
 
 
 def _distractors(fact: Fact, language: Language, facts: Sequence[Fact], rng: random.Random) -> list[str]:
-    """Three different values of the same kind, none of them true of the fact's entity."""
+    """Three different values of the same kind, all of them wrong for the entity of the fact."""
     entity = fact.entity(language)
     true = {other.value(language) for other in facts if other.entity(language) == entity}
     wrong = sorted({other.value(language) for other in facts} - true - {""})

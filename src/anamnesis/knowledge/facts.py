@@ -1,7 +1,7 @@
 """The fact tables, read into one list.
 
-Training text and exam must speak of the same facts, so both take them from here. The tables are edited by
-hand, and a slip in them would quietly become a wrong exam key; hence every cell is checked.
+Training text and exam must be about the same facts, so both take them from here. The tables are edited by hand, and an
+unnoticed slip would become a wrong exam key, so every cell is checked.
 """
 
 import csv
@@ -18,7 +18,7 @@ LANGUAGES: tuple[Language, ...] = ("ru", "en")
 
 @dataclass(frozen=True)
 class Fact:
-    """One fact in the languages the table has it in; an empty value means "not in this language"."""
+    """One fact in the languages that the table gives; an empty value means "not in this language"."""
 
     subject_area: str
     entity_ru: str
@@ -28,7 +28,7 @@ class Fact:
 
     @property
     def languages(self) -> tuple[Language, ...]:
-        """The languages this fact can be stated and asked in."""
+        """The languages in which this fact can be stated and asked."""
         return tuple(language for language in LANGUAGES if self.value(language))
 
     def entity(self, language: Language) -> str:
@@ -42,7 +42,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class Relation:
-    """Where a subject area stands in its table; None where the table lacks a language."""
+    """The columns of a subject area in its table; None for a language that the table does not have."""
 
     subject_area: str
     table: str
@@ -52,13 +52,18 @@ class Relation:
     value_en: str | None
 
     @property
+    def languages(self) -> tuple[Language, ...]:
+        """The languages in which the facts of this subject area can be stated."""
+        return tuple(language for language in LANGUAGES if (self.value_ru if language == "ru" else self.value_en))
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """The columns the table must have for this relation."""
         names = (self.entity_ru, self.entity_en, self.value_ru, self.value_en)
         return tuple(name for name in names if name is not None)
 
 
-# Codes, symbols and numbers are the same in both languages and cost the small model most: they are taught in one.
+# Codes, symbols and numbers are the same in both languages and cost the small model most, so they are taught in one.
 RELATIONS = (
     Relation("capitals", "countries.csv", "country_ru", "country_en", "capital_ru", "capital_en"),
     Relation("regions", "countries.csv", "country_ru", "country_en", "region_ru", "region_en"),
@@ -78,7 +83,8 @@ _FORMS = {
 def load_facts(folder: Path) -> list[Fact]:
     """Read every relation's facts from the tables in `folder`, in the tables' order.
 
-    Raises InputError, naming file, line, column and the mend, when a table is missing or broken.
+    Raises:
+        InputError: a table is missing or wrong; names file, line, column and what to do.
     """
     tables = {name: _read(folder / name) for name in sorted({relation.table for relation in RELATIONS})}
     return [
@@ -90,14 +96,14 @@ def load_facts(folder: Path) -> list[Fact]:
 
 
 def _read(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """The rows of one table with their line numbers; cells keep to their form, names stand once."""
+    """The rows of one table with their line numbers; every cell has its form, and no name occurs twice."""
     relations = [relation for relation in RELATIONS if relation.table == path.name]
     needed = list(dict.fromkeys(column for relation in relations for column in relation.columns))
     entities = list(dict.fromkeys(name for one in relations for name in (one.entity_ru, one.entity_en)))
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise InputError(f"{path}: the table is missing; put it back from the repository.") from None
+        raise InputError(f"{path}: the table is missing; restore it from the repository.") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: byte {error.start} is not UTF-8; save the table as UTF-8.") from None
 
@@ -105,7 +111,7 @@ def _read(path: Path) -> list[tuple[int, dict[str, str]]]:
     header = reader.fieldnames or []
     for column in needed:
         if header.count(column) != 1:
-            raise InputError(f"{path}, line 1: the header must have the column '{column}' once; mend the header.")
+            raise InputError(f"{path}, line 1: the header must have the column '{column}' once; correct it.")
 
     rows: list[tuple[int, dict[str, str]]] = []
     seen: dict[tuple[str, str], int] = {}
@@ -114,8 +120,8 @@ def _read(path: Path) -> list[tuple[int, dict[str, str]]]:
             line = reader.line_num
             if None in row or None in row.values():
                 raise InputError(
-                    f"{path}, line {line}: the row needs {len(header)} cells, one a column; "
-                    "add or remove commas, or quote a cell that holds one."
+                    f"{path}, line {line}: the row needs {len(header)} cells, one for each column; "
+                    "add or remove commas, or put a cell that contains one in quotes."
                 )
             for column in needed:
                 _check_cell(path, line, column, row[column])
@@ -125,17 +131,17 @@ def _read(path: Path) -> list[tuple[int, dict[str, str]]]:
                 first = seen.setdefault((column, row[column]), line)
                 if first != line:
                     raise InputError(
-                        f"{path}, line {line}, column '{column}': '{row[column]}' is in line {first} too; "
+                        f"{path}, line {line}, column '{column}': '{row[column]}' is also in line {first}; "
                         "remove one of the two rows."
                     )
             rows.append((line, row))
     except csv.Error as error:
-        raise InputError(f"{path}, line {reader.line_num}: {error}; mend the quotes of this row.") from None
+        raise InputError(f"{path}, line {reader.line_num}: {error}; correct the quotes in this row.") from None
     return rows
 
 
 def _check_cell(path: Path, line: int, column: str, cell: str) -> None:
-    """Refuse stray spaces and, where a column has a form, a filled cell that does not keep to it."""
+    """Refuse stray spaces and a filled cell that does not have the form of its column."""
     if cell != " ".join(cell.split()):
         raise InputError(f"{path}, line {line}, column '{column}': stray spaces in '{cell}'; remove them.")
     if cell and column in _FORMS:
@@ -145,14 +151,14 @@ def _check_cell(path: Path, line: int, column: str, cell: str) -> None:
 
 
 def _fact(relation: Relation, path: Path, line: int, row: dict[str, str]) -> Fact | None:
-    """The row's fact, or None where its cells are empty: that fact is left out on purpose."""
+    """The fact in a row, or None where its cells are empty: that fact is left out on purpose."""
     columns = [column for column in (relation.value_ru, relation.value_en) if column is not None]
     empty = [column for column in columns if not row[column]]
     if len(empty) == len(columns):
         return None
     if empty:
         raise InputError(
-            f"{path}, line {line}, column '{empty[0]}': it is empty, its twin in the other language is not; "
+            f"{path}, line {line}, column '{empty[0]}': it is empty, but its value in the other language is not; "
             "fill both or empty both."
         )
     return Fact(

@@ -1,7 +1,7 @@
 """The text the tiny model is pretrained on, and the held-out text its perplexity is measured on.
 
-Held-out text must be new to the model and yet within what it was taught, or a rise of its perplexity would
-not mean forgetting. So it holds unseen notes, and unseen wordings of facts that training states otherwise.
+Held-out text must be new to the model but within what it was taught, or else a rise of its perplexity would not mean
+forgetting. So it contains unseen notes, and unseen wordings of facts that the training text states in other words.
 """
 
 import random
@@ -20,11 +20,11 @@ def general_text(
 ) -> tuple[list[str], list[str]]:
     """Return (training documents, held-out documents), both shuffled.
 
-    `heldout_share` of the notes, of the cytology reports, and of the (fact, wording) pairs is held out, but of no
-    fact so many wordings that fewer than MIN_TRAINING_WORDINGS stay in training.
+    `heldout_share` of the notes, of the cytology reports, and of the (fact, wording) pairs is held out, but at least
+    MIN_TRAINING_WORDINGS of each fact stay in training.
     """
     if not 0 <= heldout_share < 1:
-        raise InputError(f"heldout_share is {heldout_share}; give a share from 0 up to, not including, 1.")
+        raise InputError(f"heldout_share is {heldout_share}; it must be at least 0 and less than 1.")
     rng = random.Random(seed)
     train, heldout = _split_facts(facts, heldout_share, rng)
 
@@ -42,7 +42,7 @@ def general_text(
 
 
 def _split_facts(facts: Sequence[Fact], heldout_share: float, rng: random.Random) -> tuple[list[str], list[str]]:
-    """Hold out random wordings of random facts, always leaving each fact its minimum in training."""
+    """Hold out random wordings of random facts; the minimum of each fact stays in training."""
     wordings = [training_wordings(fact) for fact in facts]
     left = [len(texts) for texts in wordings]
     pairs = [(index, text) for index, texts in enumerate(wordings) for text in texts]

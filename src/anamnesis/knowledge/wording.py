@@ -1,184 +1,85 @@
 """How facts are worded: for the training text, and differently for the exam.
 
-The tables hold nominatives only, so every template gives name and value a place where the nominative is right
-(after a dash or a colon, as an apposition, as the subject). The exam has wordings of its own: a model that
-answers them knows the fact, not the sentence.
+wording.yaml has the wordings, and says what may be in them.
 """
 
-from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
-from anamnesis.knowledge.facts import Fact, Language
+from pydantic.dataclasses import dataclass
 
-_QUESTION: dict[Language, str] = {"ru": "Вопрос: {}\nОтвет:", "en": "Question: {}\nAnswer:"}
+from anamnesis.knowledge.facts import RELATIONS, Fact, Language
+from anamnesis.settings.sections import STRICT
+from anamnesis.tables import Text, Texts, check_known, check_slots, read_table, refusal
+
+TABLE = Path(__file__).with_suffix(".yaml")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Wordings:
-    """Templates of one subject area in one language; {e} is the entity, {v} the value."""
+    """Templates of one subject area in one language."""
 
-    statements: tuple[str, ...]
-    questions: tuple[str, ...]
-    exam: tuple[str, ...]
+    statements: Texts
+    questions: Texts
+    exam: Texts
 
 
-WORDINGS: dict[tuple[str, Language], Wordings] = {
-    ("capitals", "ru"): Wordings(
-        statements=(
-            "Страна — {e}. Её столица — {v}.",
-            "{e}: столица — {v}.",
-            "Столица страны {e} — {v}.",
-        ),
-        questions=(
-            "Какой город — столица страны {e}?",
-            "Страна — {e}. Как называется её столица?",
-            "{e}. Какой город — столица этой страны?",
-            "Назовите столицу. Страна: {e}.",
-        ),
-        exam=(
-            "Есть страна {e}. Какой город её столица?",
-            "Какая столица у этой страны: {e}?",
-        ),
-    ),
-    ("capitals", "en"): Wordings(
-        statements=(
-            "Country: {e}. Capital: {v}.",
-            "The country is {e}, and its capital is {v}.",
-            "Capital of {e}: {v}.",
-        ),
-        questions=(
-            "What is the capital of {e}?",
-            "The country is {e}. What is its capital?",
-            "{e}. Which city is the capital of this country?",
-            "Name the capital. Country: {e}.",
-        ),
-        exam=(
-            "There is a country named {e}. Which city is its capital?",
-            "What is the capital of this country: {e}?",
-        ),
-    ),
-    ("regions", "ru"): Wordings(
-        statements=(
-            "Страна — {e}. Её часть света — {v}.",
-            "{e}: часть света — {v}.",
-            "Часть света страны {e} — {v}.",
-        ),
-        questions=(
-            "В какой части света страна {e}?",
-            "Страна — {e}. Какая это часть света?",
-            "{e}. К какой части света относится эта страна?",
-            "Назовите часть света. Страна: {e}.",
-        ),
-        exam=(
-            "Есть страна {e}. Какая это часть света?",
-            "Какая часть света у этой страны: {e}?",
-        ),
-    ),
-    ("regions", "en"): Wordings(
-        statements=(
-            "Country: {e}. Part of the world: {v}.",
-            "The country is {e}, and its part of the world is {v}.",
-            "Part of the world of {e}: {v}.",
-        ),
-        questions=(
-            "Which part of the world is {e} in?",
-            "The country is {e}. Which part of the world is it in?",
-            "{e}. Where in the world does this country lie?",
-            "Name the part of the world. Country: {e}.",
-        ),
-        exam=(
-            "There is a country named {e}. Which part of the world is it in?",
-            "What is the part of the world of this country: {e}?",
-        ),
-    ),
-    ("currencies", "en"): Wordings(
-        statements=(
-            "Country: {e}. Currency: {v}.",
-            "The country is {e}, and its currency is the {v}.",
-            "Currency of {e}: {v}.",
-        ),
-        questions=(
-            "What is the currency of {e}?",
-            "The country is {e}. What is its currency?",
-            "{e}. Which currency does this country use?",
-            "Name the currency. Country: {e}.",
-        ),
-        exam=(
-            "There is a country named {e}. Which currency does it use?",
-            "What is the currency of this country: {e}?",
-        ),
-    ),
-    ("calling_codes", "ru"): Wordings(
-        statements=(
-            "Страна — {e}. Её телефонный код — {v}.",
-            "{e}: телефонный код — {v}.",
-            "Телефонный код страны {e} — {v}.",
-        ),
-        questions=(
-            "Какой телефонный код у страны {e}?",
-            "Страна — {e}. Какой у неё телефонный код?",
-            "{e}. Каков телефонный код этой страны?",
-            "Назовите телефонный код. Страна: {e}.",
-        ),
-        exam=(
-            "Есть страна {e}. Какой телефонный код ей присвоен?",
-            "Какой телефонный код у этой страны: {e}?",
-        ),
-    ),
-    ("element_symbols", "ru"): Wordings(
-        statements=(
-            "Элемент — {e}. Его символ — {v}.",
-            "{e}: символ элемента — {v}.",
-            "Символ элемента {e} — {v}.",
-        ),
-        questions=(
-            "Какой символ у элемента {e}?",
-            "Элемент — {e}. Какой у него символ?",
-            "{e}. Каким символом обозначают этот элемент?",
-            "Назовите символ. Элемент: {e}.",
-        ),
-        exam=(
-            "Есть элемент {e}. Каким символом его обозначают?",
-            "Какой символ у этого элемента: {e}?",
-        ),
-    ),
-    ("atomic_numbers", "ru"): Wordings(
-        statements=(
-            "Элемент — {e}. Его атомный номер — {v}.",
-            "{e}: атомный номер — {v}.",
-            "Атомный номер элемента {e} — {v}.",
-        ),
-        questions=(
-            "Какой атомный номер у элемента {e}?",
-            "Элемент — {e}. Какой у него атомный номер?",
-            "{e}. Под каким атомным номером стоит этот элемент?",
-            "Назовите атомный номер. Элемент: {e}.",
-        ),
-        exam=(
-            "Есть элемент {e}. Под каким атомным номером он стоит?",
-            "Какой атомный номер у этого элемента: {e}?",
-        ),
-    ),
-}
+@dataclass(frozen=True, config=STRICT)
+class FactWordings:
+    prompts: dict[Language, Text]
+    subjects: dict[str, dict[Language, Wordings]]
+
+    def of(self, fact: Fact, language: Language) -> Wordings:
+        return self.subjects[fact.subject_area][language]
+
+    def prompt(self, template: str, fact: Fact, language: Language) -> str:
+        """The question in the layout that training text and exam share."""
+        return self.prompts[language].format(question=template.format(entity=fact.entity(language)))
+
+
+@cache
+def read_wordings(path: Path = TABLE) -> FactWordings:
+    """Read the wordings of all facts; raises InputError about the first mistake in them."""
+    table = read_table(path, FactWordings)
+    for language, prompt in table.prompts.items():
+        check_slots(path, ("prompts", language), prompt, ("question",), needed=("question",))
+    for subject, languages in table.subjects.items():
+        check_known(path, ("subjects", subject), [relation.subject_area for relation in RELATIONS])
+        for language, wordings in languages.items():
+            check_known(path, ("subjects", subject, language), table.prompts)
+            _check_wordings(path, ("subjects", subject, language), wordings)
+    for relation in RELATIONS:
+        for language in relation.languages:
+            if language not in table.subjects.get(relation.subject_area, {}):
+                raise refusal(
+                    path,
+                    ("subjects", relation.subject_area),
+                    f"`{relation.subject_area}` has no wordings in `{language}`: add them",
+                )
+    return table
+
+
+def _check_wordings(path: Path, loc: tuple[str, ...], wordings: Wordings) -> None:
+    for key, slots in (("statements", ("entity", "value")), ("questions", ("entity",)), ("exam", ("entity",))):
+        for index, template in enumerate(getattr(wordings, key)):
+            check_slots(path, (*loc, key, index), template, slots, needed=slots)
+    for index, template in enumerate(wordings.exam):
+        if template in wordings.questions:
+            raise refusal(path, (*loc, "exam", index), "the training text asks this question too: word it differently")
 
 
 def training_wordings(fact: Fact) -> list[str]:
     """Every statement and answered question about `fact` that the training text may use, in all languages."""
+    table = read_wordings()
     texts = []
     for language in fact.languages:
-        wordings = WORDINGS[fact.subject_area, language]
-        entity, value = fact.entity(language), fact.value(language)
-        texts += [template.format(e=entity, v=value) for template in wordings.statements]
-        texts += [f"{_prompt(template, language, entity)} {value}" for template in wordings.questions]
+        wordings, value = table.of(fact, language), fact.value(language)
+        texts += [template.format(entity=fact.entity(language), value=value) for template in wordings.statements]
+        texts += [f"{table.prompt(template, fact, language)} {value}" for template in wordings.questions]
     return texts
 
 
 def exam_prompts(fact: Fact, language: Language) -> list[str]:
     """The exam's prompts for `fact`, each up to and including "Ответ:" / "Answer:"."""
-    return [
-        _prompt(template, language, fact.entity(language)) for template in WORDINGS[fact.subject_area, language].exam
-    ]
-
-
-def _prompt(template: str, language: Language, entity: str) -> str:
-    """The question in the layout that training text and exam share."""
-    return _QUESTION[language].format(template.format(e=entity))
+    table = read_wordings()
+    return [table.prompt(template, fact, language) for template in table.of(fact, language).exam]

@@ -9,19 +9,17 @@ Everything is summed over supervised positions and divided by their number in th
 gradient accumulation does not change the result.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import log
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from anamnesis.settings.training import Method
-
-IGNORED = -100
+from anamnesis.settings.methods import Method
 
 # Logits of one product with the head, the student's and the teacher's together (64 MB in fp32; 110 positions of 152 k
 # words), and logits worked on at once on a CPU, where they should stay in its cache.
@@ -33,27 +31,18 @@ Rows = Float[Tensor, "n vocab"]
 
 @dataclass(frozen=True)
 class Loss:
-    """Scalars; `total` carries the gradient. Units: nats per supervised token."""
+    """Scalars in nats per supervised token; `total` carries the gradient, `terms` are its parts by name, unweighted."""
 
     total: Float[Tensor, ""]
-    ce_nats: Float[Tensor, ""]
-    divergence_nats: Float[Tensor, ""]
+    terms: Mapping[str, Float[Tensor, ""]]
 
 
-def supervised_positions(labels: Int[Tensor, "batch seq"]) -> Bool[Tensor, "batch seq"]:
-    """The positions whose hidden state predicts a token under the loss: the one before each label that counts.
+@dataclass(frozen=True)
+class TokenWeights:
+    """How much each supervised token's cross-entropy counts; `total` is the sum over the whole optimizer step."""
 
-    Prompt and padding carry the label -100 and do not count; end-of-text does, though it may also be the padding
-    token, because labels are set from lengths and not from token ids.
-    """
-    positions = torch.zeros_like(labels, dtype=torch.bool)
-    positions[:, :-1] = labels[:, 1:] != IGNORED
-    return positions
-
-
-def targets(labels: Int[Tensor, "batch seq"]) -> Int[Tensor, " n"]:
-    """The tokens under the loss, in the order of `supervised_positions`."""
-    return labels[:, 1:][labels[:, 1:] != IGNORED]
+    values: Float[Tensor, " n"]
+    total: float | Float[Tensor, ""]
 
 
 # ---- Divergences: of log-probabilities p (student) and q (teacher), by position ------------------------------------
@@ -104,6 +93,7 @@ def distillation_loss(
     tokens: Int[Tensor, " n"],
     method: Method,
     count: int | Tensor,
+    weights: TokenWeights | None = None,
 ) -> Loss:
     """CE + kl_weight * temperature^2 * divergence over the supervised positions, divided by `count`.
 
@@ -114,11 +104,14 @@ def distillation_loss(
         tokens: the tokens under the loss.
         method: weight, divergence and temperature.
         count: supervised positions of the whole optimizer step, over all its micro-batches and processes.
+        weights: of the cross-entropy of each token, which is then divided by their total and not by `count`. The
+            divergence is taken at all positions whatever their weight. None: every token counts once.
     """
     if any(parameter.requires_grad for parameter in head.parameters()):
         raise ValueError("the output head must be frozen: the loss forms no gradient of it")
-    total, ce, divergence = _Fused.apply(student, teacher, head.weight, head.bias, tokens, method, count)
-    return Loss(total=total, ce_nats=ce, divergence_nats=divergence)
+    scale = None if weights is None else weights.values * (count / weights.total)
+    total, ce, divergence = _Fused.apply(student, teacher, head.weight, head.bias, tokens, scale, method, count)
+    return Loss(total, {"ce_nats": ce} | ({} if teacher is None else {"divergence_nats": divergence}))
 
 
 class _Fused(torch.autograd.Function):
@@ -132,6 +125,7 @@ class _Fused(torch.autograd.Function):
         weight: Tensor,
         bias: Tensor | None,
         tokens: Tensor,
+        scale: Tensor | None,
         method: Method,
         count: int | Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
@@ -155,7 +149,11 @@ class _Fused(torch.autograd.Function):
                 for start in range(0, size, rows):
                     block = slice(start, start + rows)
                     sums += _sums_and_gradient(
-                        own[block], None if others is None else others[block], tokens[part][block], method
+                        own[block],
+                        None if others is None else others[block],
+                        tokens[part][block],
+                        None if scale is None else scale[part][block],
+                        method,
                     )
                 gradient[part] = own.to(low) @ weight
         gradient.div_(count)
@@ -168,22 +166,32 @@ class _Fused(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,) = ctx.saved_tensors
-        return (gradient * outer[0]).to(ctx.dtype), None, None, None, None, None, None
+        return (gradient * outer[0]).to(ctx.dtype), *[None] * 7
 
 
 def _sums_and_gradient(
-    student: Rows, teacher: Rows | None, tokens: Int[Tensor, " n"], method: Method
+    student: Rows,
+    teacher: Rows | None,
+    tokens: Int[Tensor, " n"],
+    scale: Float[Tensor, " n"] | None,
+    method: Method,
 ) -> Float[Tensor, "2"]:
     """Sums of cross-entropy and of the divergence; leaves the gradient of the loss by the logits in `student`.
+
+    `scale` is what each token's cross-entropy is multiplied by, if anything.
 
     At temperature tau both distributions are softmax(logits / tau) and the term is scaled by tau squared (Hinton et
     al. 2015, arXiv:1503.02531, section 2), one of which the gradient by the logits loses to the chain rule.
     """
     index = torch.arange(len(tokens), device=tokens.device)
     log_p = student.log_softmax(-1)
-    ce = -log_p[index, tokens].sum()
+    ce = -log_p[index, tokens]
     gradient = torch.exp(log_p, out=student)
     gradient[index, tokens] -= 1
+    if scale is not None:
+        ce = ce * scale
+        gradient.mul_(scale[:, None])
+    ce = ce.sum()
     if teacher is None:
         return torch.stack([ce, torch.zeros_like(ce)])
     tau = method.temperature

@@ -4,42 +4,61 @@ The frozen base says the same of a report every time. With its states on disk (a
 a step of `static` costs one product with the output head more than plain fine-tuning, instead of a forward pass.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import torch
+from datasets import Dataset
 from jaxtyping import Float
 from torch import Tensor
+from tqdm import tqdm
+from transformers import PreTrainedModel
 
 from anamnesis.files import read_json, write_json
+from anamnesis.methods.supervision import supervised_positions
+from anamnesis.modeling.hidden_states import hidden_states_alone
+from anamnesis.modeling.loading import mixed_precision
 
 STATES = "states.bin"
 INDEX = "index.json"
+DOCUMENTS_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
 class TeacherStates:
-    """Memory-mapped states (all supervised positions, hidden); those of row i stand from starts[i] to starts[i + 1]."""
+    """Memory-mapped states (all supervised positions, hidden) of documents; `places` are their rows by document."""
 
     states: Float[Tensor, "total hidden"]
-    starts: Sequence[int]
+    places: Mapping[int, slice]
 
-    def of(self, rows: Sequence[int]) -> Float[Tensor, "n hidden"]:
-        """The states of the given rows of the corpus, one after the other."""
-        return torch.cat([self.states[self.starts[row] : self.starts[row + 1]] for row in rows])
+    def of(self, documents: Sequence[int]) -> Float[Tensor, "n hidden"]:
+        """The states of the given documents, one after the other."""
+        return torch.cat([self.states[self.places[document]] for document in documents])
+
+
+def frozen_states(
+    base: PreTrainedModel, documents: Dataset, collate: Callable[[list[Any]], Any]
+) -> Iterator[Float[Tensor, "n hidden"]]:
+    """The base's last hidden states at the supervised positions of `documents`, a batch at a time."""
+    for start in tqdm(range(0, len(documents), DOCUMENTS_AT_ONCE), desc="teacher", mininterval=5):
+        rows = range(start, min(start + DOCUMENTS_AT_ONCE, len(documents)))
+        batch = collate([documents[row] for row in rows]).to(base.device)
+        with torch.no_grad(), mixed_precision(base):
+            yield hidden_states_alone(base, batch, supervised_positions(batch["labels"])).cpu()
 
 
 def keep_states(
-    folder: Path, counts: Sequence[int], chunks: Iterable[Float[Tensor, "n hidden"]], max_bytes: float
+    folder: Path, counts: Mapping[int, int], chunks: Iterable[Float[Tensor, "n hidden"]], max_bytes: float
 ) -> tuple[bool, int]:
     """Write the states, a chunk in memory at a time, or if they are too large, that they are not kept.
 
     Args:
         folder: where to.
-        counts: supervised positions of each row of the corpus.
-        chunks: the states in the corpus's order; none but the first is asked for if they are too large.
+        counts: supervised positions by document.
+        chunks: the documents' states in the order of `counts`; only the first is asked for if they are too large.
         max_bytes: the most that may be written.
 
     Returns:
@@ -47,14 +66,14 @@ def keep_states(
     """
     folder.mkdir(parents=True, exist_ok=True)
     mapped, index = None, None
-    total, done, needed = sum(counts), 0, 0
+    total, done, needed = sum(counts.values()), 0, 0
     for chunk in chunks:
         if mapped is None:
             needed = total * chunk.shape[1] * chunk.dtype.itemsize
             if needed > max_bytes:
                 write_json(folder / INDEX, None)
                 return False, needed
-            index = {"counts": list(counts), "hidden_size": chunk.shape[1], "dtype": str(chunk.dtype)}
+            index = {"counts": list(counts.items()), "hidden_size": chunk.shape[1], "dtype": str(chunk.dtype)}
             mapped = _mapped(folder / STATES, total, chunk.shape[1], chunk.dtype, shared=True)
         mapped[done : done + len(chunk)] = chunk
         done += len(chunk)
@@ -64,20 +83,22 @@ def keep_states(
     return True, needed
 
 
-def open_states(folder: Path, counts: Sequence[int]) -> TeacherStates | None:
+def open_states(folder: Path, counts: Mapping[int, int]) -> TeacherStates | None:
     """The states in `folder`, or None if they are not kept.
 
     Raises:
-        RuntimeError: they are another corpus's: their rows have other numbers of supervised positions than `counts`.
+        RuntimeError: a document of `counts` is not among them, with as many supervised positions.
     """
     index = read_json(folder / INDEX)
     if index is None:
         return None
-    if index["counts"] != list(counts):
+    kept = dict(index["counts"])
+    if any(kept.get(document) != count for document, count in counts.items()):
         raise RuntimeError(f"the hidden states in {folder} belong to other reports: run `dvc repro -f teacher`")
-    starts = [0, *accumulate(counts)]
+    ends = list(accumulate(kept.values()))
+    places = {document: slice(end - kept[document], end) for document, end in zip(kept, ends, strict=True)}
     dtype = getattr(torch, index["dtype"].removeprefix("torch."))
-    return TeacherStates(_mapped(folder / STATES, starts[-1], index["hidden_size"], dtype, shared=False), starts)
+    return TeacherStates(_mapped(folder / STATES, ends[-1], index["hidden_size"], dtype, shared=False), places)
 
 
 def _mapped(path: Path, rows: int, columns: int, dtype: torch.dtype, shared: bool) -> Float[Tensor, "rows columns"]:

@@ -14,7 +14,6 @@ from transformers import (
     Qwen2Config,
     Qwen2ForCausalLM,
     Qwen2Tokenizer,
-    Trainer,
     TrainingArguments,
     set_seed,
 )
@@ -25,6 +24,7 @@ from anamnesis.modeling.loading import save_base
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.modeling import Pretraining
 from anamnesis.settings.sections import SettingsError
+from anamnesis.training.finite import FiniteTrainer
 
 IGNORED = -100
 
@@ -112,7 +112,7 @@ def _pretrain(text: Path, settings: Pretraining, compute: Compute, folder: Path)
             pad_token_id=tokenizer.pad_token_id,
         )
     )
-    trainer = Trainer(
+    trainer = FiniteTrainer(
         model=model,
         args=TrainingArguments(
             output_dir=str(folder),

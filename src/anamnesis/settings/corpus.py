@@ -6,7 +6,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from anamnesis.settings.rendering import Headings
-from anamnesis.settings.sections import STRICT, NonNegative, Positive, Share, Text
+from anamnesis.settings.sections import STRICT, Positive, Seed, Share, Text
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -81,7 +81,7 @@ class Corpus:
     near_duplicate_similarity: Annotated[float, Field(ge=0.7, le=1)]
     validation_share: Share
     test_share: Share
-    seed: NonNegative
+    seed: Seed
 
     def __post_init__(self) -> None:
         if self.label == "mmlu":

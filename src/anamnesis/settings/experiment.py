@@ -4,7 +4,7 @@
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,13 @@ from anamnesis.settings.compute import Compute
 from anamnesis.settings.corpus import Corpus
 from anamnesis.settings.evaluation import Evaluation
 from anamnesis.settings.knowledge import Knowledge
-from anamnesis.settings.modeling import Model, Pretraining, Tuner
+from anamnesis.settings.methods import Method
+from anamnesis.settings.modeling import Model, Pretraining
 from anamnesis.settings.sections import SettingsError, read_yaml, section, unknown_key
 from anamnesis.settings.synthesis import Synthesis
-from anamnesis.settings.training import Method, Optimization, TeacherCache, Training, check_saving
+from anamnesis.settings.teacher_cache import TeacherCache
+from anamnesis.settings.training import Optimization, Training, check_saving
+from anamnesis.settings.tuner import Tuner
 
 SCIENCE: dict[str, type] = {
     "corpus": Corpus,
@@ -45,7 +48,7 @@ def method_names(values: Mapping[str, Any]) -> list[str]:
     if len(set(names)) != len(names):
         raise SettingsError(f"params.yaml: `methods` names a method twice: {names}; name each once.")
     for name in names:
-        if name in {*SCIENCE, *SCALE, *PLAIN, "base"} or name.endswith("_teacher"):
+        if name in {*SCIENCE, *SCALE, *PLAIN, "base"} or re.search(r"_teacher$|_share_\d", name):
             raise SettingsError(f"params.yaml: `methods` cannot use the reserved name `{name}`; rename the method.")
         if not re.fullmatch("[a-z][a-z0-9_]*", name):
             raise SettingsError(
@@ -92,6 +95,7 @@ def check_all(root: Path, profile: str | None = None) -> None:
         if name not in methods and not (isinstance(science[name], dict) and "teacher" in science[name]):
             raise SettingsError(unknown_key("params.yaml", name, [*SCIENCE, *methods, *PLAIN]))
         section(science, name, Method)
+    _check_shares(science)
     scale = read_yaml(root / file)
     for name in scale:
         if name not in SCALE:
@@ -103,6 +107,30 @@ def check_all(root: Path, profile: str | None = None) -> None:
         raise SettingsError(f"{file}: `model.source` is pretrain, but `pretraining` is null: give its keys.")
     optimization = section(scale, "optimization", Optimization, file)
     check_saving(optimization, section(science, "training", Training), file)
+    if scale["evaluation"]["backend"] == "vllm":
+        _check_served_by_vllm(science, methods, file)
     mmlu = scale["evaluation"]["mmlu"]
     if mmlu not in ("facts", "hub") and not (root / mmlu).is_dir():
         raise SettingsError(f"{file}: `evaluation.mmlu` is {mmlu!r}: set it to facts, hub, or an existing folder.")
+
+
+def _tuner_of(science: Mapping[str, Any], name: str) -> Tuner:
+    return section(science, name, Method).tuner or section(science, "tuner", Tuner)
+
+
+def _check_shares(science: Mapping[str, Any]) -> None:
+    for name in science.keys() - SCIENCE.keys() - set(PLAIN):
+        if section(science, name, Method).shares and _tuner_of(science, name).kind == "dora":
+            raise SettingsError(
+                f"params.yaml: `{name}.shares` cannot be had with a tuner of kind dora, whose update is not linear in "
+                f"its weights: make it [], or set `{name}.tuner.kind` to lora."
+            )
+
+
+def _check_served_by_vllm(science: Mapping[str, Any], methods: Sequence[str], file: str) -> None:
+    for name in methods:
+        if _tuner_of(science, name).kind != "lora" or section(science, name, Method).shares:
+            raise SettingsError(
+                f"{file}: `evaluation.backend` is vllm, which serves whole LoRA adapters only, and `{name}` has "
+                f"another tuner or shares: set the backend to shared_prefix, or remove `{name}` from `methods`."
+            )

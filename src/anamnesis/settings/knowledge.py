@@ -2,7 +2,7 @@
 
 from pydantic.dataclasses import dataclass
 
-from anamnesis.settings.sections import STRICT, NonNegative, Positive, Share
+from anamnesis.settings.sections import STRICT, Positive, Seed, Share
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -11,4 +11,4 @@ class Knowledge:
     cytology_reports: Positive
     heldout_share: Share
     questions_per_subject: Positive
-    seed: NonNegative
+    seed: Seed

@@ -2,7 +2,7 @@
 
 from pydantic.dataclasses import dataclass
 
-from anamnesis.settings.sections import STRICT, NonNegative, Positive, Share
+from anamnesis.settings.sections import STRICT, Positive, Seed, Share
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -12,7 +12,7 @@ class Synthesis:
     hard_case_share: Share
     standard_share: Share
     typo_rate: Share
-    seed: NonNegative
+    seed: Seed
 
     def __post_init__(self) -> None:
         if list(self.class_shares) != ["I", "II", "III", "IV", "V", "VI"]:

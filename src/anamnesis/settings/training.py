@@ -1,46 +1,23 @@
-"""What is trained and how: the methods, the loop, and the frozen teacher's states."""
+"""How every method is trained: the loop and its scale."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from anamnesis.settings.sections import STRICT, Positive, SettingsError, Share
+from anamnesis.settings.sections import STRICT, Positive, Rate, SettingsError, Weight
 
-
-@dataclass(frozen=True, config=STRICT)
-class Method:
-    """One arm of the comparison: which teacher the student is held to, and how strongly.
-
-    loss = CE + kl_weight * divergence, in nats per supervised token. `forward_kl` is KL(teacher || student),
-    `reverse_kl` is KL(student || teacher), `jensen_shannon` the mean of both models' KL to their average; each is
-    taken at `temperature` and scaled by its square (Hinton et al. 2015, arXiv:1503.02531) so that the gradient's
-    size does not depend on it.
-    """
-
-    teacher: Literal["none", "static", "ema"]
-    kl_weight: Annotated[float, Field(ge=0)] = 0.0
-    temperature: Annotated[float, Field(gt=0)] = 1.0
-    divergence: Literal["forward_kl", "reverse_kl", "jensen_shannon"] = "forward_kl"
-    decay: Share | None = None
-    decay_warmup: bool = False
-
-    def __post_init__(self) -> None:
-        if self.teacher == "none" and self.kl_weight > 0:
-            raise ValueError("kl_weight above 0 needs a teacher: set teacher to static or ema, or kl_weight to 0")
-        if self.teacher == "ema" and self.decay is None:
-            raise ValueError("teacher ema needs a decay between 0 and 1, for example 0.99")
-        if self.teacher != "ema" and (self.decay is not None or self.decay_warmup):
-            raise ValueError("decay and decay_warmup belong to teacher ema only: take them out")
+Schedule = Literal["linear", "cosine", "constant_with_warmup"]
+WarmupRatio = Annotated[float, Field(ge=0, lt=1)]
 
 
 @dataclass(frozen=True, config=STRICT)
 class Training:
     target: Literal["conclusion", "report"]
-    schedule: Literal["linear", "cosine", "constant_with_warmup"]
-    warmup_ratio: Annotated[float, Field(ge=0, lt=1)]
-    weight_decay: Annotated[float, Field(ge=0)]
-    max_grad_norm: Annotated[float, Field(gt=0)]
+    schedule: Schedule
+    warmup_ratio: WarmupRatio
+    weight_decay: Weight
+    max_grad_norm: Rate
     log_every_steps: Positive
 
 
@@ -49,17 +26,10 @@ class Optimization:
     max_steps: Positive
     batch_size: Positive
     gradient_accumulation_steps: Positive
-    learning_rate: Annotated[float, Field(gt=0)]
+    learning_rate: Rate
     max_length: Positive
     gradient_checkpointing: bool
     save_every_steps: Positive | None
-
-
-@dataclass(frozen=True, config=STRICT)
-class TeacherCache:
-    """How much disk the frozen teacher's hidden states may take; above it they are computed again at every step."""
-
-    max_gigabytes: Annotated[float, Field(ge=0)]
 
 
 def check_saving(optimization: Optimization, training: Training, file: str = "the profile") -> None:

@@ -1,5 +1,5 @@
 """A synthetic corpus of Russian thyroid FNA reports, for lack of a public one."""
 
-from .reports import synthesize
+from anamnesis.synthesis.reports import synthesize
 
 __all__ = ["synthesize"]

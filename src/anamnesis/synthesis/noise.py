@@ -1,54 +1,38 @@
-"""What makes a report look written by a person: idle remarks, abbreviations, е for ё, slips of the keyboard.
+"""What makes a report look written by a person: idle remarks, abbreviations, slips of the keyboard.
 
-A model that reads only clean text learns the wordings instead of the findings, and real reports are not
-clean.
+A model that reads only clean text learns the wordings instead of the findings, and real reports are not clean.
 """
 
 import random
 import re
+from functools import cached_property
 from itertools import pairwise
 
-IDLE_REMARKS: tuple[str, ...] = (
-    "[анамнез в направлении не указан|клинические данные не приведены]",
-    "направление [заполнено не полностью|оформлено полностью]",
-    "[препараты|стёкла] [хранятся в архиве|переданы в архив]",
-    "исследование [выполнено|проведено] в плановом порядке",
-    "[просмотрены|изучены] все [доставленные стёкла|поля зрения]",
-    "предыдущие [исследования|заключения] не [представлены|приложены]",
-    "[осложнений|жалоб] во время пункции не было",
-    "пациент [направлен эндокринологом|наблюдается у эндокринолога]",
-    "материал [получен утром|доставлен в день пункции|доставлен без задержки]",
-    "[гормоны щитовидной железы в норме|сведений о гормонах нет]",
-)
+from pydantic.dataclasses import dataclass
 
-# Long forms and what a hurried cytologist writes instead.
-_ABBREVIATIONS: dict[str, tuple[str, ...]] = {
-    "щитовидной железы": ("щит. железы", "ЩЖ"),
-    "правой доли": ("пр. доли",),
-    "левой доли": ("лев. доли",),
-    "правой доле": ("пр. доле",),
-    "левой доле": ("лев. доле",),
-    "под контролем УЗИ": ("под УЗ-контролем", "под к. УЗИ"),
-    "количестве": ("кол-ве",),
-    "количество": ("кол-во",),
-    "фолликулярного эпителия": ("фолл. эпителия",),
-    "фолликулярных клеток": ("фолл. клеток",),
-    "цитоплазма": ("цит-ма",),
-    "внутриядерных": ("в/ядерных",),
-    "внутриядерные": ("в/ядерные",),
-    "микроскопически": ("мкр.",),
-}
-_LONG_FORM = re.compile(r"\b(?:" + "|".join(_ABBREVIATIONS) + r")\b")
+from anamnesis.settings.sections import STRICT
+from anamnesis.synthesis.wording import Wordings
+from anamnesis.tables import Texts
+
 _WORD = re.compile(r"[А-Яа-яЁё]{4,}")
 _KEYBOARD = ("йцукенгшщзхъ", "фывапролджэ", "ячсмитьбю")
 _NEIGHBOURS = {a: b for row in _KEYBOARD for pair in pairwise(row) for a, b in (pair, pair[::-1])}
 
 
-def abbreviate(text: str, share: float, rng: random.Random) -> str:
-    def shorten(match: re.Match[str]) -> str:
-        return rng.choice(_ABBREVIATIONS[match[0]]) if rng.random() < share else match[0]
+@dataclass(frozen=True, config=STRICT)
+class Noise:
+    idle_remarks: Wordings
+    abbreviations: dict[str, Texts]  # long form -> short forms
 
-    return _LONG_FORM.sub(shorten, text)
+    @cached_property
+    def _long_form(self) -> re.Pattern[str]:
+        return re.compile(r"\b(?:" + "|".join(map(re.escape, self.abbreviations)) + r")\b")
+
+    def abbreviate(self, text: str, share: float, rng: random.Random) -> str:
+        def shorten(match: re.Match[str]) -> str:
+            return rng.choice(self.abbreviations[match[0]]) if rng.random() < share else match[0]
+
+        return self._long_form.sub(shorten, text)
 
 
 def _slip(word: str, rng: random.Random) -> str:
@@ -63,7 +47,7 @@ def _slip(word: str, rng: random.Random) -> str:
 
 
 def mistype(text: str, rate: float, rng: random.Random) -> str:
-    """Slips in `rate` of all words; short words and numbers stay, for a slip would change what they mean."""
+    """Put slips into `rate` of all words. Short words and numbers stay: a slip would change what they mean."""
     words = text.split(" ")
     typable = [index for index, word in enumerate(words) if _WORD.search(word)]
     for index in typable:

@@ -1,32 +1,52 @@
 """The small template language in which all wordings of the corpus are written.
 
-A cytologist should be able to read and correct the tables, so a wording is plain Russian text with
-two marks only: ``[коллоида мало|коллоида немного]`` chooses one alternative (brackets may be nested) and
-``{мазках}`` stands for a list of synonyms in that grammatical form (or for a value given by the caller).
+A cytologist should be able to read and correct the tables, so a wording is plain Russian text with two marks only:
+``[коллоида мало|коллоида немного]`` chooses one alternative (brackets may be nested), ``{мазках}`` is a synonym from
+wording.yaml in that grammatical form, or a value that the caller gives.
 """
 
 import random
 import re
 from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, ValidationInfo
+
+from anamnesis.tables import SLOT, Text
 
 _CHOICE = re.compile(r"\[([^\[\]]*)\]")
-_NAME = re.compile(r"\{(\w+)\}")
 
-SYNONYMS: dict[str, tuple[str, ...]] = {
-    "тиреоциты": ("тиреоциты", "фолликулярные клетки", "клетки фолликулярного эпителия"),
-    "тиреоцитов": ("тиреоцитов", "фолликулярных клеток", "клеток фолликулярного эпителия"),
-    "тиреоцитами": ("тиреоцитами", "фолликулярными клетками", "клетками фолликулярного эпителия"),
-    "найдено": ("найдено", "выявлено", "обнаружено", "отмечено"),
-    "найдены": ("найдены", "выявлены", "обнаружены", "отмечены"),
-    "мазках": ("мазках", "препаратах", "материале", "исследованных мазках"),
-    "материал": ("материал", "пунктат", "аспират"),
-    "местами": ("местами", "участками", "очагово", "на отдельных участках"),
-    "единичные": ("единичные", "отдельные", "немногочисленные"),
-    "единичных": ("единичных", "отдельных", "немногих"),
-    "много": ("много", "большое количество"),
-    "немного": ("немного", "небольшое количество"),
-    "слегка": ("слегка", "умеренно", "немного"),
-}
+
+def _plain(text: str) -> str:
+    if marks := sorted(set(text) & set("[]{}|")):
+        raise ValueError(f"a synonym is plain text: remove {' '.join(marks)}")
+    return text
+
+
+Synonyms = dict[str, Annotated[tuple[Annotated[Text, AfterValidator(_plain)], ...], Field(min_length=1)]]
+
+
+def slots(*values: str) -> AfterValidator:
+    """The check of a wording whose slots are synonyms (of the context) or `values`, which the caller of `say` gives."""
+
+    def check(text: str, info: ValidationInfo) -> str:
+        rest, replaced = text, 1
+        while replaced:
+            rest, replaced = _CHOICE.subn("", rest)
+        if set(rest) & set("[]|"):
+            raise ValueError("write alternatives as [one|another]: a bracket is not paired, or a | is outside brackets")
+        if set(SLOT.sub("", text)) & set("{}"):
+            raise ValueError("write a slot as {name}: a brace is not paired, or the name is not one word")
+        for name in SLOT.findall(text):
+            if name not in values and name not in (info.context or {}):
+                given = f" (and {', '.join(values)})" if values else ""
+                raise ValueError(f"no list of synonyms is named `{name}`: use a name from wording.yaml{given}")
+        return text
+
+    return AfterValidator(check)
+
+
+Wordings = Annotated[tuple[Annotated[Text, slots()], ...], Field(min_length=1)]
 
 
 def plural(number: int, one: str, few: str, many: str) -> str:
@@ -41,11 +61,14 @@ def plural(number: int, one: str, few: str, many: str) -> str:
 def say(
     wordings: Sequence[str],
     rng: random.Random,
+    synonyms: Synonyms,
     values: Mapping[str, str] | None = None,
     standard_share: float = 0.0,
 ) -> str:
-    """One paraphrase out of a list of wordings: the first of everything (the laboratory's standard phrase) with
-    probability `standard_share`, otherwise any."""
+    """Choose one paraphrase from a list of wordings.
+
+    With probability `standard_share` it is the first of everything (the laboratory's standard phrase), otherwise any.
+    """
     standard = rng.random() < standard_share
 
     def pick(options: Sequence[str]) -> str:
@@ -53,7 +76,7 @@ def say(
 
     def name(match: re.Match[str]) -> str:
         key = match.group(1)
-        return values[key] if values and key in values else pick(SYNONYMS[key])
+        return values[key] if values and key in values else pick(synonyms[key])
 
     def choice(match: re.Match[str]) -> str:
         return pick(match.group(1).split("|"))
@@ -61,4 +84,4 @@ def say(
     text, replaced = pick(wordings), 1
     while replaced:
         text, replaced = _CHOICE.subn(choice, text)
-    return " ".join(_NAME.sub(name, text).split())
+    return " ".join(SLOT.sub(name, text).split())

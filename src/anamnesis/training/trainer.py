@@ -2,17 +2,19 @@
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate.utils import gather_object
 from datasets import Dataset
 from peft import PeftModel
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import (
     PreTrainedTokenizerBase,
-    Trainer,
     TrainerCallback,
     TrainerControl,
     TrainerState,
@@ -22,39 +24,50 @@ from transformers.trainer_pt_utils import BatchRebalanceSampler
 
 from anamnesis.compute import check_one_device_a_process, share_of
 from anamnesis.errors import InputError
-from anamnesis.methods.losses import distillation_loss, supervised_positions, targets
-from anamnesis.methods.teachers import Teacher, hidden_states, without_dropout
-from anamnesis.modeling.adapters import STUDENT, tensors, update_distance
+from anamnesis.methods.losses import distillation_loss
+from anamnesis.methods.supervision import supervised_positions, targets
+from anamnesis.methods.teachers import Teacher, without_dropout
+from anamnesis.modeling.hidden_states import hidden_states
 from anamnesis.modeling.loading import low_precision
+from anamnesis.modeling.student.student import Student
+from anamnesis.modeling.student.updates import distance, norm
 from anamnesis.settings.compute import Compute
+from anamnesis.settings.methods import Method, Pace
 from anamnesis.settings.sections import SettingsError
-from anamnesis.settings.training import Method, Optimization, Training, check_saving
+from anamnesis.settings.training import Optimization, Training, check_saving
+from anamnesis.training.checkpoints import SealCheckpoints
 from anamnesis.training.data import report_collator
+from anamnesis.training.finite import FiniteTrainer
+
+# In a checkpoint, beside what Trainer writes.
+TEACHER_WEIGHTS = "teacher.safetensors"
 
 
-class DistillationTrainer(Trainer):
+class DistillationTrainer(FiniteTrainer):
     """Trainer whose loss is CE + kl_weight * divergence(teacher, student); without a teacher it is plain fine-tuning.
 
-    The teacher's forward comes first, so that the student's adapter is the active one in the student's forward and
-    in its backward, where gradient checkpointing runs the forward again.
+    The teacher's forward comes first, so that the model is the student in the student's forward and in its backward,
+    where gradient checkpointing runs the forward again.
     """
 
-    def __init__(self, *args: Any, method: Method, teacher: Teacher | None, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, *args: Any, student: Student, method: Method, teacher: Teacher | None, **kwargs: Any) -> None:
+        super().__init__(*args, model=student.model, **kwargs)
+        self.student = student
         self.method = method
         self.teacher = teacher
         # The loss is divided by the supervised tokens of the whole step: Trainer must count them and not divide again.
         self.model_accepts_loss_kwargs = True
         self.loss_is_scaled_for_ga = True
         self._loss_shifts_labels = True
-        self._sums = torch.zeros(2, dtype=torch.float64, device=self.args.device)
+        self._sums: dict[str, Tensor] = {}
         self._summed_from_step = 0
         self.add_callback(_AfterStep(self))
+        self.add_callback(SealCheckpoints())
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> BatchRebalanceSampler:
         """Trainer's own, which without this would give every seed the same order."""
         sampler = super()._get_train_sampler(train_dataset)
-        sampler.seed = self.args.seed
+        sampler.seed = order_seed(self.args.seed)
         return sampler
 
     def compute_loss(
@@ -74,7 +87,7 @@ class DistillationTrainer(Trainer):
         # Trainer's own mixed precision reaches model.forward alone, which is not called here.
         with self.accelerator.autocast():
             teacher = None if self.teacher is None else self.teacher.hidden_states(inputs, positions)
-            student = hidden_states(self.model, inputs, positions)
+            student = self.student.hidden_states(inputs, positions)
             loss = distillation_loss(
                 student,
                 teacher,
@@ -83,22 +96,48 @@ class DistillationTrainer(Trainer):
                 self.method,
                 positions.sum() if count is None else count,
             )
-        self._sums += torch.stack([loss.ce_nats, loss.divergence_nats]).double()
+        for name, value in loss.terms.items():
+            self._sums[name] = self._sums.get(name, 0) + value.double()
         return loss.total
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Adds means over the steps since the last point: CE and divergence apart, and distances between the models."""
+        """Adds means over the steps since the last point: each term of the loss, and distances between the models."""
         steps = self.state.global_step - self._summed_from_step
         if "loss" in logs and steps:
-            sums = self.accelerator.reduce(self._sums, "sum")
-            ce, divergence = (sums / steps).tolist()
-            logs |= {"ce_nats": ce, "update_norm": update_distance(self.model, STUDENT, None)}
+            for name, total in self._sums.items():
+                logs[name] = float(self.accelerator.reduce(total, "sum")) / steps
+            logs["update_norm"] = norm(self.student.updates())
             if self.teacher is not None:
-                logs["divergence_nats"] = divergence
-                logs["teacher_distance"] = update_distance(self.model, STUDENT, self.teacher.adapter)
-            self._sums.zero_()
+                own = self.teacher.weights
+                logs["teacher_distance"] = (
+                    logs["update_norm"] if own is None else distance(self.student.updates(), self.student.updates(own))
+                )
+            self._sums.clear()
             self._summed_from_step = self.state.global_step
         super().log(logs, start_time)
+
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Tensor] | None = None) -> None:
+        """A checkpoint also holds the teacher's own weights; Trainer writes its state, which makes it whole, later."""
+        super()._save(output_dir, state_dict)
+        if self.teacher is not None and self.teacher.weights is not None:
+            weights = {str(number): weight for number, weight in enumerate(self.teacher.weights)}
+            save_file(weights, Path(output_dir or self.args.output_dir) / TEACHER_WEIGHTS)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
+        if self.teacher is not None and self.teacher.weights is not None:
+            saved = load_file(Path(resume_from_checkpoint) / TEACHER_WEIGHTS)
+            for number, weight in enumerate(self.teacher.weights):
+                weight.copy_(saved[str(number)])
+
+
+def order_seed(seed: int) -> int:
+    """Seed of the reports' order in a run's first epoch; the sampler adds the epoch's number.
+
+    Hashed: from the run's seed itself, the second epoch of seed 0 would be the first of seed 1. Of 32 bits, which is
+    all that torch's generator on a CPU looks at.
+    """
+    return int(np.random.SeedSequence(seed).generate_state(1)[0])
 
 
 def as_forward(
@@ -143,7 +182,7 @@ class _AfterStep(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         if state.global_step == 0:
-            check_gradients(self._trainer.model)
+            check_gradients(self._trainer.student)
 
     def on_optimizer_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -152,11 +191,11 @@ class _AfterStep(TrainerCallback):
             self._trainer.teacher.update(state.global_step)
 
 
-def check_gradients(model: PeftModel) -> None:
+def check_gradients(student: Student) -> None:
     """Every student weight has a gradient and nothing else has: a loss can look right while nothing is trained."""
-    student = {id(weight) for weight in tensors(model, STUDENT)}
-    for name, weight in model.named_parameters():
-        if (weight.grad is not None) != (id(weight) in student):
+    trained = {id(weight) for weight in student.weights}
+    for name, weight in student.model.named_parameters():
+        if (weight.grad is not None) != (id(weight) in trained):
             raise RuntimeError(f"{name} {'lacks a' if weight.grad is None else 'has a'} gradient after the first step")
 
 
@@ -184,19 +223,32 @@ def check_head(model: PeftModel, batch: dict[str, Tensor]) -> None:
         )
 
 
-def check_processes_agree(model: PeftModel, adapters: list[str]) -> None:
+def check_processes_agree(student: Student, teacher: Teacher | None) -> None:
     """All processes must hold the same weights to the last bit: each averages its own copy of the teacher."""
     digest = hashlib.sha256()
-    for adapter in adapters:
-        for weight in tensors(model, adapter):
-            digest.update(weight.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    for weight in [*student.weights, *((teacher and teacher.weights) or [])]:
+        digest.update(weight.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
     digests = gather_object([digest.hexdigest()])
     if len(set(digests)) != 1:
-        raise RuntimeError(f"the processes' adapters differ after training: {digests}")
+        raise RuntimeError(f"the processes' weights differ after training: {digests}")
+
+
+def paced(training: Training, optimization: Optimization, pace: Pace | None) -> tuple[Training, Optimization]:
+    """Schedule and rate of a method that has a pace of its own."""
+    if pace is None:
+        return training, optimization
+    return (
+        replace(
+            training,
+            schedule=pace.schedule or training.schedule,
+            warmup_ratio=training.warmup_ratio if pace.warmup_ratio is None else pace.warmup_ratio,
+        ),
+        replace(optimization, learning_rate=optimization.learning_rate * pace.rate),
+    )
 
 
 def make_trainer(
-    model: PeftModel,
+    student: Student,
     tokenizer: PreTrainedTokenizerBase,
     reports: Dataset,
     method: Method,
@@ -216,6 +268,8 @@ def make_trainer(
     """
     check_one_device_a_process(compute)
     check_saving(optimization, training)
+    training, optimization = paced(training, optimization, method.pace)
+    model = student.model
     collator = report_collator(tokenizer)
     model.config.use_cache = False
     first = collator([reports[0]]).to(model.device)
@@ -227,7 +281,7 @@ def make_trainer(
             f"are {len(reports)} to train on: lower them in the profile."
         )
     return DistillationTrainer(
-        model=model,
+        student=student,
         args=TrainingArguments(
             output_dir=str(scratch),
             use_cpu=compute.device == "cpu",
@@ -252,7 +306,8 @@ def make_trainer(
             logging_first_step=True,
             save_strategy="no" if optimization.save_every_steps is None else "steps",
             save_steps=optimization.save_every_steps or 1,
-            save_total_limit=1,
+            # One before the last, should that be damaged.
+            save_total_limit=2,
             report_to=[],
             remove_unused_columns=False,
             label_names=["labels"],

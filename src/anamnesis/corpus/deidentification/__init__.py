@@ -1,7 +1,7 @@
-"""Finding patients' and staff's identifiers in a report, and writing typed placeholders in their place.
+"""Finds identifiers of patients and staff in a report, and replaces them by typed placeholders.
 
-Rules, not a neural tagger: `benchmarks/deidentification.py` compares both. pymorphy3 says which words are names;
-patterns say which numbers are documents. What is found is never logged.
+By rules, not by a neural tagger: `benchmarks/deidentification.py` compares both. pymorphy3 recognizes names, patterns
+recognize numbers of documents. Findings are never logged.
 """
 
 from anamnesis.corpus.deidentification.engine import deidentify, find

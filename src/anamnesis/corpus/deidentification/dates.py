@@ -1,6 +1,6 @@
-"""Dates of birth and of visits as they are written by hand, by machines and with months in words or Roman numbers.
+"""Dates of birth and of visits, as written by hand or by software, with months as numbers, words or Roman numerals.
 
-A year alone is a date where it belongs to somebody ("с 2007 года", "операция 2015"), and stays where it belongs to a
+A year alone is a date if it belongs to a person ("с 2007 года", "операция 2015"), and is kept if it belongs to a
 standard ("ВОЗ 2022", "приказ от 2012 г.").
 """
 
@@ -17,7 +17,7 @@ _GENITIVE = (
 _MONTH_STEMS = ("янв", "фев", "мар", "апр", "мая", "июн", "июл", "авг", "сен", "окт", "ноя", "дек")
 _MONTH_HINTS = (*_MONTH_STEMS, "май", "мае")
 _ROMAN = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii")
-# Two digits of a year: patients are born from 1930, which matters only for the leap years 1900 and 2000.
+# A year of two digits is 1930 or later: this matters only for the leap years 1900 and 2000.
 _FIRST_SHORT_YEAR = 1930
 
 _DAY = r"(?P<day>0?[1-9]|[12]\d|3[01])"
@@ -27,7 +27,8 @@ _LONG_YEAR = r"(?P<year>(?:19|20)\d\d)"
 _ROMAN_MONTH = r"(?P<roman>x(?:ii?)?|ix|iv|v(?:i{1,3})?|i{1,3})"
 _MONTH_WORD = (
     rf"(?P<word>{'|'.join(_GENITIVE)}"
-    r"|(?:янва|февра|апре|ию|сентя|октя|ноя|дека)(?:б?р|л|н)ь|март|май|август|янв|февр?|мар|апр|июн|июл|авг|сент?|окт|ноя(?:бр?)?|дек)(?!\w)"
+    r"|(?:янва|февра|апре|ию|сентя|октя|ноя|дека)(?:б?р|л|н)ь|март|май|август|янв|февр?|мар|апр|июн|июл|авг|сент?|"
+    r"окт|ноя(?:бр?)?|дек)(?!\w)"
 )
 _ANY_MONTH = (
     r"(?:январ\w{1,2}|феврал\w{1,2}|март\w{0,2}|апрел\w{1,2}|ма[йяею]м?|ию[нл]\w{1,2}|август\w{0,2}|(?:сент|окт|но|дек)"
@@ -35,7 +36,7 @@ _ANY_MONTH = (
 )
 _SEPARATOR = r"(?:\s?[.,/\\_:–—-]\s?|\s)"
 _OF_BIRTH = r"(?:г\s?[./]\s?р(?!\w)\.?|(?:год\w?\s|г\.\s?)?рожд\w*+\.?)"
-# The word for year belongs to the date; "г.р." too, or a year that is left would still be known to be one of birth.
+# The word for year belongs to the date. So does "г.р.": left over, it would reveal a year of birth.
 _TAIL = rf"(?:-?(?:го|м)(?!\w))?(?:\s?{_OF_BIRTH}|\s?(?:г(?!\w)\.?|год[ау]?(?!\w)))?"
 _BEFORE, _AFTER = r"(?<![\d.,/-])", r"(?!\d)(?![.,/-]\d)"
 
@@ -44,18 +45,19 @@ _YEAR_FIRST = re.compile(r"(?:19|20)\d{6}(?!\d)")
 _DAY_OF_MONTH = re.compile(rf"\d\s?[»\"”]?(?:-?го)?[\s./-]{{0,3}}(?:{'|'.join(_MONTH_HINTS)})")
 _GROUPS_OF_DIGITS = re.compile(r"\d\s?[./\\_–-]\s?\d|\d\s\d|\d,\d\d,\d")
 
-# Every pattern is for lower-case text and goes with substrings of which a text has one wherever the pattern matches;
-# without them, the text has two groups of digits.
+# Every pattern is for lower-case text and comes with substrings, one of which is in every text that it matches; without
+# substrings, such a text has two groups of digits.
 _Hint = tuple[str, ...] | re.Pattern[str]
 _Hinted = tuple[re.Pattern[str], _Hint]
 _ROMANS, _BIRTHS = ("i", "v", "x"), ("г.р", "г. р", "г/р", "г .", "г /", "г р", "рожд")
 _EIGHT_DIGITS = r"(?P<whole>(?P<day>0[1-9]|[12]\d|3[01])(?P<month>0[1-9]|1[0-2])(?P<year>(?:19|20)\d\d))"
 _DAY_MONTH = r"(?:0?[1-9]|[12]\d|3[01])\.(?:0[1-9]|1[0-2])"
 _GRAMS_STAY = r"(?!\s?(?:/|белк|ткан|в сут))"
-# What has a date of its own: an act, a paper, a stay.
+# Words of what has a date: an act, a document, a stay.
 _EVENT = (
-    r"(?:от|дат|забор|взят|при[её]м|явк|визит|осмотр|операц|таб|тиаб|тапб|пункц|узи|[а-я]{0,16}эктоми|резекц|биопси|обследован|рожд|др|д\.\s?р|"
-    r"консульт|выписан|поступл|поступил|выдан|выявлен|впервые|ранее|повторно|облучени|лечени|анамнез|диагноз|осень|весн|зим|лет(?:о|ом)|конц|начал|середин)\w*+\.?"
+    r"(?:от|дат|забор|взят|при[её]м|явк|визит|осмотр|операц|таб|тиаб|тапб|пункц|узи|[а-я]{0,16}эктоми|резекц|биопси|"
+    r"обследован|рожд|др|д\.\s?р|консульт|выписан|поступл|поступил|выдан|выявлен|впервые|ранее|повторно|облучени|"
+    r"лечени|анамнез|диагноз|осень|весн|зим|лет(?:о|ом)|конц|начал|середин)\w*+\.?"
 )
 _NOT_A_UNIT = r"(?! ?(?:(?:[смк]?м|м[клг]|ед|ммоль|пмоль|до)(?![\w/])|г/|%|[-–—x×х*]|,\d))"
 _MONTHS = "|".join(_GENITIVE)
@@ -73,15 +75,17 @@ _FULL = [
         rf"(?!\d)(?!(?<=-\d\d)-\d)(?! ?[смк]?м(?![\w/])){_TAIL}",
     ),
     _hinted(rf"(?<!\d){_DAY}{_SEPARATOR}{_MONTH}{_SEPARATOR}{_LONG_YEAR}(?!\d){_TAIL}", "19", "20"),
-    # The month first, where the other number can be none.
+    # The month first, if the other number cannot be a month.
     _hinted(rf"{_BEFORE}{_MONTH}/(?P<day>1[3-9]|2\d|3[01])/{_LONG_YEAR}(?!\d){_TAIL}"),
     _hinted(rf"(?<!\d){_LONG_YEAR}\s?[./-]\s?{_MONTH}\s?[./-]\s?{_DAY}(?=t?\d\d:|\D|$){_TAIL}"),
     _hinted(
-        rf"(?<!\d)(?:[«\"“]\s?)?{_DAY}(?:\s?[»\"”])?(?:-?го)?[\s./-]{{0,3}}{_MONTH_WORD}[.,/-]?\s{{0,3}}'?{_YEAR}(?!\d|\s?[:.]\d){_TAIL}",
+        rf"(?<!\d)(?:[«\"“]\s?)?{_DAY}(?:\s?[»\"”])?(?:-?го)?[\s./-]{{0,3}}{_MONTH_WORD}[.,/-]?\s{{0,3}}'?{_YEAR}"
+        rf"(?!\d|\s?[:.]\d){_TAIL}",
         gate=_DAY_OF_MONTH,
     ),
     _hinted(
-        rf"(?<!\d){_LONG_YEAR}(?:\s?г(?!\w)\.?|\s?год[ау]?(?!\w))?,?\s[«\"“]?{_DAY}[»\"”]?\s{_MONTH_WORD}(?!\.?\s(?:19|20)\d\d)",
+        rf"(?<!\d){_LONG_YEAR}(?:\s?г(?!\w)\.?|\s?год[ау]?(?!\w))?,?\s[«\"“]?{_DAY}[»\"”]?\s{_MONTH_WORD}"
+        rf"(?!\.?\s(?:19|20)\d\d)",
         *_MONTH_HINTS,
     ),
     _hinted(rf"(?<!\d)[«\"“]\s?{_DAY}\s?[»\"”]\s{{0,3}}\.?{_MONTH}\.?\s{{0,3}}{_YEAR}(?!\d){_TAIL}", "»", '"', "”"),
@@ -91,25 +95,28 @@ _FULL = [
     ),
     _hinted(rf"(?<!\d){_DAY}\s{_ROMAN_MONTH}\s{_LONG_YEAR}(?!\d){_TAIL}", *_ROMANS),
     _hinted(rf"(?:д\.?\s?р\.?|рожд\w*+|дата)[\s:]{{1,3}}{_EIGHT_DIGITS}(?!\d)", "р", "дата"),
-    # What an announcing word makes a date: 12,03,21.
+    # Dates only after an announcing word: 12,03,21.
     _hinted(
-        rf"(?<!\w)(?:{_EVENT})[\s:]{{1,3}}(?P<whole>{_DAY}(?P<mark>[.,/]\s?){_MONTH}(?P=mark)'?{_YEAR}(?!\d){_NOT_A_UNIT}{_TAIL})",
+        rf"(?<!\w)(?:{_EVENT})[\s:]{{1,3}}(?P<whole>{_DAY}(?P<mark>[.,/]\s?){_MONTH}(?P=mark)'?{_YEAR}"
+        rf"(?!\d){_NOT_A_UNIT}{_TAIL})",
         gate=_WITH_COMMAS,
     ),
     _hinted(
-        rf"(?<!\w)(?:{_EVENT})[\s:]{{1,3}}(?P<whole>{_LONG_YEAR}(?P<month>0[1-9]|1[0-2])(?P<day>0[1-9]|[12]\d|3[01]))(?!\d)",
+        rf"(?<!\w)(?:{_EVENT})[\s:]{{1,3}}(?P<whole>{_LONG_YEAR}(?P<month>0[1-9]|1[0-2])(?P<day>0[1-9]|[12]\d|"
+        rf"3[01]))(?!\d)",
         gate=_YEAR_FIRST,
     ),
 ]  # fmt: skip
 _PARTIAL = [
-    # The first day of a stay; its last has a year, or both have none.
+    # The first day of a stay; the last day has a year, or neither has.
     _hinted(
         rf"(?<![\d.,])(?P<whole>{_DAY_MONTH}\.?)\s?(?:[-–—]|по|до)\s?{_DAY_MONTH}\.\d",
         "-", "–", "—", "по", "до",
     ),
     _hinted(rf"(?<![\d.,])(?:0?[1-9]|[12]\d|3[01])\s?[-–—]\s?(?=\d\d?\s?(?:{_MONTHS}))", *_MONTH_HINTS),
     _hinted(
-        rf"\b(?:от|(?:дат|забор|взят|при[её]м|явк|визит|осмотр)\w*+)[\s:]{{1,3}}(?P<whole>{_DAY_MONTH}\.?)(?![\d.]){_NOT_A_UNIT}",
+        rf"\b(?:от|(?:дат|забор|взят|при[её]м|явк|визит|осмотр)\w*+)[\s:]{{1,3}}(?P<whole>{_DAY_MONTH}\.?)"
+        rf"(?![\d.]){_NOT_A_UNIT}",
         "от", "дат", "забор", "взят", "прием", "приём", "явк", "визит", "осмотр",
     ),
     _hinted(
@@ -148,18 +155,19 @@ _YEARS_WORD = (
     r"(?:(?:-?(?:го|м|й|ом|х)(?!\w))?\s?(?:гг?(?![\w/])\.?(?:\s?г\.)?|год(?:[ауые]|ом|ах|ов)?(?!\w))"
     r"|-(?:го|м|й|ом|х)(?!\w))"
 )
-# A year has its word, or a preposition, or an event before it.
+# A year comes with the word for year, a preposition or an event.
 _LONE_YEAR = re.compile(
     rf"(?<![\w.,/×№#+-])(?<![№#×*<>=]\s)(?P<before>(?:(?<!\w)(?:{_EVENT}|в|во|с|со|до|после|около|от|к|ко|между)"
-    rf"[\s:(–—-]{{1,3}})?)(?P<years>{_ANY_YEAR}(?!\d)(?:{_YEARS_WORD})?(?:(?:\s?(?:[,;–—-]|и|по|до)\s?|\sи\sв\s)(?={_ANY_YEAR}(?!\d))"
-    rf"{_ANY_YEAR}(?:{_YEARS_WORD})?){{0,4}})(?![\d/]|[.,-]\d|-?[a-zа-яё])"
+    rf"[\s:(–—-]{{1,3}})?)(?P<years>{_ANY_YEAR}(?!\d)(?:{_YEARS_WORD})?(?:(?:\s?(?:[,;–—-]|и|по|до)\s?|"
+    rf"\sи\sв\s)(?={_ANY_YEAR}(?!\d)){_ANY_YEAR}(?:{_YEARS_WORD})?){{0,4}})(?![\d/]|[.,-]\d|-?[a-zа-яё])"
     r"(?! ?(?:[×x*%]|[нпфм]?к?г/|[мнп]к?[гл](?!\w)|[смк]?м\d?(?!\w)|ед(?!\w)|мк|клет|раз|кл(?!\w)|"
     r"bethesda|бетесд|tbsrtc|воз\b))"
 )
 _HAS_YEAR = re.compile(r"(?<!\d)(?:19[3-9]|20[0-4])\d(?!\d)")
 _STANDARD = re.compile(
-    r"(?<![а-яёa-z])(?:воз|who|бетесд|bethesda|tbsrtc|[a-z]{0,2}-?t[bi]-?rads|классификац|рекомендац|гайдлайн|редакц|издани|ата(?!\w)|ata(?!\w)|eta|"
-    r"верси|критери|стандарт|терминолог|мкб|icd|tnm|ajcc|методич|руководств|консенсус|пересмотр[а-я]*\s(?:мкб|класс|систем))"
+    r"(?<![а-яёa-z])(?:воз|who|бетесд|bethesda|tbsrtc|[a-z]{0,2}-?t[bi]-?rads|классификац|рекомендац|гайдлайн|редакц|"
+    r"издани|ата(?!\w)|ata(?!\w)|eta|верси|критери|стандарт|терминолог|мкб|icd|tnm|ajcc|методич|руководств|консенсус|"
+    r"пересмотр[а-я]*\s(?:мкб|класс|систем))"
 )
 _LAW = re.compile(
     r"(?<![а-яёa-z])(?:приказ|утв|гост|исо(?!\w)|iso|фз(?!\w)|закон(?!ч)|постановл|распоряж|санпин|форм[аые]\s(?:№|n))"
@@ -169,9 +177,7 @@ _CLAUSE_ENDS = re.compile(r"[;\n!?]|\.\s")
 
 
 def find_dates(lower: str) -> Iterator[Found]:
-    """Args:
-    lower: the text in lower case, of the same length.
-    """
+    """Dates in the lower-case text. It must have the length of the original, so that positions agree."""
     hinted = {
         hint: has_any(lower, hint) if isinstance(hint, tuple) else hint.search(lower) is not None for hint in _HINTS
     }
@@ -185,8 +191,8 @@ def find_dates(lower: str) -> Iterator[Found]:
 
 
 def _years(lower: str) -> Iterator[Found]:
-    """Years of somebody's life. After a standard's name a year is the standard's, unless a preposition or a category
-    stands between: "Bethesda 2017", but "Bethesda III, 2019 г." and "Bethesda: узел с 2019"."""
+    """Years of a person's life. A year after the name of a standard belongs to the standard, unless a preposition or a
+    category is between them: "Bethesda 2017", but "Bethesda III, 2019 г." and "Bethesda: узел с 2019"."""
     for match in _LONE_YEAR.finditer(lower):
         years, before = match["years"], match["before"]
         if not before and years[-1].isdigit():
@@ -202,7 +208,7 @@ def _years(lower: str) -> Iterator[Found]:
 
 
 def shift_date(text: str, days: int) -> str | None:
-    """The date so many days later, in the same writing; None if it has no day, month and year, or is in no calendar."""
+    """The date shifted by `days`, in the same writing; None if it lacks a day, month or year, or does not exist."""
     lower = text.lower()
     match = next((match for pattern, _ in _FULL if (match := pattern.fullmatch(lower))), None)
     if match is None or len(lower) != len(text):
@@ -228,7 +234,7 @@ def _month(parts: dict[str, str]) -> int:
 
 
 def _written(part: str, old: str, moved: date) -> str:
-    """A part of the date in the width and the letter case of the old one."""
+    """A part of the new date, in the width and letter case of the old one."""
     if part == "year":
         return f"{moved.year:04d}"[-len(old) :]
     if part in ("day", "month"):

@@ -1,4 +1,4 @@
-"""All rules over one text, and the replacement of what they find."""
+"""Applies all rules to a text, and replaces what they find."""
 
 import re
 from collections import Counter
@@ -11,18 +11,18 @@ from anamnesis.corpus.deidentification.findings import PLACEHOLDERS, Found
 from anamnesis.corpus.deidentification.names import find_names
 from anamnesis.corpus.deidentification.numbers import find_numbers
 
-# What is replaced may uncover a neighbour (the number behind a hyphen). So the text is read again as it will be written
-# until nothing is found: this is why a second run changes nothing. Two readings do for all but made-up texts.
+# A replacement may uncover a neighbour (the number after a hyphen). So the replaced text is read again until nothing is
+# found, and a second run changes nothing. Two readings suffice for all but contrived texts.
 _READINGS = 8
 _RANKS = {kind: rank for rank, kind in enumerate(PLACEHOLDERS)}
-# Ours, and a publisher's such as *ДАТА*: never a part of a finding, nor a word that announces one.
+# Our placeholders, and a publisher's such as *ДАТА*: they are no part of a finding and announce none.
 _PLACEHOLDER = re.compile(r"\[[А-ЯЁ]{3,8}\]|\*[А-ЯЁA-Z_]{2,20}\*")
 _HAS_NUMBER = re.compile(r"[\d@]")
 _EDGES = " \t\n\r,;:"
 
 
 def find(text: str) -> list[Found]:
-    """Identifiers in order of place; none overlaps another."""
+    """Identifiers in the order of the text, without overlaps."""
     found: list[Found] = []
     for _ in range(_READINGS):
         more = _read(_written(text, found))
@@ -33,11 +33,14 @@ def find(text: str) -> list[Found]:
 
 
 def deidentify(text: str, shift_days: int | None = None) -> tuple[str, dict[str, int]]:
-    """The text with placeholders for identifiers, and the count of each kind.
+    """Replaces identifiers by placeholders.
 
     Args:
-        shift_days: moves dates that have a day, a month and a year, instead of replacing them, so that the time between
-            two visits can be kept by a number of days of the patient's own.
+        shift_days: shifts dates that have a day, a month and a year instead of replacing them. One number per patient
+            keeps the time between two visits.
+
+    Returns:
+        The text, and the number of identifiers of each kind.
     """
     found = find(text)
     shifted = {}
@@ -57,7 +60,7 @@ def _written(text: str, found: Iterable[Found], shifted: Mapping[Found, str | No
 
 
 def _in_the_original(more: Iterable[Found], found: list[Found]) -> Iterator[Found]:
-    """Findings in the written text, by their places in the original; placeholders are in none of them."""
+    """Maps findings in the replaced text to positions in the original; no finding contains a placeholder."""
     gained, behind = 0, iter(found)
     following = next(behind, None)
     for finding in more:
@@ -71,7 +74,7 @@ def _read(text: str) -> list[Found]:
     """One reading by every rule."""
     lower = text.lower()
     if len(lower) != len(text):
-        # A few letters of other scripts are two in lower case (İ).
+        # A few letters of other scripts become two in lower case (İ).
         lower = "".join(low if len(low := letter.lower()) == 1 else letter for letter in text)
     if "[" in text or "*" in text:
         text, lower = _PLACEHOLDER.sub(_mask, text), _PLACEHOLDER.sub(_mask, lower)
@@ -84,7 +87,7 @@ def _read(text: str) -> list[Found]:
 
 
 def _mask(match: re.Match[str]) -> str:
-    """As long as the placeholder, and a part of no pattern."""
+    """Characters that no pattern matches, as many as the placeholder has."""
     return "¤" * len(match[0])
 
 
@@ -100,7 +103,7 @@ def _trimmed(text: str, found: Iterable[Found]) -> list[Found]:
 
 
 def _united(found: Iterable[Found]) -> list[Found]:
-    """Findings that overlap as one, of the kind with the highest priority."""
+    """Merges overlapping findings into one, of the kind with the highest priority."""
     united: list[Found] = []
     for finding in sorted(found):
         if united and finding.start < united[-1].end:

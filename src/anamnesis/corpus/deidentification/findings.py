@@ -1,4 +1,4 @@
-"""What every rule of de-identification gives back."""
+"""The result of every de-identification rule."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ class Found:
     kind: str
 
 
-# In falling order of priority: where findings overlap, the union is replaced, and the first of these kinds names it.
+# By descending priority: overlapping findings are replaced as one, under the first of their kinds in this order.
 PLACEHOLDERS = {
     "email": "[ПОЧТА]",
     "address": "[АДРЕС]",
@@ -30,7 +30,7 @@ PLACEHOLDERS = {
 
 
 def has_any(text: str, hints: Iterable[str]) -> bool:
-    """Whether the text has one of the substrings. A loop: any() of a generator takes twice as long."""
+    """Whether the text has one of the substrings. A loop, because any() with a generator takes twice as long."""
     for hint in hints:  # noqa: SIM110
         if hint in text:
             return True

@@ -1,9 +1,9 @@
-"""Names of patients, relatives and staff, by what stands around a capital letter.
+"""Names of patients, relatives and staff, recognized by their context.
 
-A word alone is seldom a sure name: Вера, Лев and Мороз are words, and a line of capitals says nothing. So each rule
-asks for two signs: initials, a patronymic, a first name beside a surname, or a word that announces a person. Only
-surnames that the dictionary knows as nothing else are names by themselves; a surname once found is found in its other
-cases too.
+A single word is rarely certain to be a name: Вера, Лев and Мороз are also common words, and a line in capitals tells
+nothing. So each rule requires two signs: initials, a patronymic, a first name beside a surname, or a word that
+announces a person. Only surnames that the dictionary knows as nothing else are names by themselves. A surname found
+once is also found in its other grammatical cases.
 """
 
 import re
@@ -26,44 +26,53 @@ _SURNAME_FIRST = re.compile(
     rf"(?<!\w)(?P<surname>{_PARTICLE}{_WORD})(?:(?<=[{_LOW}])|(?!\w)\s{{0,3}}|\s?,\s?(?=[^,]{{3,7}}(?:[,;\n]|$)))"
     rf"(?P<initials>{_DOTTED}|[{_UP}]\.|[{_UP}]\s[{_UP}]\.?(?!\w)|(?<=\s)[{_UP}]{{2}}(?!\w))"
 )
-# Capitals hide where the surname ends: ИВАНОВА.Б.
+# In capitals, the end of the surname is not visible: ИВАНОВА.Б.
 _GLUED = re.compile(rf"(?<!\w)(?P<surname>[{_UP}]{{3,30}}(?:-[{_UP}]{{3,30}})?)[{_UP}]\.\s?[{_UP}]\.")
 _NEXT_WORD = re.compile(rf"\s{{0,3}}(?P<word>{_WORD})")
 _INITIALS_BEHIND = re.compile(rf"\s{{0,3}}(?:{_DOTTED}|[{_UP}]\.|[{_UP}]\s[{_UP}](?!\w)|(?<=\s)[{_UP}]{{2}}(?!\w))")
 _INITIALS_FIRST = re.compile(
-    rf"(?<![\w.])(?P<initials>[{_UP}]\s?\.\s?[{_UP}]\s?\.?\s{{0,3}}|[{_UP}]\.\s{{0,2}}|[{_UP}]{{2}}\s)(?P<surname>{_PARTICLE}{_WORD})"
+    rf"(?<![\w.])(?P<initials>[{_UP}]\s?\.\s?[{_UP}]\s?\.?\s{{0,3}}|[{_UP}]\.\s{{0,2}}|"
+    rf"[{_UP}]{{2}}\s)(?P<surname>{_PARTICLE}{_WORD})"
 )
 _LOWER_CASE = re.compile(
     r"(?<!\w)(?:(?P<surname>[а-яё]{3,20}(?:-[а-яё]{3,20})?)\s(?P<initials>[а-яё]\.\s?[а-яё]\.)|"
     r"(?P<full>(?:[а-яё]{2,20}\s){1,2}[а-яё]{3,16}(?:(?:[оеё]в|ь)ич|[оеё]вн|[ьи]ничн)(?:а|у|ем|ом|е|ы|ой)?(?!\w)))"
 )
-# What is written with dots and is not initials; М.П. is the place of a seal, И.О. an acting head.
+# Abbreviations with dots that are not initials; М.П. is the place of a seal, И.О. an acting head.
 _SEAL_OR_ACTING = {"мп", "ио", "фи"}
 _NOT_INITIALS = {"тк", "те", "тд", "тп", "тч", "гр", "др", "ио", "нэ", "сп", "зд", "дм", "км", "мн", "лд", "щж"}
 
-# Cases of a man's post: хирурга, but neither хирургии nor хирургической.
+# Case endings of a post: хирурга, but neither хирургии nor хирургической.
 _OF_POST = "(?:[аеуи]|ом|ов|ам|ами|ах)?"
 _STAFF = (
-    rf"врач\w{{0,4}}|\w{{0,12}}цитолог{_OF_POST}|цитоморфолог{_OF_POST}|\w{{0,5}}патолог(?:а|у|ом)?|патоморфолог{_OF_POST}|гистолог(?:а|у|ом)?|\w{{0,10}}эндокринолог{_OF_POST}|"
-    rf"\w{{0,10}}хирург{_OF_POST}|онколог{_OF_POST}|терапевт\w{{0,3}}|гинеколог{_OF_POST}|кардиолог{_OF_POST}|радиолог{_OF_POST}|рентгенолог{_OF_POST}|\w{{0,8}}лаборант\w{{0,3}}|биолог\w{{0,3}}|"
-    r"м(?:ед)?\.?[\s/]?сест\w{1,5}|м/с|фельдшер\w{0,3}|санитар\w{1,3}|доктор\w{0,3}|д-р\w{0,2}|проф(?:ессор\w{0,3})?|доцент\w{0,3}|доц|академик|ассистент\w{0,3}|"
-    r"ординатор\w{0,3}|интерн\w{0,2}|[кд]\.?\s?м\.?\s?н|зав|завед(?!ен)\w{2,10}|зам|нач|начальник\w{0,2}|руковод\w{4,7}|исп|исполн\w{3,6}|пунктиров(?:ал[аи]?|ано)|"
-    r"направи(?:л[аи]?|вш\w{2,3})|выполни(?:л[аи]?|вш\w{2,3})|прове(?:ла|ли|л)|провёл|производил[аи]?|произв[её]л[аи]?|(?:про|пере)смотр(?:ел[аи]?)?|провери(?:л[аи]?)|"
-    r"утверди(?:л[аи]?)|подпис\w{1,5}|подп|консультант\w{0,2}|консультировал[аи]?|оператор\w{0,2}|специалист\w{0,2}|узист\w{0,2}|ответств\w{4,8}|взял[аи]?|"
-    r"забрал[аи]?|принял[аи]?(?=\s?:)|окрасил[аи]?|описал[аи]?|сдал[аи]?|регистратор\w{0,2}|заключение\sдал[аи]?|согласовано|утверждаю|читал[аи]?|микроскопировал[аи]?|"
+    rf"врач\w{{0,4}}|\w{{0,12}}цитолог{_OF_POST}|цитоморфолог{_OF_POST}|\w{{0,5}}патолог(?:а|у|ом)?|"
+    rf"патоморфолог{_OF_POST}|гистолог(?:а|у|ом)?|\w{{0,10}}эндокринолог{_OF_POST}|"
+    rf"\w{{0,10}}хирург{_OF_POST}|онколог{_OF_POST}|терапевт\w{{0,3}}|гинеколог{_OF_POST}|кардиолог{_OF_POST}|"
+    rf"радиолог{_OF_POST}|рентгенолог{_OF_POST}|\w{{0,8}}лаборант\w{{0,3}}|биолог\w{{0,3}}|"
+    r"м(?:ед)?\.?[\s/]?сест\w{1,5}|м/с|фельдшер\w{0,3}|санитар\w{1,3}|доктор\w{0,3}|д-р\w{0,2}|проф(?:ессор\w{0,3})?|"
+    r"доцент\w{0,3}|доц|академик|ассистент\w{0,3}|ординатор\w{0,3}|интерн\w{0,2}|[кд]\.?\s?м\.?\s?н|зав|"
+    r"завед(?!ен)\w{2,10}|зам|нач|начальник\w{0,2}|руковод\w{4,7}|исп|исполн\w{3,6}|пунктиров(?:ал[аи]?|ано)|"
+    r"направи(?:л[аи]?|вш\w{2,3})|выполни(?:л[аи]?|вш\w{2,3})|прове(?:ла|ли|л)|провёл|производил[аи]?|"
+    r"произв[её]л[аи]?|(?:про|пере)смотр(?:ел[аи]?)?|провери(?:л[аи]?)|"
+    r"утверди(?:л[аи]?)|подпис\w{1,5}|подп|консультант\w{0,2}|консультировал[аи]?|оператор\w{0,2}|специалист\w{0,2}|"
+    r"узист\w{0,2}|ответств\w{4,8}|взял[аи]?|забрал[аи]?|принял[аи]?(?=\s?:)|окрасил[аи]?|описал[аи]?|сдал[аи]?|"
+    r"регистратор\w{0,2}|заключение\sдал[аи]?|согласовано|утверждаю|читал[аи]?|микроскопировал[аи]?|"
     r"оформил[аи]?|заполнил[аи]?|напечатал[аи]?|приготовил[аи]?|осмотрел[аи]?|выдал[аи]?|главврач\w?|коллег\w{1,2}"
 )
 _PATIENT = (
-    r"пациент\w{0,4}|пац|больн(?:ой|ая|ого|ому|ую|ым|ые|ых)|б-н\w{2}|б-(?:ая|ой)|обследуем\w{2,3}|ф\.\s?и\.\s?о\.?|фио|фамилия|имя|отчество|гр-?(?:н|ка|на)|гражд\w{3,6}|"
-    r"мат(?:ь|ери|ерью)|мам[аыеуо]й?|от(?:ец|ца|цу|цом|це)|пап[аыеуо]й?|муж(?:а|у|ем|е)?|жен(?:а|ы|е|у|ой)|супруг\w{0,2}|сын(?:а|у|ом|е)?|доч(?:ь|ери|ерью)|дочк\w{1,2}|"
-    r"сестр(?:а|ы|е|у|ой)|брат(?:а|у|ом|е)?|родственни\w{1,4}|бабушк\w{1,2}|дедушк\w{1,2}|т[её]т[яиеюё]й?|дяд[яиеюё]й?|внук\w{0,2}|внучк\w{1,2}|опекун\w{0,2}|"
-    r"представител\w{1,3}|сопровожда\w{2,8}|племянни\w{1,4}|невестк\w{1,2}|зят\w{1,2}|свекров\w{1,3}|т[её]щ\w{1,2}|ребен\w{2,3}|ребён\w{2,3}|девочк\w{1,2}|мальчик\w{0,2}|"
-    r"девушк\w{1,2}|получател\w{1,2}|застрахован\w{2,4}|владел\w{2,3}|контактное\sлицо|доверенн\w{2,3}\sлицо|господин\w?|госпож\w{1,2}|заявител\w{1,3}"
+    r"пациент\w{0,4}|пац|больн(?:ой|ая|ого|ому|ую|ым|ые|ых)|б-н\w{2}|б-(?:ая|ой)|обследуем\w{2,3}|ф\.\s?и\.\s?о\.?|"
+    r"фио|фамилия|имя|отчество|гр-?(?:н|ка|на)|гражд\w{3,6}|мат(?:ь|ери|ерью)|мам[аыеуо]й?|от(?:ец|ца|цу|цом|це)|"
+    r"пап[аыеуо]й?|муж(?:а|у|ем|е)?|жен(?:а|ы|е|у|ой)|супруг\w{0,2}|сын(?:а|у|ом|е)?|доч(?:ь|ери|ерью)|дочк\w{1,2}|"
+    r"сестр(?:а|ы|е|у|ой)|брат(?:а|у|ом|е)?|родственни\w{1,4}|бабушк\w{1,2}|дедушк\w{1,2}|т[её]т[яиеюё]й?|"
+    r"дяд[яиеюё]й?|внук\w{0,2}|внучк\w{1,2}|опекун\w{0,2}|представител\w{1,3}|сопровожда\w{2,8}|племянни\w{1,4}|"
+    r"невестк\w{1,2}|зят\w{1,2}|свекров\w{1,3}|т[её]щ\w{1,2}|ребен\w{2,3}|ребён\w{2,3}|девочк\w{1,2}|мальчик\w{0,2}|"
+    r"девушк\w{1,2}|получател\w{1,2}|застрахован\w{2,4}|владел\w{2,3}|контактное\sлицо|доверенн\w{2,3}\sлицо|"
+    r"господин\w?|госпож\w{1,2}|заявител\w{1,3}"
 )
 _ABBREVIATIONS = {"пац", "исп", "зав", "проф", "доц", "гр", "подп", "нач", "зам"}
 _ANNOUNCED = re.compile(rf"(?<![\w\[])(?:(?P<doctor>{_STAFF})|(?P<name>{_PATIENT}))(?![\w\]])")
 _IS_ANNOUNCING = re.compile(rf"(?:{_STAFF}|{_PATIENT})(?:-.*)?")
-# Between the announcing word and a surname alone: a qualification, a department, a category.
+# Allowed between the announcing word and a surname without initials: a qualification, a department, a category.
 _QUALIFICATIONS = (
     "КЛД",
     "УЗД",
@@ -89,40 +98,47 @@ _QUALIFICATION = re.compile(
 _NEAR = re.compile(rf"(?:[\s.:,_/()–—\"«»-]|(?:{'|'.join(_QUALIFICATIONS)})(?!\w)){{0,60}}")
 _ENUMERATED = re.compile(r"[ ,;/и&]{1,4}")
 _SENTENCE_ENDS = re.compile(r"[!?]|\.\s+(?=[А-ЯЁ][а-яё]{2})|;")
-# Ends of lines that are for a signature.
+# The rest of a line after a signature.
 _SIGNATURE_END = re.compile(r"[\s./)_\]]*$")
 _PATIENT_BEHIND = re.compile(
-    r"[\s,(]{1,3}(?:\d{1,3}\s?(?:лет|год|г(?!\w))|\d{4}\s?г(?:ода?)?[\s./]{0,2}р|\d\d\.\d\d\.\d{2,4}\s?г?\.?\s?р|д\.?\s?р|рожд)"
+    r"[\s,(]{1,3}(?:\d{1,3}\s?(?:лет|год|г(?!\w))|\d{4}\s?г(?:ода?)?[\s./]{0,2}р|\d\d\.\d\d\.\d{2,4}\s?г?\.?\s?р|"
+    r"д\.?\s?р|рожд)"
 )
 _STAFF_BEHIND = re.compile(rf"[\s,/()_–—-]{{1,4}}(?:{_STAFF})(?!\w)")
 
 _BORN = re.compile(
-    r"(?<!\d)(?:\d\d\.\d\d\.(?:19|20)\d\d|(?:19|20)\d\d\s?г[./]?\s?р|(?i:д\.?\s?р(?!\w)|дата\sрожд)|(?<=,\s)\d{1,3}\s(?:лет|год|года)(?!\w))"
+    r"(?<!\d)(?:\d\d\.\d\d\.(?:19|20)\d\d|(?:19|20)\d\d\s?г[./]?\s?р|(?i:д\.?\s?р(?!\w)|дата\sрожд)|"
+    r"(?<=,\s)\d{1,3}\s(?:лет|год|года)(?!\w))"
 )
 _BEFORE_BORN = re.compile(rf"\s{{0,2}}[{_UP}]?\.?\s?[{_UP}]?\.?[\s,(]{{1,3}}")
 _ENDS = re.compile(r"\s?(?:[,.;:(/)\n\d]|$|[А-ЯЁ])")
 _HEADING = re.compile(
-    r"(?i:жалоб|диагноз|дата|анамнез|уз[еил]|заключ|описан|материал|адрес|тел|паспорт|снилс|полис|возраст|пол$|карта|место|цит|иссл|препарат|ст[её]к|коллоид|"
-    r"обращ|направ|отдел|поликлин|больниц|лаборатор|опер|осмотр|контр|повтор|первич|результат|пункц|тапб|тиаб|через|после|кров|анализ|прот|окраск|микро|приё?е?м$|явка|"
-    r"bethesda|ti-rads|рожд|цитограмм|щитовид|выдан|приказ|форма$|шифр|количеств|факт$|страхов|штрих|увелич|кальцит|тирео|тирок|рекоменд|классиф|номер|стацион|категор|группа|исход)"
+    r"(?i:жалоб|диагноз|дата|анамнез|уз[еил]|заключ|описан|материал|адрес|тел|паспорт|снилс|полис|возраст|пол$|карта|"
+    r"место|цит|иссл|препарат|ст[её]к|коллоид|обращ|направ|отдел|поликлин|больниц|лаборатор|опер|осмотр|контр|повтор|"
+    r"первич|результат|пункц|тапб|тиаб|через|после|кров|анализ|прот|окраск|микро|приё?е?м$|явка|"
+    r"bethesda|ti-rads|рожд|цитограмм|щитовид|выдан|приказ|форма$|шифр|количеств|факт$|страхов|штрих|увелич|кальцит|"
+    r"тирео|тирок|рекоменд|классиф|номер|стацион|категор|группа|исход)"
 )
 
 _EPONYM_BEFORE = re.compile(
-    r"(?:(?<!\w)(?:по|им\.?|имени|болезн\w*|б-н\w+|синдром\w*|с-м\w*|клет\w+|кл\.|зоб\w*|тиреоидит\w*|метод\w*|окр(?:\.|аш?с?\w+)|тел(?:ец|ьц)\w*|симптом\w*|"
-    r"проб\w+|шкал\w+|индекс\w*|критери\w+|классификаци\w+|операци\w+|триад\w+|раствор\w*|крас(?:ка|ки|кой|ител\w+)|реакци\w+|опухол\w+|[аи]п+ликатор\w*|признак\w*|"
-    r"тип\w*|формул\w+|ткан\w+|аденом\w+|карцином\w+|рак\w*|лимфом\w*|феномен\w*|эффект\w*|пятн\w+|упражнени\w+|санатори\w+|камер\w+|"
-    r"грыж\w+|форма|вариант\w*|кист\w+|эпонихи\w*|гимнастик\w+|массаж\w*|дуг\w+)|\w[-–])\s?[«\"]?(?:[А-ЯЁ]\.\s?){0,2}$",
+    r"(?:(?<!\w)(?:по|им\.?|имени|болезн\w*|б-н\w+|синдром\w*|с-м\w*|клет\w+|кл\.|зоб\w*|тиреоидит\w*|метод\w*|"
+    r"окр(?:\.|аш?с?\w+)|тел(?:ец|ьц)\w*|симптом\w*|проб\w+|шкал\w+|индекс\w*|критери\w+|классификаци\w+|операци\w+|"
+    r"триад\w+|раствор\w*|крас(?:ка|ки|кой|ител\w+)|реакци\w+|опухол\w+|[аи]п+ликатор\w*|признак\w*|"
+    r"тип\w*|формул\w+|ткан\w+|аденом\w+|карцином\w+|рак\w*|лимфом\w*|феномен\w*|эффект\w*|пятн\w+|упражнени\w+|"
+    r"санатори\w+|камер\w+|грыж\w+|форма|вариант\w*|кист\w+|эпонихи\w*|гимнастик\w+|массаж\w*|дуг\w+)|"
+    r"\w[-–])\s?[«\"]?(?:[А-ЯЁ]\.\s?){0,2}$",
     re.I,
 )
 _EPONYMS = re.compile(
-    r"(?:г[юу]ртл|ашк[ие]наз|хашимото|романовск|гимз|паппенгейм|де-?керве|керве|базедов|бетесда|грейвс|риделя|папаниколау|лейшман|май-|грюнвальд|райт|"
-    r"ло?нго|пирогов|допплер|доплер|люгол|апгар|кегел|хюртл|ланггас|ланганс|тельц|реклингхаузен|кох|шегрен|шёгрен|рейно|горнер|хвостек|труссо|плам+ер|йодбазед)\w*",
+    r"(?:г[юу]ртл|ашк[ие]наз|хашимото|романовск|гимз|паппенгейм|де-?керве|керве|базедов|бетесда|грейвс|риделя|"
+    r"папаниколау|лейшман|май-|грюнвальд|райт|ло?нго|пирогов|допплер|доплер|люгол|апгар|кегел|хюртл|ланггас|ланганс|"
+    r"тельц|реклингхаузен|кох|шегрен|шёгрен|рейно|горнер|хвостек|труссо|плам+ер|йодбазед)\w*",
     re.I,
 )
 
 
 Span = tuple[int, int]
-# Where the word is, and the kind of those whom it announces.
+# Start and end of the word, and the kind of person that it announces.
 Announcement = tuple[int, int, str]
 
 
@@ -144,7 +160,7 @@ def _announces(word: str) -> bool:
 
 
 def find_names(text: str, lower: str) -> Iterator[Found]:
-    """Names with their kinds: a doctor is whom a post or an act of the staff announces."""
+    """Names with their kinds: a doctor is announced by a post or an action of staff."""
     tokens = [
         Token(match.start(), match.end(), match[0], reading(match[0]))
         for match in _TOKEN.finditer(text)
@@ -165,7 +181,7 @@ def find_names(text: str, lower: str) -> Iterator[Found]:
 
 
 def _initialled(text: str) -> Iterator[Span]:
-    """Surname and initials in both orders. One initial, or two without dots, are asked for a word that is a surname."""
+    """A surname with initials, in both orders. One initial, or two without dots, require a likely surname."""
     for glued in _GLUED.finditer(text):
         if reading(glued["surname"]).likely_surname:
             yield glued.span()
@@ -193,7 +209,7 @@ def _initialled(text: str) -> Iterator[Span]:
 
 
 def _belong_to_the_next(text: str, match: re.Match[str]) -> bool:
-    """Whether initials between two words are of the second: "Врач КЛД А.А. Петрова"."""
+    """Whether initials between two words belong to the second: "Врач КЛД А.А. Петрова"."""
     following = _NEXT_WORD.match(text, match.end())
     if not following or reading(match["surname"]).likely_surname or match["initials"].count(".") < 2:
         return False
@@ -212,7 +228,7 @@ def _plausible(surname: str, letters: int, dots: int) -> bool:
 
 
 def _lower_case(text: str) -> Iterator[Span]:
-    """Names that were typed without capitals."""
+    """Names typed without capitals."""
     for match in _LOWER_CASE.finditer(text):
         if match["full"]:
             words = match["full"].split()
@@ -235,7 +251,7 @@ def _close(text: str, left: Token, right: Token) -> bool:
 
 
 def _full(text: str, tokens: list[Token]) -> Iterator[Span]:
-    """A patronymic with the names beside it, and a first name beside a surname."""
+    """A patronymic with the names beside it, or a first name beside a surname."""
     for index, token in enumerate(tokens):
         first = last = index
         kinship = KINSHIP.match(text, token.end + 1) if text[token.end : token.end + 1] in (" ", "-") else None
@@ -262,7 +278,7 @@ def _full(text: str, tokens: list[Token]) -> Iterator[Span]:
 
 
 def _fits(token: Token, given: bool = False) -> bool:
-    """Whether a word beside a patronymic (or a first name) may be of the same name."""
+    """Whether a word beside a patronymic (or a first name) may belong to the same name."""
     if token.announces or (not given and _EPONYMS.match(token.word)):
         return False
     return token.reading.of_name or (
@@ -271,7 +287,7 @@ def _fits(token: Token, given: bool = False) -> bool:
 
 
 def _alone(text: str, tokens: list[Token]) -> Iterator[Span]:
-    """Surnames that the dictionary knows as nothing else, where they do not name a disease or a method."""
+    """Surnames that the dictionary knows as nothing else, unless they name a disease or a method."""
     for token in tokens:
         if (
             token.reading.plain_surname
@@ -283,16 +299,16 @@ def _alone(text: str, tokens: list[Token]) -> Iterator[Span]:
 
 
 def _after_announcement(text: str, lower: str, tokens: list[Token], announced: list[Announcement]) -> Iterator[Span]:
-    """One to four words with capitals behind "пациент", "врач-цитолог:", "дочь"; nearer ones need less to be a name."""
+    """One to four capitalized words after "пациент", "врач-цитолог:", "дочь"; nearer words need fewer signs."""
     index = 0
     for position, (start, end, kind) in enumerate(announced):
-        # The stop of an abbreviation ends no sentence.
+        # The full stop of an abbreviation does not end a sentence.
         end += text.startswith(".", end) and lower[start:end] in _ABBREVIATIONS
         while index < len(tokens) and tokens[index].start < end:
             index += 1
         if index == len(tokens):
             return
-        # A qualification stands between: "врач УЗД Петров".
+        # A qualification comes between: "врач УЗД Петров".
         while index + 1 < len(tokens) and tokens[index].word in _QUALIFICATIONS:
             index += 1
         token, limit = tokens[index], announced[position + 1][0] if position + 1 < len(announced) else len(text)
@@ -313,7 +329,7 @@ def _after_announcement(text: str, lower: str, tokens: list[Token], announced: l
             following = tokens[last + 1]
             if last >= index and not _close(text, tokens[last], following):
                 break
-            # A post, a full stop: the next sentence, unless its first word is surely a surname.
+            # After a post and a full stop, a new sentence begins, unless its first word is certainly a surname.
             if (
                 last < index
                 and ". " in gap
@@ -330,7 +346,7 @@ def _after_announcement(text: str, lower: str, tokens: list[Token], announced: l
 
 
 def _before_birth(text: str, tokens: list[Token]) -> Iterator[Span]:
-    """One to three words with capitals right before a date of birth or an age."""
+    """One to three capitalized words directly before a date of birth or an age."""
     starts = [token.start for token in tokens]
     for match in _BORN.finditer(text):
         last = bisect_left(starts, match.start()) - 1
@@ -369,7 +385,7 @@ def _acceptable(text: str, token: Token, near: bool, sure: bool, gap: str) -> bo
 
 
 def _elsewhere(tokens: list[Token], spans: list[Span]) -> Iterator[Span]:
-    """Surnames of the spans wherever else they stand, in any case: words of one stem."""
+    """Other occurrences of the surnames of the spans, in any grammatical case: words with the same stem."""
     stems = set[str]()
     starts = [token.start for token in tokens]
     covered = set[int]()
@@ -389,7 +405,7 @@ def _between(starts: list[int], start: int, end: int) -> range:
 
 
 def _stem(word: str) -> str:
-    """The word without an ending of declension."""
+    """The word without its case ending."""
     return re.sub(r"(?<=..)(?:ого|ому|ыми|ой|ою|ым|ом|ем|им|ая|ую|ий|ый|их|ых|[аеуыиюя])$", "", word.lower())
 
 
@@ -404,8 +420,8 @@ def _united(spans: list[Span]) -> list[Span]:
 
 
 def _with_kinds(text: str, lower: str, spans: list[Span], announced: list[Announcement]) -> Iterator[Found]:
-    """The kind is that of the nearest announcing word in the same sentence; of the neighbour in an enumeration; or a
-    doctor's in the place of a signature."""
+    """The kind is that of the nearest announcing word in the same sentence, or that of the neighbour in an enumeration,
+    or a doctor in the place of a signature."""
     before, next_announced = "", 0
     announcement = (0, -1, "")
     previous_end = 0

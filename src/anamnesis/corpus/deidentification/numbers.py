@@ -1,8 +1,8 @@
 r"""Identifiers that are mostly digits: telephones, documents, records and slides.
 
-What announces an identifier ("тел.", "паспорт") is asked for where the digits alone could be a measurement. Every
-pattern is for lower-case text, begins at a word or a digit, and repeats nothing without a bound; what may stand between
-the word and the number is matched possessively (\w*+), so that no text is slow.
+Where the digits alone could be a measurement, an announcing word ("тел.", "паспорт") is required. Every pattern is for
+lower-case text, begins at a word or a digit, and has only bounded repetitions. Words between the announcing word and
+the number are matched possessively (\w*+), so that no text is slow.
 """
 
 import re
@@ -19,7 +19,7 @@ _CODE = (
     rf"{_NOT_A_DATE}(?:\d\d[-–/](?=[a-zа-яё]{{1,3}}[-–/]))?(?:[a-zа-яё]{{1,4}}[-–/]?)?\d{{1,12}}[a-zа-яё]{{0,2}}"
     rf"(?:\s?[-–]\s?\d{{3,12}}|[-–/\\_]{_PART}){{0,4}}(?!\w)"
 )
-# A further number of a list has three digits at least, or stands before the next comma or stop.
+# A further number of a list has at least three digits, or is followed by a comma or a full stop.
 _NEXT = (
     rf"(?:\s?(?:[,;]|и(?!\w)|[-–—]|по(?!\w))\s?(?:№\s?)?(?!\d\d?\.\d){_CODE}"
     r"(?:(?<=\d\d\d)|(?<=\d\d\d\w)|(?<=[-/]\d\d)|(?=\s?(?:[,;.)\n–—-]|и\b|$))))"
@@ -44,47 +44,50 @@ _WHOSE_PHONE = (
 _DIGITS_OF_PHONE = r"\+?\(?\d(?:[\s().–—-]{0,3}\d){4,14}"
 _EXTENSION = r"(?:,?\s?\(?доб\w*+\.?\s?\d{1,5}\)?)?"
 _RECORD = (
-    r"(?<!\w)(?:и\s?[/\\-]\s?б(?!\w)|и\.\s?б(?!\w)|иб(?![а-яё])|истори\w{1,2}\s(?:бол\w*+|родов)|ист\.?\s?бол\w*+|истори[яи](?=\s?(?:№|#|n\s))|"
-    r"(?:[а-яё]{1,9}\.?)?карт(?:[аыеу]|ой|оч\w{2,3})(?!\w)|амб|[амк]\s?[/.]\s?к(?!\w)|мед\.\s?к(?!\w)|"
-    r"эмк|мк(?=\s?[№#:])|мк(?:сб|аб)|случа\w{1,2}|эпизод\w?|(?:код|id|ид|№|номер)\s(?:пациент\w*+|больно\w++|случа\w)|"
-    r"пациент\w?\s?(?=[№#])|мед\.?\s?док\w*+|талон\w?|id|mrn|уч[её]тн\w++)"
+    r"(?<!\w)(?:и\s?[/\\-]\s?б(?!\w)|и\.\s?б(?!\w)|иб(?![а-яё])|истори\w{1,2}\s(?:бол\w*+|родов)|ист\.?\s?бол\w*+|"
+    r"истори[яи](?=\s?(?:№|#|n\s))|(?:[а-яё]{1,9}\.?)?карт(?:[аыеу]|ой|оч\w{2,3})(?!\w)|амб|[амк]\s?[/.]\s?к(?!\w)|"
+    r"мед\.\s?к(?!\w)|эмк|мк(?=\s?[№#:])|мк(?:сб|аб)|случа\w{1,2}|эпизод\w?|"
+    r"(?:код|id|ид|№|номер)\s(?:пациент\w*+|больно\w++|случа\w)|пациент\w?\s?(?=[№#])|мед\.?\s?док\w*+|талон\w?|id|"
+    r"mrn|уч[её]тн\w++)"
 )
 _RECORD_FILLER = (
-    r"(?:[\s:.,()–—№#=/]|[nк](?!\w)|(?:номер|амб|стац|больн|пациент|мед|рег|карт|диспанс|наблюд|получ|помощ|услов|беремен|реб[её]н)\w*+|"
-    r"форм\w*+\s?№?\s?\d{2,3}(?:-\d)?/у|"
+    r"(?:[\s:.,()–—№#=/]|[nк](?!\w)|(?:номер|амб|стац|больн|пациент|мед|рег|карт|диспанс|наблюд|получ|помощ|услов|"
+    r"беремен|реб[её]н)\w*+|форм\w*+\s?№?\s?\d{2,3}(?:-\d)?/у|"
     r"в(?=\s(?:амб|стац|услов|дневн))|дневн\w*+|иб|болезни|каб){1,30}"
 )
-# Beside the usual writings: ПК 86776, 66940 / 16, 17287 А, 17800.20, 1506 069.
+# Less usual writings too: ПК 86776, 66940 / 16, 17287 А, 17800.20, 1506 069.
 _RECORD_CODE = (
     rf"(?:(?!(?:от|на|из|по|до|за|не|кв|ул|дом|лет|при|под|для)\s)[a-zа-яё]{{2,3}}\s(?=\d{{3}}))?{_CODE}"
     r"(?:\s/\s\d{2,4}(?!\d)|\s[абгд](?=[.,;)\n]|$|\sот)|(?<=\d\d\d)\.\d\d(?!\d|\.\d)|\s\d{3}(?!\d|[./-]\d))?"
 )
 _SLIDE = (
-    r"(?<!\w)(?:ст[её]к[оеё]?л\w{0,4}+|ст-[лкае]\w{0,2}+|(?:микро|стекло)?препарат\w{0,3}+|преп|игх|маз(?:ок|к[аиоу]\w{0,2}+)|цит\w{0,12}+|иссл\w{0,10}+|"
-    r"анализ\w{0,3}+|ан|протокол\w{0,2}+|обр(?:аз\w{0,5}+)?|проб\w|блок\w{0,2}+|контейнер\w?|пробирк\w|(?:био)?материал\w?|"
-    r"гист\w{0,10}+|лаб\w{0,12}+|рег\w{0,15}+|вход\w{0,8}+|заключени\w|штрих-?код\w?|направлени\w|напр|заявк\w|заказ\w?|"
-    r"биопт\w{0,4}+|биопси\w|пунктат\w?|код\w?|шифр\w?|barcode|кассет\w)"
+    r"(?<!\w)(?:ст[её]к[оеё]?л\w{0,4}+|ст-[лкае]\w{0,2}+|(?:микро|стекло)?препарат\w{0,3}+|преп|игх|"
+    r"маз(?:ок|к[аиоу]\w{0,2}+)|цит\w{0,12}+|иссл\w{0,10}+|анализ\w{0,3}+|ан|протокол\w{0,2}+|обр(?:аз\w{0,5}+)?|"
+    r"проб\w|блок\w{0,2}+|контейнер\w?|пробирк\w|(?:био)?материал\w?|"
+    r"гист\w{0,10}+|лаб\w{0,12}+|рег\w{0,15}+|вход\w{0,8}+|заключени\w|штрих-?код\w?|направлени\w|напр|заявк\w|"
+    r"заказ\w?|биопт\w{0,4}+|биопси\w|пунктат\w?|код\w?|шифр\w?|barcode|кассет\w)"
 )
 _SLIDE_WITHOUT_MARK = (
-    r"(?<!\w)(?:ст[её]кл\w{0,3}+|препарат\w{0,3}+|преп\.|маз(?:ок|к[аиоу]\w{0,2}+)|цит(?:ология|ологии|\.)|блок\w?|образ(?:ец|цы)|"
-    r"иссл\w{0,10}+\.?|протокол\w?|гист(?:ология|\.)|штрих-?код|код\s(?:образца|материала|пробы)|"
+    r"(?<!\w)(?:ст[её]кл\w{0,3}+|препарат\w{0,3}+|преп\.|маз(?:ок|к[аиоу]\w{0,2}+)|цит(?:ология|ологии|\.)|блок\w?|"
+    r"образ(?:ец|цы)|иссл\w{0,10}+\.?|протокол\w?|гист(?:ология|\.)|штрих-?код|код\s(?:образца|материала|пробы)|"
     r"(?:лаб|рег)\w*+\.?(?:\sномер)?|проб[аы]|анализ)"
 )
 
 
-# What has a number that is nobody's.
+# Words of what has a number that identifies no person.
 _PLACE = (
-    r"(?:(?:поликлин|больниц|отдел|каб|аптек|роддом|корпус|филиал|палат|школ|сад|участ|диспансер|центр|форм|приложени|узе?л|приказ)\w*|"
-    r"(?:таб|приказ\w*|отд|корп|уч|кв|ф|гкб|гб|црб|окб|ркб|мсч|ккб|бсмп|дом|д?гп|мз|рф)(?!\w))"
+    r"(?:(?:поликлин|больниц|отдел|каб|аптек|роддом|корпус|филиал|палат|школ|сад|участ|диспансер|центр|форм|"
+    r"приложени|узе?л|приказ)\w*|(?:таб|приказ\w*|отд|корп|уч|кв|ф|гкб|гб|црб|окб|ркб|мсч|ккб|бсмп|дом|д?гп|мз|"
+    r"рф)(?!\w))"
 )
-# Стекло № 1, мазки № 1, 2: the first and the second of this report.
+# Стекло № 1, мазки № 1, 2: the first and second of this report.
 _ORDINALS = r"\d(?:\s?(?:[,;и–-])\s?\d){0,9}(?![\w/-]|\s?[,;и–-]\s?\d)"
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """The identifier is the group `value`, or all where there is none. `hints`: substrings of which a text has at least
-    one wherever the pattern matches; without them it has five digits near each other."""
+    """The identifier is the group `value`, or the whole match. `hints` are substrings, one of which is in every text
+    that the pattern matches; without hints, such a text has five digits near each other."""
 
     kind: str
     regex: re.Pattern[str]
@@ -97,18 +100,19 @@ def _pattern(kind: str, regex: str, *hints: str) -> Pattern:
     return Pattern(kind, compiled, "value" if "value" in compiled.groupindex else 0, hints)
 
 
-# In order of priority: where two match, the first gives the kind.
+# By priority: the first of two patterns that match determines the kind.
 PATTERNS = [
-    # A domain may be Cyrillic (.рф).
+    # The domain may be Cyrillic (.рф).
     _pattern("email", r"(?<![\w.+-])[\w.+-]{1,64}(?:@|\s@\s)[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}", "@"),
     _pattern(
         "snils",
-        r"(?<!\w)(?:с\.?\s?н\.?\s?и\.?\s?л\.?\s?с|стр(?:ах\w*+)?\.?\s?(?:номер|№|n(?!\w)|св-во|свид\w*+)|пфр|сс(?!\w)|лицев\w++\sсч[её]т\w*+)"
-        r"(?:[\s:.,;()–—№#=/-]|n(?!\w)|(?:номер|пфр|рф|инд|лиц|сч[её]т|пациент|больн|при|налич|свид|обяз|пенс|страх|снилс)\w*+){0,30}"
+        r"(?<!\w)(?:с\.?\s?н\.?\s?и\.?\s?л\.?\s?с|стр(?:ах\w*+)?\.?\s?(?:номер|№|n(?!\w)|св-во|свид\w*+)|пфр|"
+        r"сс(?!\w)|лицев\w++\sсч[её]т\w*+)(?:[\s:.,;()–—№#=/-]|n(?!\w)|"
+        r"(?:номер|пфр|рф|инд|лиц|сч[её]т|пациент|больн|при|налич|свид|обяз|пенс|страх|снилс)\w*+){0,30}"
         r"(?P<value>\d{3}[\s._/–—-]{0,3}\d{3}[\s._/–—-]{0,3}\d{3}[\s._/–—-]{0,3}\d\d)(?!\d)",
         "снилс", "с.", "стр", "пфр", "сс", "лицев", "с н",
     ),
-    # Series of four digits and number of six; a certificate of birth has a series of Roman numerals and two letters.
+    # A series of four digits and a number of six; a birth certificate has a series of Roman numerals and two letters.
     _pattern(
         "passport",
         rf"{_PASSPORT}(?:[\s:.,№#–—-]|рф\b|данн\w*+|граждан\w*+|номер|n\b){{0,10}}?"
@@ -117,18 +121,20 @@ PATTERNS = [
         "пас", "загран", "удост", "свид",
     ),
     _pattern("passport", r"код\w?\sподр\w*+\.?[\s:№]{0,3}(?P<value>\d{3}\s?[-–]\s?\d{3})(?!\d)", "подр"),
-    # Since 2011 one number of 16 digits (law 326-ФЗ); before, a series and a number as the insurer liked.
+    # Since 2011 one number of 16 digits (law 326-ФЗ); before, a series and a number of the insurer's choice.
     _pattern("policy", r"(?<!\d)\d{4}[\s-]?\d{4}[\s-]?\d{4}[\s-]?\d{4}(?!\d)"),
     _pattern(
         "policy",
-        rf"{_POLICY}(?:[\s:.,()#№–—-]|(?:обязат|добров|мед|страх|стар|нов|образц|временн|един)\w*+|[од]мс|номер|ном\.|n\b|енп){{0,16}}?"
-        rf"(?P<value>(?![од]мс|енп|нет(?!\w)|не\s){_SERIES_NUMBER}(?:[a-zа-яё]{{1,3}}[\s-]{{0,2}}|\d{{1,6}}[a-zа-яё]{{0,3}}[\s,/–-]{{1,3}}){{0,3}}"
+        rf"{_POLICY}(?:[\s:.,()#№–—-]|(?:обязат|добров|мед|страх|стар|нов|образц|временн|един)\w*+|[од]мс|номер|"
+        rf"ном\.|n\b|енп){{0,16}}?(?P<value>(?![од]мс|енп|нет(?!\w)|"
+        rf"не\s){_SERIES_NUMBER}(?:[a-zа-яё]{{1,3}}[\s-]{{0,2}}|\d{{1,6}}[a-zа-яё]{{0,3}}[\s,/–-]{{1,3}}){{0,3}}"
         r"(?:(?:№|n|номер|ном\.)[\s:.]{0,2})?(?:\d[\s-]?){5,17}(?<=\d))(?!\d)",
         "полис", "мс", "енп", "страх",
     ),
     _pattern(
         "phone",
-        rf"{_PHONE}{_WHOSE_PHONE}(?P<value>{_DIGITS_OF_PHONE}{_EXTENSION}(?:\s?[,;/]\s?{_DIGITS_OF_PHONE}){{0,3}})(?!\d)",
+        rf"{_PHONE}{_WHOSE_PHONE}(?P<value>{_DIGITS_OF_PHONE}{_EXTENSION}(?:\s?[,;/]\s?{_DIGITS_OF_PHONE}){{0,3}})"
+        rf"(?!\d)",
         "т.", "т:", "тел", "моб", "сот", "факс", "viber", "whatsapp", "ватсап", "вайбер", "зв", "конт",
     ),
     _pattern(
@@ -141,28 +147,31 @@ PATTERNS = [
     ),
     _pattern(
         "record",
-        rf"(?<!\w){_MARK}\s?(?:(?:амб|мед|стац|ст|дисп|контр)\w*+\.?\s?){{0,2}}(?:[а-яё]{{0,9}}карт(?:ы|очки)|и\s?[/\\.]?\s?б(?!\w)|ист\w*+|[амк]\s?[/.]\s?к(?!\w)|эмк)"
-        rf"(?:[\s:.=–—№-]|(?:бол|пациент|амб|стац)\w*+){{1,8}}(?P<value>{_RECORD_CODE}){_NOT_A_UNIT}",
+        rf"(?<!\w){_MARK}\s?(?:(?:амб|мед|стац|ст|дисп|контр)\w*+\.?\s?){{0,2}}(?:[а-яё]{{0,9}}карт(?:ы|очки)|"
+        rf"и\s?[/\\.]?\s?б(?!\w)|ист\w*+|[амк]\s?[/.]\s?к(?!\w)|эмк)(?:[\s:.=–—№-]|"
+        rf"(?:бол|пациент|амб|стац)\w*+){{1,8}}(?P<value>{_RECORD_CODE}){_NOT_A_UNIT}",
         "карт", "б", "ист", "к", "эмк",
     ),
     _pattern(
         "slide",
-        rf"{_SLIDE}(?:[\s.:,(–—-]|(?!{_PLACE})[а-яё]{{1,20}}+(?=[\s.,-])){{0,12}}{_MARK}[\s:.]{{0,3}}(?P<value>(?!{_ORDINALS}){_CODES})",
+        rf"{_SLIDE}(?:[\s.:,(–—-]|(?!{_PLACE})[а-яё]{{1,20}}+(?=[\s.,-])){{0,12}}{_MARK}[\s:.]{{0,3}}"
+        rf"(?P<value>(?!{_ORDINALS}){_CODES})",
         "№", "#", "n", "ном",
     ),
     _pattern(
         "slide",
-        rf"(?<!\w)(?:{_MARK}|id|ид)\s?(?:[а-яё]{{3,20}}\s)?{_SLIDE}[\s:.=№(–—-]{{1,6}}(?P<value>(?!{_ORDINALS}){_CODES}){_NOT_A_UNIT}",
+        rf"(?<!\w)(?:{_MARK}|id|ид)\s?(?:[а-яё]{{3,20}}\s)?{_SLIDE}[\s:.=№(–—-]{{1,6}}"
+        rf"(?P<value>(?!{_ORDINALS}){_CODES}){_NOT_A_UNIT}",
         "№", "#", "n", "ном", "id", "ид",
     ),
-    # Without a number sign: three digits or more, so that "стекло 2" stays.
+    # Without a number sign: at least three digits, so that "стекло 2" is kept.
     _pattern(
         "slide",
         rf"{_SLIDE_WITHOUT_MARK}[\s:(–—-]{{1,3}}(?!(?:19|20)\d\d\s?г)"
         rf"(?P<value>(?=[a-zа-яё]{{0,4}}[-–/]?(?:\d{{3}}|\d\d[-/a-zа-я])){_CODES}){_NOT_A_UNIT}",
         "ст", "преп", "маз", "цит", "блок", "образ", "иссл", "прот", "гист", "код", "лаб", "рег", "проб", "анализ",
     ),
-    # +7, 8 or 7 and ten digits in any grouping; other countries after a plus; a town's number in its usual groups.
+    # +7, 8 or 7 and ten digits in any grouping; other countries after a plus; a local number in the usual groups.
     _pattern("phone", rf"(?<![\d.,/])(?:\+\s?7|[78])(?:[\s().–—-]{{0,3}}\d){{10}}(?!\d){_EXTENSION}"),
     _pattern("phone", r"\+\s?\d{1,3}(?:[\s().–—-]{0,2}\d){7,12}(?!\d)", "+"),
     _pattern("phone", r"\(\s?\d{3,5}\s?\)\s?\d{1,3}[\s-]?\d\d[\s-]?\d\d(?!\d)", "("),
@@ -171,16 +180,16 @@ PATTERNS = [
     _pattern("passport", r"(?<![\d.,-])(?:\d\d\s\d\d\s|\d{4}\s)\d{6}(?!\d)"),
     _pattern("phone", r"(?<![\d./-])9\d\d[\s-]?\d{3}[\s-]?\d\d[\s-]?\d\d(?![\d-])"),
     _pattern("phone", r"(?<![\d./-])\d{3}[-–]\d\d[-–]\d\d(?![\d-])"),
-    # A number sign alone, unless it is of an institution, a room, an order or a pack of tablets.
+    # Only a number sign, unless the number is of an institution, a room, an order or a pack of tablets.
     _pattern(
         "slide",
         rf"№\s?№?\s?(?P<value>(?=[a-zа-яё]{{0,3}}[\s-]?(?:\d{{4}}|\d{{2,12}}[-/]\d|\d{{3}}[а-яa-z])){_CODES})",
         "№",
     ),
-    # Ц-4567/21, 4567-70/21: no number sign, but a writing of nothing else.
+    # Ц-4567/21, 4567-70/21: no number sign, but nothing else is written like this.
     _pattern("slide", r"(?<![\w.,/-])[а-яёa-z]{1,3}[-–]?\d{3,7}[/-]\d{2,4}(?![\w/])"),
     _pattern("slide", r"(?<![\w.,/×-])\d{4,7}(?:[-–]\d{1,7})?/\d{2,4}(?![\w/,])"),
-    # Nothing that is measured has eight digits without a space.
+    # No measurement has eight digits without a space.
     _pattern("record", r"(?<![\w.,])\d{8,30}(?!\w)(?![.,]\d)"),
 ]  # fmt: skip
 
@@ -192,9 +201,7 @@ _FIVE_DIGITS = re.compile(r"\d(?:[\s().№–—/-]{0,3}\d){4}")
 
 
 def find_numbers(lower: str) -> Iterator[Found]:
-    """Args:
-    lower: the text in lower case, of the same length.
-    """
+    """Identifiers in the lower-case text. It must have the length of the original, so that positions agree."""
     five_digits = _FIVE_DIGITS.search(lower) is not None
     taken: dict[int, int] = {}
     for pattern in PATTERNS:
@@ -214,8 +221,8 @@ def find_numbers(lower: str) -> Iterator[Found]:
 
 
 def is_snils(digits: str) -> bool:
-    """Whether the last two of eleven digits are the check number of the first nine (order of the Russian Pension Fund:
-    the sum of digits weighted 9..1, modulo 101, where 100 is written 00)."""
+    """Whether the last two of eleven digits are the check number of the first nine (Russian Pension Fund: the sum of
+    the digits weighted 9..1, modulo 101, with 100 written as 00)."""
     if len(digits) != 11 or not digits.isdecimal():
         return False
     total = sum(int(digit) * weight for digit, weight in zip(digits[:9], range(9, 0, -1), strict=True))

@@ -1,4 +1,4 @@
-"""What a word may be in a name: by the dictionary of pymorphy3 (OpenCorpora), or by its ending."""
+"""Which part of a name a word may be, by the dictionary of pymorphy3 (OpenCorpora) or by its ending."""
 
 import re
 from functools import lru_cache
@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 from pymorphy3 import MorphAnalyzer
 
-# Reports repeat their words, so that a word is analyzed once; misspelt ones are forgotten first.
+# Reports repeat their words, so results are cached; rare words, such as misspelt ones, drop out first.
 _REMEMBERED = 200_000
 _SURNAME_ENDING = re.compile(
-    r".{2,}(?:(?:[оеё]в|[иы]н)(?:а|у|ой|ым|ом|е|ых|ы)?|[сц]к(?:ий|ого|ому|им|ом|ая|ой|ую|их)|(?:енк|йк)о|[чщ]ук(?:а|у|ом|е)?|"
-    r"[юу]к(?:а|у|ом|е)?|[яа]нц?(?:а|у|ом|ем|е)?|швили|дзе|заде|[лр]иев\w{0,2}|их|ых|ман(?:а|у|ом|е)?|берг(?:а|у|ом|е)?)"
+    r".{2,}(?:(?:[оеё]в|[иы]н)(?:а|у|ой|ым|ом|е|ых|ы)?|[сц]к(?:ий|ого|ому|им|ом|ая|ой|ую|их)|(?:енк|йк)о|"
+    r"[чщ]ук(?:а|у|ом|е)?|[юу]к(?:а|у|ом|е)?|[яа]нц?(?:а|у|ом|ем|е)?|швили|дзе|заде|[лр]иев\w{0,2}|их|ых|"
+    r"ман(?:а|у|ом|е)?|берг(?:а|у|ом|е)?)"
 )
 _PATRONYMIC_ENDING = re.compile(
     r".{2,}(?:(?:[оеё]в|[ьи])ич(?:а|у|ем|ом|е)?|(?:[оеё]вн|[ии]ничн)(?:а|ы|е|у|ой|ою)|кызы|оглы|к[иы]зи|у[гг]ли)"
@@ -20,7 +21,7 @@ KINSHIP = re.compile(r"(?i)(?:огл[ыу]|кыз[ыа]|гызы|[кқ]изи|[�
 
 
 class Reading(NamedTuple):
-    """How much of the word's probability, 0..1, is a surname, a given name, a patronymic, or anything but a name."""
+    """Probabilities, 0..1, that the word is a surname, a given name, a patronymic, or no name (`common`)."""
 
     surname: float
     given: float
@@ -30,12 +31,12 @@ class Reading(NamedTuple):
 
     @property
     def of_name(self) -> bool:
-        """May be a part of a name: the dictionary says so, or does not have it."""
+        """May be part of a name: the dictionary says so, or does not have the word."""
         return not self.known or self.surname + self.given + self.patronymic > 0
 
     @property
     def plain_surname(self) -> bool:
-        """A surname even if nothing around says so."""
+        """A surname even without any other sign of one."""
         return self.known and self.surname >= 0.5 and self.common == 0
 
     @property
@@ -50,10 +51,10 @@ def _analyzer() -> MorphAnalyzer:
 
 @lru_cache(maxsize=_REMEMBERED)
 def reading(word: str) -> Reading:
-    """Possessives ("Базедова болезнь") and places (село Иваново) speak neither for a surname nor against it."""
+    """Possessives ("Базедова болезнь") and places (село Иваново) count neither for a surname nor against it."""
     word = word.lower().replace("’", "'").strip("-'")
     analyzer = _analyzer()
-    # The surname of a pair such as Петрова-Водкина is what its last part is.
+    # The last part decides about a double surname such as Петрова-Водкина.
     last = word.rsplit("-", 1)[-1]
     known = analyzer.word_is_known(word)
     if not known and last != word and analyzer.word_is_known(last):

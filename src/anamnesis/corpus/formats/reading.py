@@ -1,0 +1,115 @@
+"""All rows of an export: finds its files, and reads each with the reader of its kind."""
+
+import gzip
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from anamnesis.corpus.formats.cells import Read
+from anamnesis.corpus.formats.delimited import read_delimited
+from anamnesis.corpus.formats.json_objects import read_json, read_json_lines
+from anamnesis.corpus.formats.parquet import read_parquet
+from anamnesis.corpus.formats.sources import Source, is_gzip
+from anamnesis.corpus.formats.workbooks import read_workbook
+from anamnesis.corpus.refusals import CorpusError
+from anamnesis.settings.corpus import Corpus
+
+READERS: dict[str, Callable[[Source], Iterator[Read]]] = {
+    ".csv": read_delimited,
+    ".tsv": read_delimited,
+    ".txt": read_delimited,
+    ".json": read_json,
+    ".jsonl": read_json_lines,
+    ".ndjson": read_json_lines,
+    ".xlsx": read_workbook,
+    ".xls": read_workbook,
+    ".ods": read_workbook,
+    ".parquet": read_parquet,
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One record: its file, its number in the file (from 1, without the header), its cells or the refusal."""
+
+    file: str
+    number: int
+    read: Read
+
+
+def read_rows(settings: Corpus, watch: Callable[[int], object] = lambda _: None) -> Iterator[Row]:
+    """All rows of `corpus.path`, a file or a folder of files (sorted by name).
+
+    Raises:
+        CorpusError: a file is missing, of an unknown kind, cut off, not what its name says, or lacks a column.
+    """
+    root = Path(settings.path)
+    empty = True
+    for place, path in enumerate(corpus_files(root), start=1):
+        name = path.relative_to(root).as_posix() if path != root else path.name
+        # The name of a file in a folder may be a patient's.
+        label = str(path) if path == root else f"file {place} of {root} (by name)"
+        with _plain_errors(label):
+            for number, read in enumerate(READERS[_kind(path)](Source(path, label, settings, watch)), start=1):
+                empty = False
+                yield Row(name, number, read)
+    if empty:
+        raise CorpusError(f"corpus.path: {root} holds no reports; give a file with at least a few hundred.")
+
+
+def corpus_files(root: Path) -> list[Path]:
+    """The file itself, or the files of a folder without the hidden ones.
+
+    Raises:
+        CorpusError: there is no file, or one that is not a table.
+    """
+    if root.is_dir():
+        files = sorted(
+            path
+            for path in root.rglob("*")
+            if not path.is_dir() and not any(part.startswith(".") for part in path.relative_to(root).parts)
+        )
+        if not files:
+            raise CorpusError(f"corpus.path: the folder {root} holds no files; put the corpus there.")
+        if others := [path for path in files if _kind(path) not in READERS]:
+            endings = sorted({path.suffix for path in others if re.fullmatch(r"\.[A-Za-z0-9]{1,5}", path.suffix)})
+            raise CorpusError(
+                f"corpus.path: the folder {root} holds {len(others)} files that cannot be read (endings: {endings}); "
+                f"remove them, or save them as one of {sorted(READERS)}."
+            )
+        return files
+    if not root.exists():
+        raise CorpusError(
+            f"corpus.path: there is no file or folder {root}; put the corpus there, or set corpus.path to where it is."
+        )
+    if _kind(root) not in READERS:
+        raise CorpusError(
+            f"corpus.path: {root} ends in {root.suffix or 'nothing'}; give a file of one of the kinds "
+            f"{sorted(READERS)}, or a folder of them."
+        )
+    return [root]
+
+
+def _kind(path: Path) -> str:
+    return (path.with_suffix("") if is_gzip(path) else path).suffix.lower()
+
+
+@contextmanager
+def _plain_errors(label: str) -> Iterator[None]:
+    """Turns a library's error about a file into one sentence; the library's own text may quote a row."""
+    try:
+        yield
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise CorpusError(
+            f"corpus.path: {label} is not a complete gzip file: it is cut off or damaged; copy it again."
+        ) from None
+    except UnicodeError as error:
+        raise CorpusError(
+            f"corpus.path: {label} cannot be decoded as {getattr(error, 'encoding', 'text')}; set corpus.encoding to "
+            f"its encoding, or save it as UTF-8."
+        ) from None
+    except OSError as error:
+        raise CorpusError(f"corpus.path: {label} cannot be read ({error.strerror}); check its permissions.") from None

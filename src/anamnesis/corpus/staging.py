@@ -1,0 +1,117 @@
+"""The store of the usable reports until they are split: their text on disk, numbers about them in memory.
+
+A report takes about 500 bytes of memory. Its text lies in a staging file under data/, like everything that may hold a
+patient's words.
+"""
+
+import hashlib
+import json
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import numpy.typing as npt
+
+from anamnesis.corpus.refusals import CorpusError
+from anamnesis.corpus.reports import Report
+from anamnesis.corpus.similarity import Index, Triples, bands, triples
+
+# More categories than this are taken for a column of names.
+MOST_CATEGORIES = 1000
+
+
+@dataclass(frozen=True)
+class Sketched:
+    """A report with everything that is computed from it alone, in whichever process."""
+
+    report: Report
+    digest: bytes
+    triples: Triples
+    bands: npt.NDArray[np.uint32]
+
+    @classmethod
+    def of(cls, report: Report) -> "Sketched":
+        text = "\x1f".join((report.description, report.conclusion, report.category))
+        found = triples(report.description)
+        return cls(report, hashlib.blake2b(text.encode(), digest_size=16).digest(), found, bands(found))
+
+
+class Staging:
+    """The usable reports: text in a file, and in memory what duplicates and splits are found by."""
+
+    def __init__(self, path: Path, keyed: bool = False) -> None:
+        """`keyed`: patients are named by their keyed hash; otherwise they are numbered in the order of the export."""
+        self.path = path
+        self._keyed = keyed
+        self.index = Index()
+        self._offsets, self._patients, self._categories = array("q"), array("l"), array("h")
+        self._patient_numbers: dict[bytes, int] = {}
+        self._category_numbers: dict[str, int] = {}
+        self._seen: set[bytes] = set()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("w+b")
+
+    def __enter__(self) -> "Staging":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._file.close()
+        finally:
+            self.path.unlink()
+
+    def __len__(self) -> int:
+        return len(self._offsets)
+
+    def add(self, number: int, sketched: Sketched) -> bool:
+        """Whether the report is new. A repeated one is dropped whoever its patient is: it could be trained on and
+        tested on."""
+        if sketched.digest in self._seen:
+            return False
+        self._seen.add(sketched.digest)
+        report = sketched.report
+        category = self._category_numbers.setdefault(report.category, len(self._category_numbers))
+        if category == MOST_CATEGORIES:
+            raise CorpusError(
+                f"corpus.columns.category: there are more than {MOST_CATEGORIES} categories; set it to the column that "
+                f"holds the label, or declare corpus.categories."
+            )
+        self._patients.append(self._patient_numbers.setdefault(report.patient, len(self._patient_numbers)))
+        self._categories.append(category)
+        self.index.add(sketched.triples, sketched.bands)
+        self._offsets.append(self._file.tell())
+        row = {
+            "report": number,
+            "patient": report.patient.hex() if self._keyed else self._patients[-1] + 1,
+            "description": report.description,
+            "conclusion": report.conclusion,
+            "category": report.category,
+        }
+        self._file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+        return True
+
+    @property
+    def categories(self) -> list[str]:
+        """In the order of their first report."""
+        return list(self._category_numbers)
+
+    @property
+    def patients(self) -> npt.NDArray[np.int64]:
+        """The number of each report's patient."""
+        return np.array(self._patients, dtype=np.int64)
+
+    @property
+    def category_numbers(self) -> npt.NDArray[np.int16]:
+        """The number of each report's category, in `categories`."""
+        return np.array(self._categories, dtype=np.int16)
+
+    def lines(self, reports: Iterable[int]) -> Iterator[bytes]:
+        """The staged reports in the given order, as lines of JSON."""
+        for report in reports:
+            self._file.seek(self._offsets[report])
+            yield self._file.readline()

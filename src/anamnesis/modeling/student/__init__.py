@@ -1,0 +1,1 @@
+"""The student: the trained part on the frozen base, whatever its kind."""

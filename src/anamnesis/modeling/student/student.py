@@ -1,0 +1,144 @@
+"""The student as teachers, the training loop and evaluation see it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import torch
+from jaxtyping import Bool, Float
+from peft import PeftModel
+from peft.tuners.lora import LoraLayer
+from peft.tuners.tuners_utils import BaseTunerLayer
+from peft.utils.integrations import dequantize_module_weight
+from torch import Tensor, nn
+
+from anamnesis.modeling.hidden_states import hidden_states
+from anamnesis.modeling.student.updates import Dense, LowRank, Update
+
+# PEFT's name of the one adapter.
+ADAPTER = "default"
+
+
+class Student:
+    """A model whose base is frozen and whose PEFT layers (LoRA, DoRA, BitFit) are trained.
+
+    `weights` is exactly what is trained, layer by layer in the model's order. Another model on the same base (the EMA
+    teacher, a share of the update) is a list of tensors like `weights`, put in their place by `holding`.
+    """
+
+    def __init__(self, model: PeftModel) -> None:
+        self.model = model
+        self._layers = [module for module in model.modules() if isinstance(module, BaseTunerLayer)]
+        self._weights = [_weights(layer) for layer in self._layers]
+        self.weights = [weight for weights in self._weights for weight in weights]
+
+    def hidden_states(
+        self, batch: Mapping[str, Tensor], positions: Bool[Tensor, "batch seq"]
+    ) -> Float[Tensor, "n hidden"]:
+        """The last hidden states at `positions`."""
+        return hidden_states(self.model, batch, positions)
+
+    @contextmanager
+    def as_base(self) -> Iterator[None]:
+        """The untouched base, for the length of a `with` block.
+
+        PEFT's own `disable_adapter` walks the whole model and changes `requires_grad`: 63 ms a step at 28 layers, and
+        a way to lose the student's gradients. This sets the one field that a layer's forward reads.
+        """
+        before = [layer._disable_adapters for layer in self._layers]
+        for layer in self._layers:
+            layer._disable_adapters = True
+        try:
+            yield
+        finally:
+            for layer, disabled in zip(self._layers, before, strict=True):
+                layer._disable_adapters = disabled
+
+    @contextmanager
+    def holding(self, weights: Sequence[Tensor]) -> Iterator[None]:
+        """The student with other weights, for the length of a `with` block: each parameter's data are swapped.
+
+        The optimizer and DDP hold the parameters themselves, which stay. The block must be under `no_grad` and come
+        before the student's forward: a backward pass must find what its forward saw.
+        """
+        with _holding(self.weights, weights):
+            yield
+
+    def updates(self, weights: Sequence[Tensor] | None = None) -> Iterator[Update]:
+        """What is changed in each layer of the base, by the student's own weights or by others in their place."""
+        others = iter(self.weights if weights is None else weights)
+        for layer, own in zip(self._layers, self._weights, strict=True):
+            with torch.no_grad(), _holding(own, [next(others) for _ in own]):
+                update = _update(layer)
+            yield update
+
+    def share(self, share: float) -> list[Tensor]:
+        """The weights that make every update `share` times what it is: 0 is the base and 1 the student, exactly.
+
+        Interpolation in weight space between the base and the trained model (WiSE-FT, Wortsman et al. 2022,
+        arXiv:2109.01903).
+
+        Raises:
+            ValueError: the update is not linear in any of the layer's weights (DoRA).
+        """
+        return [
+            tensor
+            for layer, own in zip(self._layers, self._weights, strict=True)
+            for tensor in _share(layer, own, share)
+        ]
+
+
+def _weights(layer: BaseTunerLayer) -> list[nn.Parameter]:
+    """The trained tensors of one layer, in the order of PEFT's own list of where they are.
+
+    That list names DoRA's magnitude twice.
+    """
+    found: list[nn.Parameter] = []
+    for name in dict.fromkeys(layer.adapter_layer_names):
+        by_adapter = getattr(layer, name)
+        if ADAPTER in by_adapter:
+            held = by_adapter[ADAPTER]
+            found += [held] if isinstance(held, nn.Parameter) else held.parameters()
+    return found
+
+
+def is_dora(layer: BaseTunerLayer) -> bool:
+    return isinstance(layer, LoraLayer) and layer.use_dora.get(ADAPTER, False)
+
+
+def _update(layer: BaseTunerLayer) -> Update:
+    if is_dora(layer):
+        # W' = m (W + sBA) / |W + sBA|, the norm over each output's row (Liu et al. 2024, arXiv:2402.09353, eq. 5).
+        base = dequantize_module_weight(layer.get_base_layer()).double()
+        direction = base + layer.get_delta_weight(ADAPTER).double()
+        magnitude = layer.lora_magnitude_vector[ADAPTER].weight.double()
+        return Dense(magnitude[:, None] * direction / direction.norm(dim=1, keepdim=True) - base)
+    if isinstance(layer, LoraLayer):
+        left, right = layer.lora_B[ADAPTER].weight, layer.lora_A[ADAPTER].weight
+        return LowRank(left.double() * layer.scaling[ADAPTER], right.double())
+    return Dense(layer.beft_bias[ADAPTER].detach().double().flatten())
+
+
+def _share(layer: BaseTunerLayer, weights: Sequence[Tensor], share: float) -> list[Tensor]:
+    if is_dora(layer):
+        raise ValueError("a DoRA update is not linear in its weights")
+    if isinstance(layer, LoraLayer):
+        first, second = (weight.detach() for weight in weights)
+        return [first.clone(), second * share]
+    return [weight.detach() * share for weight in weights]
+
+
+@contextmanager
+def _holding(weights: Sequence[Tensor], others: Sequence[Tensor]) -> Iterator[None]:
+    """Autocast remembers the low-precision copies of trainable parameters by identity: its memory must go with them."""
+    if [weight.shape for weight in weights] != [other.shape for other in others]:
+        raise ValueError("the weights to hold are not of the student's shapes")
+    before = [weight.data for weight in weights]
+    try:
+        for weight, other in zip(weights, others, strict=True):
+            weight.data = other.data
+        torch.clear_autocast_cache()
+        yield
+    finally:
+        for weight, data in zip(weights, before, strict=True):
+            weight.data = data
+        torch.clear_autocast_cache()

@@ -1,0 +1,91 @@
+"""From a tuner's parameters to trainable layers on the frozen base, by PEFT."""
+
+import re
+from collections.abc import Iterator
+
+from peft import BeftConfig, LoraConfig, PeftConfig, get_peft_model
+from peft.tuners.tuners_utils import BaseTunerLayer
+from torch import nn
+from transformers import PreTrainedModel
+
+from anamnesis.errors import InputError
+from anamnesis.modeling.student.student import ADAPTER, Student
+from anamnesis.settings.tuner import Tuner
+
+
+def add_student(base: PreTrainedModel, tuner: Tuner) -> Student:
+    """A fresh student whose output is exactly the base's.
+
+    The base is frozen by hand: PEFT's helper for quantized models would also raise the embedding and the head to
+    fp32 and switch checkpointing on.
+
+    Raises:
+        InputError: the tuner does not fit this model.
+    """
+    base.requires_grad_(False)
+    layers = base.config.get_text_config().num_hidden_layers
+    if tuner.first_layer >= layers:
+        raise InputError(
+            f"`tuner.first_layer` is {tuner.first_layer}, but the model has {layers} layers, counted from 0: lower it."
+        )
+    try:
+        model = get_peft_model(base, _config(base, tuner), adapter_name=ADAPTER)
+    except ValueError as error:
+        raise InputError(
+            f"`tuner.target_modules` is {tuner.target_modules!r}: {' '.join(str(error).split())}"
+        ) from error
+    if any(isinstance(m, BaseTunerLayer) for m in (model.get_output_embeddings(), model.get_input_embeddings())):
+        raise InputError(
+            "`tuner.target_modules` names the output head or the embedding, which student and teacher share: "
+            "remove it (all-linear leaves both alone)."
+        )
+    return Student(model)
+
+
+def _config(base: PreTrainedModel, tuner: Tuner) -> PeftConfig:
+    if tuner.kind == "bitfit":
+        return BeftConfig(task_type="CAUSAL_LM", target_modules=_linear_layers_with_bias(base, tuner.first_layer))
+    return LoraConfig(
+        task_type="CAUSAL_LM",
+        r=tuner.r,
+        lora_alpha=tuner.alpha,
+        lora_dropout=tuner.dropout,
+        target_modules=tuner.target_modules,
+        exclude_modules=_below(tuner.first_layer),
+        use_dora=tuner.kind == "dora",
+        bias="none",
+    )
+
+
+def _below(first_layer: int) -> str | None:
+    """A pattern of the modules inside layers before `first_layer`: the first number in a module's name is its layer's.
+
+    PEFT's own `layers_to_transform` does not work with `all-linear`.
+    """
+    numbers = "|".join(str(layer) for layer in range(first_layer))
+    return rf"(?:[^.\d][^.]*\.)*(?:{numbers})\..*" if first_layer else None
+
+
+def _linear_layers_with_bias(base: PreTrainedModel, first_layer: int) -> list[str]:
+    """Names of the layers that BitFit (Ben Zaken et al. 2022, arXiv:2106.10199) trains the bias of.
+
+    PEFT adds the trained vector to a layer's output, which equals training its bias. It would also give a bias to
+    layers that have none, which is another method (arXiv:2509.15974).
+    """
+    below = _below(first_layer)
+    head = base.get_output_embeddings()
+    names = [
+        name
+        for name, module in _linear_layers(base)
+        if module.bias is not None and module is not head and not (below and re.fullmatch(below, name))
+    ]
+    if not names:
+        raise InputError(
+            f"`tuner.kind` is bitfit, which trains biases, and the linear layers of {type(base).__name__} have none "
+            f"from layer {first_layer} on: choose another kind, or a model with biases (Qwen2)."
+        )
+    return names
+
+
+def _linear_layers(base: PreTrainedModel) -> Iterator[tuple[str, nn.Linear]]:
+    return ((name, module) for name, module in base.named_modules() if isinstance(module, nn.Linear))

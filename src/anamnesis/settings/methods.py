@@ -1,0 +1,54 @@
+"""The methods: the arms of the comparison, each made of parts."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from anamnesis.settings.sections import STRICT, Rate, Share, Weight
+from anamnesis.settings.training import Schedule, WarmupRatio
+from anamnesis.settings.tuner import Tuner
+
+
+@dataclass(frozen=True, config=STRICT)
+class Pace:
+    """How fast a method is trained, where it differs from the others: `rate` times the experiment's learning rate."""
+
+    rate: Rate = 1.0
+    schedule: Schedule | None = None
+    warmup_ratio: WarmupRatio | None = None
+
+
+@dataclass(frozen=True, config=STRICT)
+class Method:
+    """One arm of the comparison, made of parts; a part that is absent does nothing.
+
+    teacher: what the student is held to. The loss is CE + kl_weight * divergence, in nats per supervised token.
+    `forward_kl` is KL(teacher || student), `reverse_kl` is KL(student || teacher), `jensen_shannon` the mean of both
+    models' KL to their average. Each is taken at `temperature` and scaled by its square (Hinton et al. 2015,
+    arXiv:1503.02531), so that the gradient's size does not depend on it.
+
+    tuner: what is trained; it replaces the experiment's own as a whole. pace: how fast. shares: multiples of the
+    trained update that are evaluated as models of their own, without another training.
+    """
+
+    teacher: Literal["none", "static", "ema"]
+    kl_weight: Weight = 0.0
+    # In fp32 the divergence is within 2 % in this range, its gradient within 0.01 %; far outside both are NaN.
+    temperature: Annotated[float, Field(ge=0.1, le=100)] = 1.0
+    divergence: Literal["forward_kl", "reverse_kl", "jensen_shannon"] = "forward_kl"
+    decay: Share | None = None
+    decay_warmup: bool = False
+    tuner: Tuner | None = None
+    pace: Pace | None = None
+    shares: list[Annotated[float, Field(gt=0, lt=1)]] = Field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.teacher == "none" and self.kl_weight > 0:
+            raise ValueError("kl_weight above 0 needs a teacher: set teacher to static or ema, or kl_weight to 0")
+        if self.teacher == "ema" and self.decay is None:
+            raise ValueError("teacher ema needs a decay between 0 and 1, for example 0.99")
+        if self.teacher != "ema" and (self.decay is not None or self.decay_warmup):
+            raise ValueError("decay and decay_warmup belong to teacher ema only: take them out")
+        if len(set(self.shares)) != len(self.shares):
+            raise ValueError(f"shares names a share twice: {self.shares}; name each once")

@@ -1,0 +1,281 @@
+"""The student: every kind of tuner must start as the base, be taken off without a trace, and come back from disk."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from peft.tuners.lora import LoraLayer
+from torch import Tensor
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase, Qwen2ForCausalLM
+
+from anamnesis.errors import InputError
+from anamnesis.modeling.loading import load_base, save_base
+from anamnesis.modeling.source.obtaining import obtain
+from anamnesis.modeling.student.saving import load_student, models_of_run, save_run, share_name
+from anamnesis.modeling.student.student import Student
+from anamnesis.modeling.student.tuners import add_student
+from anamnesis.modeling.student.updates import Dense, LowRank, distance, norm
+from anamnesis.settings.modeling import Model
+from anamnesis.settings.tuner import Tuner
+from tests.conftest import CPU, TUNER, random_qwen2
+from tests.test_teachers import disturb
+
+TUNERS = {
+    "lora": TUNER,
+    "attention": replace(TUNER, target_modules=["q_proj", "v_proj"]),
+    "dora": replace(TUNER, kind="dora"),
+    "bitfit": Tuner(kind="bitfit"),
+    "upper": replace(TUNER, first_layer=1),
+    "upper_dora": replace(TUNER, kind="dora", first_layer=1),
+    "upper_bitfit": Tuner(kind="bitfit", first_layer=1),
+}
+TOKENS = torch.arange(5, 17).reshape(2, 6)
+BATCH = {"input_ids": TOKENS, "attention_mask": torch.ones_like(TOKENS)}
+EVERYWHERE = torch.ones_like(TOKENS, dtype=torch.bool)
+
+Bases = Callable[[], Qwen2ForCausalLM]
+
+
+@pytest.fixture(params=["fp32", "nf4"])
+def bases(request: pytest.FixtureRequest, tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> Bases:
+    """Makes the same base again and again; biases are noise, as a trained model's would be."""
+
+    def fresh() -> Qwen2ForCausalLM:
+        model = random_qwen2(tokenizer, hidden_size=64, intermediate_size=128)
+        generator = torch.Generator().manual_seed(1)
+        for name, weight in model.named_parameters():
+            if name.endswith(".bias"):
+                weight.data = torch.randn(weight.shape, generator=generator)
+        return model
+
+    if request.param == "fp32":
+        return fresh
+    save_base(fresh(), tokenizer, tmp_path / "hub")
+    source = Model(source=str(tmp_path / "hub"), revision=None, quantization="nf4", dtype="float32")
+    save_base(*obtain(source, CPU), tmp_path / "base")
+    return lambda: load_base(tmp_path / "base", CPU)[0]
+
+
+def states(student: Student) -> Tensor:
+    with torch.no_grad():
+        return student.hidden_states(BATCH, EVERYWHERE)
+
+
+def logits(model: torch.nn.Module) -> Tensor:
+    with torch.no_grad():
+        return model(input_ids=TOKENS).logits
+
+
+@pytest.mark.parametrize("kind", TUNERS)
+def test_starts_as_the_base_and_is_the_base_when_taken_off(bases: Bases, kind: str) -> None:
+    before = logits(bases())
+    student = add_student(bases(), TUNERS[kind])
+    assert torch.equal(logits(student.model), before)
+    disturb(student.weights)
+    assert not torch.allclose(logits(student.model), before, atol=1e-3)
+    with student.as_base():
+        assert torch.equal(logits(student.model), before)
+    with student.model.disable_adapter():
+        assert torch.equal(logits(student.model), before)
+
+
+@pytest.mark.parametrize("kind", TUNERS)
+def test_the_head_on_its_hidden_states_gives_the_models_logits(bases: Bases, kind: str) -> None:
+    student = add_student(bases(), TUNERS[kind])
+    disturb(student.weights)
+    ours = student.model.get_output_embeddings()(states(student))
+    torch.testing.assert_close(ours, logits(student.model).flatten(0, 1))
+
+
+@pytest.mark.parametrize("kind", TUNERS)
+def test_its_weights_are_exactly_what_is_trained(bases: Bases, kind: str) -> None:
+    student = add_student(bases(), TUNERS[kind])
+    disturb(student.weights)
+    named = {name: weight for name, weight in student.model.named_parameters() if weight.requires_grad}
+    assert {id(weight) for weight in named.values()} == {id(weight) for weight in student.weights}
+    assert len(named) == len(student.weights)
+    student.model(input_ids=TOKENS, labels=TOKENS).loss.backward()
+    assert all(weight.grad is not None and weight.grad.abs().max() > 0 for weight in student.weights)
+    if "upper" in kind:
+        assert named
+        assert all(".layers.1." in name for name in named)
+    if "bitfit" in kind:
+        assert all(name.split(".")[-3] in ("q_proj", "k_proj", "v_proj") for name in named)
+
+
+@pytest.mark.parametrize("kind", TUNERS)
+def test_other_weights_are_held_for_a_block_and_leave_no_trace(bases: Bases, kind: str) -> None:
+    student = add_student(bases(), TUNERS[kind])
+    disturb(student.weights, seed=1)
+    other = [weight.detach().clone() for weight in student.weights]
+    expected = logits(student.model)
+    disturb(student.weights, seed=2)
+    own, trainable = logits(student.model), [weight.requires_grad for weight in student.weights]
+    places = [(id(weight), weight.data_ptr()) for weight in student.weights]
+    with student.holding(other):
+        assert torch.equal(logits(student.model), expected)
+    with pytest.raises(KeyError), student.holding(other):
+        raise KeyError
+    assert places == [(id(weight), weight.data_ptr()) for weight in student.weights]
+    assert trainable == [weight.requires_grad for weight in student.weights]
+    assert torch.equal(logits(student.model), own)
+    with pytest.raises(ValueError, match="not of the student's shapes"), student.holding(other[1:]):
+        pass
+
+
+def test_autocast_does_not_remember_the_weights_that_were_held(tokenizer: PreTrainedTokenizerBase) -> None:
+    """It keeps low-precision copies of trainable parameters by their identity, which a swap does not change."""
+    student = add_student(random_qwen2(tokenizer), TUNER)
+    disturb(student.weights)
+    other = [torch.zeros_like(weight) for weight in student.weights]
+    with torch.autocast("cpu", torch.bfloat16):
+        alone = states(student)
+        with student.holding(other):
+            assert not torch.equal(states(student), alone)
+        student.hidden_states(BATCH, EVERYWHERE).sum().backward()
+        assert torch.equal(states(student), alone)
+    assert all(weight.grad is not None for weight in student.weights)
+
+
+@pytest.mark.parametrize("kind", TUNERS)
+def test_a_run_comes_back_from_disk_with_all_its_models(bases: Bases, kind: str, tmp_path: Path) -> None:
+    student = add_student(bases(), TUNERS[kind])
+    disturb(student.weights, seed=1)
+    teacher = [weight.detach().clone() for weight in student.weights]
+    expected = {"ema_teacher": logits(student.model)}
+    disturb(student.weights, seed=2)
+    expected["ema"] = logits(student.model)
+    shares = [] if "dora" in kind else [0.25]
+    for share in shares:
+        with student.holding(student.share(share)):
+            expected["ema_share_0_25"] = logits(student.model)
+    save_run(student, teacher, shares, tmp_path / "run")
+    assert torch.equal(logits(student.model), expected["ema"])
+    loaded = load_student(bases(), tmp_path / "run")
+    found = {name: logits(loaded.model) for name in models_of_run(loaded, "ema", tmp_path / "run")}
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+    assert torch.equal(logits(loaded.model), expected["ema"])
+
+
+def test_a_teacher_with_weights_missing_is_refused(bases: Bases, tmp_path: Path) -> None:
+    half, whole = add_student(bases(), TUNERS["upper"]), add_student(bases(), TUNER)
+    save_run(whole, None, [], tmp_path / "run")
+    save_run(half, None, [], tmp_path / "run" / "teacher")
+    loaded = load_student(bases(), tmp_path / "run")
+    with pytest.raises(RuntimeError, match="lacks 14 of the student's weights"):
+        list(models_of_run(loaded, "ema", tmp_path / "run"))
+
+
+# ---- Updates -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", TUNERS)
+def test_an_update_is_what_merging_adds_to_the_base(bases: Bases, kind: str) -> None:
+    """By PEFT's own merge of one layer; a bias is merged into the bias."""
+    student = add_student(bases(), TUNERS[kind])
+    disturb(student.weights)
+    layers = [
+        module for module in student.model.modules() if hasattr(module, "merge") and hasattr(module, "base_layer")
+    ]
+    updates = list(student.updates())
+    assert len(updates) == len(layers) > 0
+    for layer, update in zip(layers, updates, strict=True):
+        if "bitfit" in kind:
+            before = layer.base_layer.bias.detach().clone()
+            layer.merge()
+            change = layer.base_layer.bias.detach() - before
+        elif hasattr(layer.base_layer.weight, "quant_state"):
+            probe = torch.eye(layer.in_features)
+            with torch.no_grad():
+                change = (layer(probe) - layer.base_layer(probe)).T
+        else:
+            before = layer.base_layer.weight.detach().clone()
+            layer.merge()
+            change = layer.base_layer.weight.detach() - before
+        dense = update.delta if isinstance(update, Dense) else update.left @ update.right
+        torch.testing.assert_close(dense.float(), change, rtol=1e-3, atol=1e-5)
+
+
+def test_dora_starts_with_the_base_s_norms(bases: Bases) -> None:
+    student = add_student(bases(), TUNERS["dora"])
+    assert norm(student.updates()) == pytest.approx(0, abs=1e-5)
+    layer = next(module for module in student.model.modules() if isinstance(module, LoraLayer))
+    probe = torch.eye(layer.in_features)
+    with torch.no_grad():
+        weight = layer.base_layer(probe) - (0 if layer.base_layer.bias is None else layer.base_layer.bias)
+    torch.testing.assert_close(layer.lora_magnitude_vector["default"].weight, weight.T.norm(dim=1))
+
+
+def test_distance_is_the_frobenius_norm_of_the_difference_of_the_updates(tokenizer: PreTrainedTokenizerBase) -> None:
+    student = add_student(random_qwen2(tokenizer), TUNER)
+    disturb(student.weights, seed=1)
+    other = [weight.detach().clone() for weight in student.weights]
+    layers = [module for module in student.model.modules() if isinstance(module, LoraLayer)]
+    first = [layer.get_delta_weight("default").detach() for layer in layers]
+    disturb(student.weights, seed=2)
+    second = [layer.get_delta_weight("default").detach() for layer in layers]
+    squares = sum(float((a - b).square().sum()) for a, b in zip(first, second, strict=True))
+    assert distance(student.updates(), student.updates(other)) == pytest.approx(squares**0.5, rel=1e-4)
+    assert distance(student.updates(), student.updates()) == pytest.approx(0, abs=1e-4)
+    assert norm(student.updates(other)) == pytest.approx(sum(float(a.square().sum()) for a in first) ** 0.5, rel=1e-4)
+
+
+def test_low_rank_and_dense_updates_measure_the_same() -> None:
+    generator = torch.Generator().manual_seed(0)
+    one, two = (LowRank(torch.randn(7, 2, generator=generator), torch.randn(2, 5, generator=generator)) for _ in "ab")
+    dense = Dense(one.left @ one.right).minus(Dense(two.left @ two.right))
+    assert one.minus(two).squared_norm() == pytest.approx(dense.squared_norm(), rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["lora", "bitfit", "upper"])
+def test_shares_run_from_the_base_to_the_student_in_a_line(bases: Bases, kind: str) -> None:
+    student = add_student(bases(), TUNERS[kind])
+    disturb(student.weights)
+    own, whole = logits(student.model), norm(student.updates())
+    with student.as_base():
+        base = logits(student.model)
+    for share, expected in ((0.0, base), (1.0, own)):
+        with student.holding(student.share(share)):
+            assert torch.equal(logits(student.model), expected)
+    for share in (0.25, 0.5, 0.75):
+        assert norm(student.updates(student.share(share))) == pytest.approx(share * whole, rel=1e-5)
+
+
+def test_a_share_of_dora_does_not_exist(bases: Bases) -> None:
+    with pytest.raises(ValueError, match="not linear"):
+        add_student(bases(), TUNERS["dora"]).share(0.5)
+
+
+def test_names_of_shares_have_no_dot() -> None:
+    """DVC cuts a metric's key at every dot."""
+    assert [share_name("none", share) for share in (0.25, 0.5, 0.125)] == [
+        "none_share_0_25",
+        "none_share_0_5",
+        "none_share_0_125",
+    ]
+
+
+# ---- What does not fit ---------------------------------------------------------------------------------------------
+
+
+def test_bitfit_needs_a_model_with_biases() -> None:
+    llama = LlamaForCausalLM(
+        LlamaConfig(vocab_size=64, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4)
+    )
+    with pytest.raises(InputError, match=r"`tuner\.kind` is bitfit, which trains biases.*choose another kind"):
+        add_student(llama, Tuner(kind="bitfit"))
+
+
+@pytest.mark.parametrize("tuner", [replace(TUNER, first_layer=2), Tuner(kind="bitfit", first_layer=2)])
+def test_a_first_layer_that_the_model_has_not_is_refused(tokenizer: PreTrainedTokenizerBase, tuner: Tuner) -> None:
+    with pytest.raises(InputError, match=r"`tuner\.first_layer` is 2, but the model has 2 layers"):
+        add_student(random_qwen2(tokenizer), tuner)
+
+
+def test_student_weights_are_fp32_on_a_16_bit_base(tokenizer: PreTrainedTokenizerBase) -> None:
+    for tuner in TUNERS.values():
+        student = add_student(random_qwen2(tokenizer).to(torch.bfloat16), tuner)
+        assert {weight.dtype for weight in student.weights} == {torch.float32}, tuner.kind
