@@ -1,4 +1,4 @@
-"""What the benchmarks of training share: random models, trainers that step in turn, what a step allocates and costs."""
+"""What the training benchmarks share: random models, trainers that step in turn, a step's memory, time and count."""
 
 import ctypes
 import gc
@@ -66,22 +66,24 @@ TRAINING = Training(
     log_every_steps=10**6,
 )
 LEARNING_RATE = 1e-4
-# For glibc's mallopt(3) and for torch. A process keeps what it frees on a CPU, as CUDA's allocator does, in one heap
-# and in large pages: otherwise the kernel clears every large buffer again at every step, which counts most against
-# those who need most (the loops with all logits take two to three times as long).
+# For glibc's mallopt(3) and for torch. A process on a CPU keeps the memory it frees, as CUDA's allocator does, in one
+# heap and in large pages. Otherwise the kernel clears every large buffer again at every step, which costs most where
+# most memory is used (loops with all logits take two to three times as long).
 KEEP_FREED_MEMORY = {
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(2**40),
     "THP_MEM_ALLOC_ENABLE": "1",
 }
-# The opposite: a large buffer goes back when it is freed, and resident memory is what is in use.
+# The opposite: a large buffer is returned when it is freed, so resident memory is the memory in use.
 RETURN_FREED_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**20)}
-# More than any benchmark asks for; a trainer is stopped by hand.
+# More than any benchmark needs; the benchmark stops the trainer.
 MAX_STEPS = 10**5
 REPORTS_AT_ONCE = 16
-# Of the default corpus: the conclusion's part of a report's tokens.
+# The conclusion's share of a report's tokens in the default corpus.
 SUPERVISED_SHARE = 0.22
+# Qwen2-1.5B's.
+VOCABULARY = 151936
 
 
 # ---- Models and reports ---------------------------------------------------------------------------------------------
@@ -108,9 +110,9 @@ def qwen2(
     )
 
 
-def qwen2_1_5b(layers: int = 28) -> Qwen2Config:
-    """The real one, or with fewer of its layers."""
-    return qwen2(151936, hidden=1536, intermediate=8960, layers=layers, heads=12, key_value_heads=2)
+def qwen2_1_5b(layers: int, vocabulary: int) -> Qwen2Config:
+    """The real one has 28 layers and VOCABULARY."""
+    return qwen2(vocabulary, hidden=1536, intermediate=8960, layers=layers, heads=12, key_value_heads=2)
 
 
 def random_base(
@@ -120,9 +122,9 @@ def random_base(
     dtype: Literal["float32", "bfloat16"],
     compute: Compute,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """A model with random weights, in `folder`/base as the stage `base` would leave it. Returns it as obtained.
+    """Save a model with random weights in `folder`/base, as the stage `base` would; return it.
 
-    The weights are drawn and stored in bf16: a model of Qwen2-1.5B's size takes 3 GB in memory and on disk.
+    Weights are drawn and stored in bf16: a model of Qwen2-1.5B's size takes 3 GB in memory and on disk.
     """
     set_seed(0)
     tokenizer = train_tokenizer(["Описание. Заключение: Bethesda"], vocab_size=300)
@@ -137,7 +139,7 @@ def random_base(
 
 
 def random_reports(count: int, length: int, vocabulary: int, share: float = SUPERVISED_SHARE) -> Dataset:
-    """Reports of random tokens, all of one length, with the loss on the last `share` of each."""
+    """Reports of random tokens, all of one length; the loss covers the last `share` of each."""
     tokens = torch.randint(1, vocabulary, (count, length), generator=torch.Generator().manual_seed(0))
     prompt = length - supervised_tokens(length, share)
     rows = [
@@ -154,7 +156,7 @@ def supervised_tokens(length: int, share: float = SUPERVISED_SHARE) -> int:
 def student_and_teacher(
     base: PreTrainedModel, method: Method, states: TeacherStates | None = None
 ) -> tuple[PeftModel, Teacher | None]:
-    """As the stage `train` makes them."""
+    """Made as in the stage `train`."""
     set_seed(0)
     model = add_student(base, TUNER)
     return model, make_teacher(method, model, TUNER, states)
@@ -171,7 +173,7 @@ def project_trainer(
     scratch: Path,
     checkpointing: bool = False,
 ) -> DistillationTrainer:
-    """The trainer as the stage `train` makes it."""
+    """The trainer, made as in the stage `train`."""
     optimization = Optimization(
         max_steps=MAX_STEPS,
         batch_size=batch,
@@ -185,7 +187,7 @@ def project_trainer(
 
 
 def cached_states(base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, reports: Dataset, folder: Path) -> Any:
-    """The bare base's states of all reports, written and opened as the stages `teacher` and `train` do."""
+    """The bare base's states on all reports, written as in the stage `teacher` and opened as in `train`."""
     collate, counts = report_collator(tokenizer), supervised_counts(reports)
 
     def chunks() -> Iterator[Tensor]:
@@ -203,10 +205,10 @@ def cached_states(base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rep
 
 
 class InTurn(TrainerCallback):
-    """A trainer that makes one step when asked to, so that several can take turns in one process.
+    """A trainer that takes one step when asked, so that several can take turns in one process.
 
-    Each runs its own `train()` in a thread that waits between its steps. What is measured is everything from the
-    beginning of a step to its end: forward, loss, backward, clipping, optimizer, teacher, zeroing of gradients.
+    Each runs its own `train()` in a thread that waits between steps. The measurement covers a whole step: forward,
+    loss, backward, clipping, optimizer, teacher, zeroing of gradients.
     """
 
     def __init__(self, trainer: Trainer, threads: int) -> None:
@@ -229,19 +231,19 @@ class InTurn(TrainerCallback):
         self._wait()
 
     def stop(self) -> None:
-        """Ends the training."""
+        """End the training."""
         self._measure = None
         self._asked.release()
         self._thread.join()
 
     def _wait(self) -> None:
-        """Until the next step's batch is at hand."""
+        """Wait until the next step's batch is ready."""
         self._ready.acquire()
         if self._error is not None:
             raise self._error
 
     def _train(self) -> None:
-        # The number of threads is a property of each thread that starts others.
+        # Each thread that starts others has its own number of threads.
         torch.set_num_threads(self._threads)
         try:
             self.trainer.train()
@@ -271,10 +273,9 @@ class _StoppedError(Exception):
 
 
 class Seconds:
-    """What a block takes. On a GPU wall time until its work is done.
+    """The time a block takes: on a GPU the wall time until its work is done, on a CPU the processor's time.
 
-    On a CPU the processor's time: with one thread it is the wall time of an idle machine, and another program on the
-    machine moves it less.
+    With one thread the processor's time is the wall time of an idle machine, and other programs change it less.
     """
 
     def __init__(self) -> None:
@@ -295,7 +296,7 @@ class Seconds:
 
 
 class PeakMemory:
-    """The most that a block allocates above what is allocated at its beginning, bytes, by torch's own allocators."""
+    """A block's peak allocation above that at its start, in bytes, from torch's own allocators."""
 
     def __init__(self) -> None:
         self.value = 0
@@ -318,12 +319,12 @@ class PeakMemory:
 
 
 class PeakResident:
-    """The most that the process holds in memory during a block, bytes, and the seconds that it takes (Linux, glibc)."""
+    """The process's peak resident memory during a block, in bytes, and the block's seconds (Linux, glibc)."""
 
     def __enter__(self) -> "PeakResident":
-        # What the C library keeps of memory that was freed is no part of it.
+        # Return the freed memory that the C library keeps, so that it does not count.
         ctypes.CDLL(None).malloc_trim(0)
-        # Sets the highest mark to the present: proc(5).
+        # Reset the peak to the present value: proc(5).
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
         self._start = time.perf_counter()
         return self
@@ -334,13 +335,13 @@ class PeakResident:
 
 
 def process_memory(field: str) -> float:
-    """VmRSS or VmHWM, the present and the highest resident memory, bytes."""
+    """Present (VmRSS) or peak (VmHWM) resident memory, in bytes."""
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) * 1024.0 for line in lines if line.startswith(field))
 
 
 def resident_bytes(models: Iterable[torch.nn.Module], optimizer: Any) -> int:
-    """Of weights and of the optimizer's states, each storage once."""
+    """Bytes of weights and optimizer states; each storage counts once."""
     weights = [tensor for model in models for tensor in model.state_dict().values()]
     states = [value for state in optimizer.state.values() for value in state.values() if isinstance(value, Tensor)]
     storages = (tensor.untyped_storage() for tensor in [*weights, *states])
@@ -348,13 +349,13 @@ def resident_bytes(models: Iterable[torch.nn.Module], optimizer: Any) -> int:
 
 
 def restart_with(environment: Mapping[str, str]) -> None:
-    """Starts the program anew with these variables, which are read before its first line, unless they are there."""
+    """Restart the program with these variables, which are read before its first line, unless they are set."""
     if environment.keys() - os.environ.keys():
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **environment})
 
 
 def quiet() -> None:
-    """No bars, no warnings of libraries among the tables; the caller's own."""
+    """Keep progress bars and warnings of libraries out of the tables."""
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
     transformers_logging.set_verbosity_error()
@@ -366,34 +367,34 @@ def quiet() -> None:
 
 
 def linear_layers(config: Qwen2Config) -> list[tuple[int, int]]:
-    """Inputs and outputs of query, key, value, output, gate, up and down of one layer."""
+    """Input and output widths of a layer's query, key, value, output, gate, up and down."""
     hidden, inner = config.hidden_size, config.intermediate_size
     kv = hidden // config.num_attention_heads * config.num_key_value_heads
     return [(hidden, n) for n in (hidden, kv, kv, hidden, inner, inner)] + [(inner, hidden)]
 
 
 def adapter_bytes(config: Qwen2Config) -> int:
-    """Of one adapter in fp32."""
+    """Bytes of one adapter in fp32."""
     return 4 * TUNER.r * config.num_hidden_layers * sum(i + o for i, o in linear_layers(config))
 
 
 def flops(
     config: Qwen2Config, batch: int, length: int, supervised: int, method: str, checkpointing: bool = False
 ) -> float:
-    """Floating-point operations of the matrix products that a step cannot do without (2 for each multiply-add).
+    """Floating-point operations of the matrix products that a step cannot avoid (2 per multiply-add).
 
-    Frozen weights have a forward product and one for the gradient of their input, none for their own; the first
-    layer's input needs no gradient. LoRA has both gradients. Attention looks back only; its backward has 2.5 times the
-    products of its forward. The head is applied to supervised positions. Norms, activations, softmax and the optimizer
-    have no products and are not counted, and neither is the embedding.
+    Frozen weights have a forward product and one for the gradient of their input, but none for their own gradient; the
+    first layer's input needs no gradient. LoRA has both gradients. Attention looks back only; its backward has 2.5
+    times the products of its forward. The head is applied at supervised positions. Norms, activations, softmax, the
+    optimizer and the embedding have no products and are not counted.
 
     Args:
         config: the model.
         batch: reports in a step.
-        length: their tokens.
-        supervised: tokens under the loss of each.
-        method: none, static, cached (static with the teacher's states at hand) or ema.
-        checkpointing: each layer's forward is run again in the backward.
+        length: tokens per report.
+        supervised: tokens under the loss per report.
+        method: none, static, cached (static with the teacher's saved states) or ema.
+        checkpointing: whether the backward runs each layer's forward again.
     """
     hidden, tokens, linear = config.hidden_size, batch * length, linear_layers(config)
     frozen = 2 * tokens * sum(i * o for i, o in linear)
@@ -412,7 +413,7 @@ def flops(
 
 
 def versions() -> str:
-    """The machine and what ran on it."""
+    """The machine and the versions on it."""
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers", "peft", "bitsandbytes"))
     machine = f"{platform.machine()}, {os.cpu_count()} cores"
     if torch.cuda.is_available():

@@ -1,7 +1,7 @@
-"""How the preparation of a corpus grows with the export: time, peak memory of all its processes, and the exponent.
+"""How preparing a corpus scales with the export: time, peak memory of all its processes, and the exponent.
 
-An export is made for each size: synthetic reports, of which every second names a patient and a visit, as CSV. The
-measured part is what the stage `corpus` does, from the file to the three parts.
+For each size it writes an export, a CSV of synthetic reports; every second one names a patient and a visit. It measures
+what the stage `corpus` does, from the file to the three parts.
 """
 
 import csv
@@ -20,11 +20,12 @@ import click
 import psutil
 
 from anamnesis.corpus.preparing import prepare_corpus
+from anamnesis.markdown import table
 from anamnesis.settings.corpus import Columns, Corpus
 from anamnesis.settings.sections import read_yaml, section
 from anamnesis.settings.synthesis import Synthesis
 from anamnesis.synthesis import synthesize
-from benchmarks import ROOT, numbers, table
+from benchmarks import ROOT, numbers
 
 CHUNK = 10_000
 SURNAMES = ("Иванова", "Петрова", "Сидорова", "Кузнецова", "Галиева", "Шевченко", "Мкртчян", "Белых")
@@ -66,7 +67,7 @@ def settings(path: Path) -> Corpus:
 
 
 def measured(export: Path) -> tuple[float, int]:
-    """Seconds and the largest sum of the processes' resident memory, bytes, of one preparation in a fresh process."""
+    """Seconds and peak resident memory (bytes, all processes together) of one preparation in a fresh process."""
     start = time.perf_counter()
     process = subprocess.Popen([sys.executable, "-m", "benchmarks.corpus", "--prepare", str(export)], cwd=ROOT)
     watched, peak = psutil.Process(process.pid), 0
@@ -84,7 +85,7 @@ def measured(export: Path) -> tuple[float, int]:
 
 @click.command(help=__doc__)
 @click.option("--reports", default="10000,100000,1000000", show_default=True)
-@click.option("--folder", type=click.Path(path_type=Path), help="For the exports, some gigabytes. Default: temporary.")
+@click.option("--folder", type=click.Path(path_type=Path), help="For the exports, a few gigabytes. Default: temporary.")
 @click.option("--prepare", type=click.Path(path_type=Path), hidden=True)
 def main(reports: str, folder: Path | None, prepare: Path | None) -> None:
     if prepare is not None:

@@ -1,9 +1,8 @@
-"""What engines of de-identification find in labelled reports of invented patients, and their reports a second.
+"""What de-identification engines find in labelled reports of invented patients, and how fast they read.
 
-Recall: a planted identifier is wholly covered by findings of any kind; with kind: one of them is of its kind.
-Precision: a finding that overlaps a planted identifier, over all findings. An engine that is not installed is left
-out: Presidio (`pip install presidio-analyzer`) and Natasha's tagger (`pip install natasha slovnet navec`) are no
-dependencies of the project.
+Recall: the share of planted identifiers that findings of any kind cover completely; "with kind": one of these findings
+has the right kind. Precision: the share of findings that overlap a planted identifier. An engine that is not installed
+is left out; Presidio and Natasha are dependencies of the extra `benchmark` only.
 """
 
 import logging
@@ -17,7 +16,8 @@ from typing import NamedTuple, Protocol
 
 import click
 
-from benchmarks import table
+from anamnesis.markdown import table
+from tests.identifiers import Labelled, labelled_reports
 
 ROUNDS = 2
 KINDS = ("name", "doctor", "date", "address", "phone", "snils", "policy", "passport", "email", "record", "slide")
@@ -34,11 +34,6 @@ class Identifier(Protocol):
     def kind(self) -> str: ...
 
 
-class Labelled(Protocol):
-    text: str
-    identifiers: Sequence[Identifier]
-
-
 class Span(NamedTuple):
     start: int
     end: int
@@ -47,7 +42,8 @@ class Span(NamedTuple):
 
 Find = Callable[[str], Sequence[Identifier]]
 
-# What a user would write down for Presidio's pattern recognizers and beside Natasha, for numbers of Russian documents.
+# What a user would write in an hour for numbers of Russian documents: for Presidio's pattern recognizers, and beside
+# Natasha.
 PLAIN_PATTERNS = {
     "date": r"\b\d{1,2}[./-]\d{1,2}[./-](?:\d{4}|\d{2})\b"
     r"|\b\d{1,2} (?:янв|фев|мар|апр|ма[яй]|июн|июл|авг|сен|окт|ноя|дек)\w* \d{4}\b"
@@ -69,9 +65,7 @@ PLAIN_PATTERNS = {
 @click.option("--seed", default=0, show_default=True)
 @click.option("--engines", default="anamnesis,presidio,natasha", show_default=True)
 def main(reports: int, seed: int, engines: str) -> None:
-    from tests.identifiers import labelled_reports
-
-    labelled: Sequence[Labelled] = labelled_reports(reports, seed)
+    labelled = labelled_reports(reports, seed)
     words = sum(len(report.text.split()) for report in labelled) / len(labelled)
     print(f"{len(labelled)} reports of {words:.0f} words, seed {seed}; one process.")
     for name in engines.split(","):
@@ -86,7 +80,7 @@ def main(reports: int, seed: int, engines: str) -> None:
 
 
 def timed(find: Find, texts: Sequence[str]) -> tuple[list[Sequence[Identifier]], float]:
-    """The findings, and the seconds of the last round: caches are then as warm as in a corpus."""
+    """The findings, and the seconds of the last round, when caches are as warm as in a corpus."""
     for _ in range(ROUNDS):
         start = perf_counter()
         findings = [find(text) for text in texts]
@@ -124,7 +118,7 @@ def overlap(one: Identifier, other: Identifier) -> bool:
 
 
 def is_covered(identifier: Identifier, spans: Sequence[Identifier]) -> bool:
-    """Whether no character of it would stay."""
+    """Whether none of its characters would remain."""
     reached = identifier.start
     for span in sorted(spans, key=lambda span: span.start):
         if span.start > reached:
@@ -140,8 +134,10 @@ def anamnesis() -> Find:
 
 
 def presidio() -> Find:
-    """Its own recognizers that need no language, and patterns of Russian documents; there is no Russian model of spaCy
-    that comes with pip, so that names are found by nothing but a pattern of surname and initials."""
+    """Presidio's own recognizers that need no language model, and patterns of Russian documents.
+
+    No Russian spaCy model comes with pip, so only a pattern of surname and initials finds names.
+    """
     import spacy
     from presidio_analyzer import AnalyzerEngine, Pattern, PatternRecognizer, RecognizerRegistry
     from presidio_analyzer.nlp_engine import SpacyNlpEngine
@@ -156,7 +152,7 @@ def presidio() -> Find:
             """Nothing to load."""
 
     name = r"\b[А-ЯЁ][а-яё-]+\s+[А-ЯЁ]\.\s?[А-ЯЁ]\.|\b[А-ЯЁ]\.\s?[А-ЯЁ]\.\s?[А-ЯЁ][а-яё-]+"
-    # It asks the network for top-level domains first, and takes its own list where there is no network.
+    # It asks the network for top-level domains first, and uses its own list without a network.
     logging.getLogger("tldextract").setLevel(logging.CRITICAL)
     registry = RecognizerRegistry(supported_languages=["ru"])
     registry.add_recognizer(EmailRecognizer(supported_language="ru"))
@@ -178,7 +174,7 @@ def presidio() -> Find:
 
 
 def natasha() -> Find:
-    """Slovnet's tagger, trained on news, with the embeddings that Natasha ships; patterns for the rest."""
+    """Slovnet's tagger, trained on news, with the embeddings Natasha ships; patterns for the rest."""
     from navec import Navec
     from slovnet import NER
 

@@ -1,8 +1,7 @@
-"""Qwen2-1.5B's size on one GPU: tokens a second, share of the matrix rate, peak memory; MMLU and a whole training.
+"""Qwen2-1.5B's size on one GPU: tokens per second, share of the matrix rate, peak memory; MMLU and a whole training.
 
-Self-contained and under ten minutes: the configuration is the real one, the weights are random, the base is 4-bit and
-nothing is downloaded. The parts can be tried without a GPU: --device cpu --layers 2 --batches 1,2 --length 64
---questions 8.
+It needs no download and takes less than ten minutes: the configuration is the real one, the weights are random and the
+base is 4-bit. To try it without a GPU: --device cpu --layers 2 --batches 1,2 --length 64 --questions 8.
 """
 
 import gc
@@ -22,11 +21,12 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen2Config
 from anamnesis.compute import configure_compute
 from anamnesis.evaluation.backends.stock import Request
 from anamnesis.evaluation.harness import language_model
+from anamnesis.markdown import table
 from anamnesis.modeling.loading import load_base
 from anamnesis.settings.compute import Compute
-from benchmarks import table
 from benchmarks._models import (
     METHODS,
+    VOCABULARY,
     InTurn,
     PeakMemory,
     Seconds,
@@ -45,14 +45,14 @@ from benchmarks._models import (
 
 ARMS = {"none": "none", "cached": "static", "ema": "ema"}
 REPORTS, EPOCHS = 27_000, 3
-# Five-shot MMLU under Qwen2's tokenizer: 57 subjects, 14,042 questions, 9.66 M prompt tokens, 83 % of them the worked
-# examples that a subject's questions share.
+# Five-shot MMLU in Qwen2's tokens: 57 subjects, 14,042 questions, 9.66 M prompt tokens, 83 % of them the worked
+# examples that the questions of a subject share.
 SUBJECTS, QUESTIONS = 57, 14_042
 SHARED_TOKENS, OWN_TOKENS, CHOICES = 573, 117, 4
 
 
 def matrix_rate(device: str) -> float:
-    """Floating-point operations a second of a large product, in the precision that is trained in."""
+    """Floating-point operations per second of a large matrix product, in the precision of training."""
     size, dtype = (8192, torch.bfloat16) if device == "cuda" else (1024, torch.float32)
     first, second = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
     times = []
@@ -74,7 +74,7 @@ class Machine:
 def steps(
     config: Qwen2Config, folder: Path, machine: Machine, arm: str, batches: list[int], length: int
 ) -> Iterator[list[str]]:
-    """A row for each batch, up to the first that does not fit or comes too late."""
+    """A row for each batch, up to the first that does not fit or would start too late."""
     reports = random_reports(max(batches), length, config.vocab_size)
     base, tokenizer = load_base(folder / "base", machine.compute)
     states = cached_states(base, tokenizer, reports, folder / "teacher") if arm == "cached" else None
@@ -105,7 +105,7 @@ def steps(
 
 
 def measured(contestant: InTurn) -> tuple[float, float]:
-    """Seconds of a step, the median of three, and the bytes held at its highest."""
+    """Seconds of a step (median of three) and its peak memory in bytes."""
     memory, times = PeakMemory(), []
     contestant.step(nullcontext())
     contestant.step(memory)
@@ -121,7 +121,7 @@ def measured(contestant: InTurn) -> tuple[float, float]:
 def mmlu(
     base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, subjects: int, questions: int, batch: int
 ) -> tuple[float, float]:
-    """Seconds of questions of random tokens in MMLU's proportions, and of as many as MMLU has."""
+    """Seconds for questions of random tokens in MMLU's proportions, and for as many questions as MMLU has."""
     tokens = torch.Generator().manual_seed(0)
 
     def some(count: int) -> list[int]:
@@ -144,15 +144,17 @@ def mmlu(
 @click.command(help=__doc__)
 @click.option("--device", type=click.Choice(["cuda", "cpu"]), default="cuda", show_default=True)
 @click.option("--layers", default=28, show_default=True)
+@click.option("--vocabulary", default=VOCABULARY, show_default=True)
 @click.option("--batches", default="1,2,4,8,16,32", show_default=True)
 @click.option("--length", default=1024, show_default=True, help="Tokens of a report.")
-@click.option("--subjects", default=2, show_default=True, help="Of MMLU, to measure with.")
-@click.option("--questions", default=246, show_default=True, help="Of each; MMLU has 246 on average.")
-@click.option("--mmlu-batch", default=32, show_default=True, help="Questions read at once.")
-@click.option("--minutes", default=7.0, show_default=True, help="After so many no further batch is begun.")
+@click.option("--subjects", default=2, show_default=True, help="MMLU subjects to measure with.")
+@click.option("--questions", default=246, show_default=True, help="Per subject; MMLU has 246 on average.")
+@click.option("--mmlu-batch", default=32, show_default=True, help="Questions per forward pass.")
+@click.option("--minutes", default=7.0, show_default=True, help="No batch starts after this time.")
 def main(
     device: Literal["cuda", "cpu"],
     layers: int,
+    vocabulary: int,
     batches: str,
     length: int,
     subjects: int,
@@ -163,11 +165,11 @@ def main(
     until = time.monotonic() + 60 * minutes
     if device == "cuda" and not torch.cuda.is_available():
         raise click.ClickException(
-            "this machine has no CUDA device: run this where there is one, or try its parts with "
+            "this machine has no CUDA device: use one that has, or try the parts with "
             "--device cpu --layers 2 --batches 1,2 --length 64 --questions 8."
         )
     quiet()
-    config = qwen2_1_5b(layers)
+    config = qwen2_1_5b(layers, vocabulary)
     compute = Compute(device=device, threads=4 if device == "cuda" else 1)
     configure_compute(compute)
     machine = Machine(compute, matrix_rate(device), until)

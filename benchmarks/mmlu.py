@@ -1,4 +1,4 @@
-"""Five-shot MMLU through lm-evaluation-harness: its Hugging Face model against the one that shares prefixes."""
+"""Five-shot MMLU through lm-evaluation-harness: its Hugging Face model class against the one that shares prefixes."""
 
 import logging
 import os
@@ -21,6 +21,7 @@ from transformers import PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM,
 from anamnesis.evaluation.documents import read_mmlu_csv
 from anamnesis.evaluation.harness import FEWSHOT_SEED, language_model, run_task
 from anamnesis.evaluation.mmlu import HARNESS_MMLU, task_folders
+from anamnesis.markdown import table
 from anamnesis.modeling.pretraining import train_tokenizer
 
 GROUP = "benchmark"
@@ -30,7 +31,7 @@ Log = dict[str, list[dict[str, Any]]]
 
 @dataclass
 class Seconds:
-    """Of one evaluation: all of it, its tokenizing, and its forward passes."""
+    """The time of one evaluation: in total, for tokenizing, and for forward passes."""
 
     total: float = 0.0
     tokenizing: float = 0.0
@@ -39,10 +40,10 @@ class Seconds:
 
 @click.command(help=__doc__)
 @click.option("--mmlu", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
-@click.option("--subjects", default=12, show_default=True, help="Taken evenly from the 57.")
-@click.option("--questions", default=30, show_default=True, help="Of each subject.")
+@click.option("--subjects", default=12, show_default=True, help="Spread evenly over the 57.")
+@click.option("--questions", default=30, show_default=True, help="Per subject.")
 @click.option("--batch-size", default=16, show_default=True)
-@click.option("--vocab", type=int, help="Size of the output head; without it the tokenizer's.")
+@click.option("--vocab", type=int, help="Size of the output head. Default: the tokenizer's.")
 @click.option("--threads", default=1, show_default=True)
 def main(mmlu: Path, subjects: int, questions: int, batch_size: int, vocab: int | None, threads: int) -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -64,7 +65,7 @@ def main(mmlu: Path, subjects: int, questions: int, batch_size: int, vocab: int 
             return {} if measured is None else dict(measured.questions)
 
         by_harness(1)
-        # One question of each subject, so that libraries are loaded; what it remembers of them is little.
+        # One question per subject loads the libraries; almost nothing of it stays in the caches.
         by_run_task(1)
         theirs, stock_log = timed(stock, lambda: by_harness(questions))
         first, ours_log = timed(ours, lambda: by_run_task(questions))
@@ -72,18 +73,17 @@ def main(mmlu: Path, subjects: int, questions: int, batch_size: int, vocab: int 
 
     print(f"{len(chosen)} subjects, {sum(map(len, ours_log.values()))} questions, five-shot; batch size {batch_size}, ")
     print(f"vocabulary {model.config.vocab_size}, {threads} thread(s).\n")
-    print(
-        "| seconds | HFLM | shared prefix | times faster | second adapter | times faster |\n|---|---|---|---|---|---|"
-    )
-    rows: list[tuple[str, Callable[[Seconds], float]]] = [
+    parts: list[tuple[str, Callable[[Seconds], float]]] = [
         ("tasks, templates, scores", lambda s: s.total - s.tokenizing - s.forward),
         ("tokenizing", lambda s: s.tokenizing),
         ("forward", lambda s: s.forward),
         ("all", lambda s: s.total),
     ]
-    for name, part in rows:
+    rows = []
+    for name, part in parts:
         a, b, c = part(theirs), part(first), part(second)
-        print(f"| {name} | {a:.2f} | {b:.2f} | {a / b:.1f} | {c:.2f} | {a / c:.1f} |")
+        rows.append([name, f"{a:.2f}", f"{b:.2f}", f"{a / b:.1f}", f"{c:.2f}", f"{a / c:.1f}"])
+    print(table(["seconds", "HFLM", "shared prefix", "times faster", "second adapter", "times faster"], rows))
     print("\n" + agreement(stock_log, ours_log))
 
 
@@ -94,7 +94,7 @@ def worked_examples(mmlu: Path) -> Iterator[str]:
 
 
 def random_model(tokenizer: PreTrainedTokenizerBase, vocab_size: int) -> Qwen2ForCausalLM:
-    """The tiny profile's shape with room for the longest prompts; weights large enough that answers differ."""
+    """The tiny profile's shape with room for the longest prompts, and weights large enough that answers differ."""
     set_seed(0)
     config = Qwen2Config(
         vocab_size=vocab_size,
@@ -123,7 +123,7 @@ def folders_with_group(mmlu: Path, subjects: list[str]) -> Iterator[list[Path]]:
 
 
 def evaluate_plainly(lm: HFLM, folders: list[Path], limit: int) -> Log:
-    """As one would call the harness, with its index limited to the folders (else 13 s more)."""
+    """The harness as a user would call it, with its index limited to the folders (which saves 13 s)."""
     manager = TaskManager(include_path=[str(folder) for folder in folders], include_defaults=False)
     loaded = manager.load([GROUP])
     for leaf in loaded["tasks"].values():
@@ -135,7 +135,7 @@ def evaluate_plainly(lm: HFLM, folders: list[Path], limit: int) -> Log:
 
 
 def timed(lm: HFLM, run: Callable[[], Log]) -> tuple[Seconds, Log]:
-    """Run, and say where the time went."""
+    """Run, and measure where the time goes."""
     seconds = Seconds()
     answers, tokens = lm.loglikelihood, lm._loglikelihood_tokens
 
@@ -162,7 +162,7 @@ def timed(lm: HFLM, run: Callable[[], Log]) -> tuple[Seconds, Log]:
 
 
 def agreement(theirs: Log, ours: Log) -> str:
-    """What differs between two logs of the same questions."""
+    """How two logs of the same questions differ."""
     pairs = [
         (a["filtered_resps"], b["filtered_resps"])
         for task in theirs

@@ -1,7 +1,7 @@
-"""One step of `ema` at the real size of Qwen2-1.5B on a CPU: what it holds in memory, beside what a count says.
+"""One step of `ema` at the real size of Qwen2-1.5B on a CPU: the memory it takes, beside the calculated memory.
 
-The model has Qwen2-1.5B's configuration, random weights and a 4-bit base; it is obtained, saved, loaded and trained as
-the stages do it. The files (4 GB) are removed afterwards.
+The model has Qwen2-1.5B's configuration, random weights and a 4-bit base. It is obtained, saved, loaded and trained as
+in the stages. The files (4 GB) are removed afterwards.
 """
 
 import gc
@@ -14,13 +14,14 @@ import click
 from transformers import Qwen2Config
 
 from anamnesis.compute import configure_compute
+from anamnesis.markdown import table
 from anamnesis.methods.losses import CHUNK_LOGITS
 from anamnesis.modeling.loading import load_base
 from anamnesis.settings.compute import Compute
-from benchmarks import table
 from benchmarks._models import (
     METHODS,
     RETURN_FREED_MEMORY,
+    VOCABULARY,
     InTurn,
     PeakMemory,
     PeakResident,
@@ -49,13 +50,13 @@ def held(config: Qwen2Config, exact: int) -> dict[str, float]:
 
     Args:
         config: the model.
-        exact: bytes of a number in the parts that are not quantized (4 for fp32, 2 for bf16).
+        exact: bytes per number in the parts that are not quantized (4 for fp32, 2 for bf16).
     """
     packed = config.num_hidden_layers * sum(i * o for i, o in linear_layers(config))
     adapter = adapter_bytes(config)
     return {
         "4-bit weights": packed / 2,
-        # A byte for each block of 64 weights, and for 256 blocks a number in fp32.
+        # One byte per block of 64 weights, and one fp32 number per 256 blocks.
         "their constants": packed / 64 * (1 + 4 / 256),
         "embedding, which is also the head": config.vocab_size * config.hidden_size * exact,
         "student": adapter,
@@ -65,13 +66,13 @@ def held(config: Qwen2Config, exact: int) -> dict[str, float]:
 
 
 def taken(config: Qwen2Config, batch: int, length: int, exact: int) -> dict[str, float]:
-    """Bytes above that at the two places where a step can be highest; arguments as in `held`.
+    """Bytes above that at the two places where a step can peak; arguments as in `held`.
 
-    In a layer's backward: the inputs of all layers, kept for recomputation (as these go the adapter's gradients come,
-    which are smaller); what one layer's forward keeps, about four vectors of the inner width and nine of the hidden
-    width for each token; and either a weight matrix unpacked with the gradients of its output and its input, or three
-    gradients of the inner width. In the loss: the inputs of all layers and a chunk of logits, in fp32 beside the low
-    precision that a product gives.
+    In a layer's backward: the inputs of all layers, kept for recomputation (the adapter's gradients replace them and
+    are smaller); what one layer's forward keeps, about four vectors of the inner width and nine of the hidden width per
+    token; and either an unpacked weight matrix with the gradients of its output and its input, or three gradients of
+    the inner width. In the loss: the inputs of all layers and a chunk of logits, in fp32 beside the low precision of
+    the product.
     """
     tokens, hidden, inner = batch * length, config.hidden_size, config.intermediate_size
     chunk = min(CHUNK_LOGITS, 2 * batch * supervised_tokens(length) * config.vocab_size)
@@ -92,7 +93,7 @@ class Phases:
         self._running: PeakResident | None = None
 
     def begin(self, name: str | None) -> None:
-        """Ends the phase before; None begins none."""
+        """End the running phase and begin this one; None begins none."""
         if self._running is not None:
             self._running.__exit__()
         self._running = None
@@ -100,7 +101,7 @@ class Phases:
             self._running = self.done[name] = PeakResident().__enter__()
 
     def between(self, before: str, function: Callable[..., Any], after: str) -> Callable[..., Any]:
-        """`function`, during which the phase is `before`, and from then on `after`."""
+        """`function`, which runs in the phase `before` and leaves the phase `after`."""
 
         def within(*args: Any, **kwargs: Any) -> Any:
             self.begin(before)
@@ -121,12 +122,13 @@ class Phases:
 @click.option("--batch", default=1, show_default=True, help="Reports in the step.")
 @click.option("--length", default=512, show_default=True, help="Tokens of a report.")
 @click.option("--layers", default=28, show_default=True, help="Fewer are quicker.")
+@click.option("--vocabulary", default=VOCABULARY, show_default=True, help="A smaller one is quicker.")
 @click.option("--threads", default=2, show_default=True)
-@click.option("--folder", type=click.Path(exists=True, file_okay=False), help="Where there are 5 GB for a while.")
-def main(batch: int, length: int, layers: int, threads: int, folder: str | None) -> None:
+@click.option("--folder", type=click.Path(exists=True, file_okay=False), help="For 5 GB of temporary files.")
+def main(batch: int, length: int, layers: int, vocabulary: int, threads: int, folder: str | None) -> None:
     restart_with(RETURN_FREED_MEMORY)
     quiet()
-    config = qwen2_1_5b(layers)
+    config = qwen2_1_5b(layers, vocabulary)
     compute = Compute(device="cpu", threads=threads)
     configure_compute(compute)
     libraries = process_memory("VmRSS")
@@ -162,7 +164,7 @@ def main(batch: int, length: int, layers: int, threads: int, folder: str | None)
 
 
 def counted(config: Qwen2Config, batch: int, length: int, resident: int, peak: int) -> Iterator[list[str]]:
-    """The count for the step that was run with what was measured, and the count for the full size on a GPU."""
+    """The calculated and the measured memory of this step, and the calculated memory of the full size on a GPU."""
     shapes = [(batch, length, 4), (8, 1024, 2)]
     between = [held(config, exact) for *_, exact in shapes]
     above = [taken(config, *shape) for shape in shapes]
@@ -176,7 +178,7 @@ def counted(config: Qwen2Config, batch: int, length: int, resident: int, peak: i
 
 
 def highest(parts: dict[str, float]) -> float:
-    """In the loss or in a layer's backward, whichever is more; both hold the layers' inputs."""
+    """The peak, in the loss or in a layer's backward; both hold the layers' inputs."""
     inputs, chunk = parts[LAYERS_INPUTS], parts[CHUNK]
     return inputs + max(chunk, sum(parts.values()) - inputs - chunk)
 

@@ -1,7 +1,7 @@
-"""One training step of each method against the naive loop with two models and against TRL's GKD trainer.
+"""One training step of each method, against the naive loop with two models and TRL's GKD trainer.
 
-All make their steps in turn, on the same batch in the same process; each ratio is the median over rounds of the ratio
-within a round. The limit is the ratio of the matrix products that a step cannot do without (`flops`).
+All take their steps in turn, on the same batch in the same process. Each ratio is the median over rounds of the ratio
+within a round. The limit is the ratio of the matrix products that a step cannot avoid (`flops`).
 """
 
 import copy
@@ -18,16 +18,16 @@ import click
 import torch
 import torch.nn.functional as F
 from datasets import Dataset
+from peft import LoraConfig, PeftModel, get_peft_model
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen2Config, set_seed
 
+from anamnesis.markdown import table
 from anamnesis.methods.losses import IGNORED
 from anamnesis.methods.states import TeacherStates
-from anamnesis.modeling.adapters import STUDENT, add_student, tensors
 from anamnesis.modeling.loading import load_base
 from anamnesis.settings.compute import Compute
 from anamnesis.training.data import report_collator
-from benchmarks import table
 from benchmarks._models import (
     KEEP_FREED_MEMORY,
     LEARNING_RATE,
@@ -56,7 +56,7 @@ from benchmarks._models import (
 SETTINGS = {
     "vocabulary 4 k": qwen2(4096, hidden=256, intermediate=704, layers=4, heads=4, key_value_heads=2),
     "vocabulary 152 k": qwen2(151936, hidden=256, intermediate=704, layers=4, heads=4, key_value_heads=2),
-    # Two of Qwen2-1.5B's 28 layers, with the head's rows in proportion.
+    # Two of Qwen2-1.5B's 28 layers, and the head's rows in proportion.
     "Qwen2-1.5B's layers": qwen2(
         151936 * 2 // 28, hidden=1536, intermediate=8960, layers=2, heads=12, key_value_heads=2
     ),
@@ -83,15 +83,17 @@ class Trained(InTurn):
 
 
 class Naive:
-    """The loop as it is mostly published: two models, the logits of all positions, the divergence of all masked."""
+    """The loop as usually published: two models, logits at all positions, and a divergence masked afterwards."""
 
     def __init__(self, base: PreTrainedModel, batch: Batch, decay: float | None) -> None:
         set_seed(0)
         self._decay = decay
         bare = copy.deepcopy(base)
-        self._student = add_student(base, TUNER).train()
+        self._student = with_lora(base).train()
         self._teacher = (bare if decay is None else copy.deepcopy(self._student)).eval().requires_grad_(False)
-        self._trained = tensors(self._student, STUDENT)
+        trained = {name: weight for name, weight in self._student.named_parameters() if weight.requires_grad}
+        self._trained = list(trained.values())
+        self._averaged = [weight for name, weight in self._teacher.named_parameters() if name in trained]
         self._optimizer = torch.optim.AdamW(self._trained, lr=LEARNING_RATE, weight_decay=TRAINING.weight_decay)
         self._batch = batch
 
@@ -114,14 +116,21 @@ class Naive:
         self._optimizer.zero_grad()
         if self._decay is not None:
             with torch.no_grad():
-                for teacher, student in zip(tensors(self._teacher, STUDENT), self._trained, strict=True):
+                for teacher, student in zip(self._averaged, self._trained, strict=True):
                     teacher.mul_(self._decay).add_(student, alpha=1 - self._decay)
 
     def resident(self) -> int:
         return resident_bytes([self._student, self._teacher], self._optimizer)
 
     def stop(self) -> None:
-        """It makes its steps only when asked to."""
+        """Nothing to end: it takes a step only when asked."""
+
+
+def with_lora(base: PreTrainedModel) -> PeftModel:
+    """The adapter of the project's methods, by PEFT alone."""
+    base.requires_grad_(False)
+    config = LoraConfig(task_type="CAUSAL_LM", r=TUNER.r, lora_alpha=TUNER.alpha, target_modules=TUNER.target_modules)
+    return get_peft_model(base, config)
 
 
 def gkd(base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, reports: Dataset, batch: int, scratch: Path) -> Any:
@@ -131,7 +140,7 @@ def gkd(base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, reports: Data
     teacher = copy.deepcopy(base)
     set_seed(0)
     return GKDTrainer(
-        model=add_student(base, TUNER),
+        model=with_lora(base),
         teacher_model=teacher,
         args=GKDConfig(
             output_dir=str(scratch),
@@ -159,7 +168,7 @@ def gkd(base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, reports: Data
 def contestants(
     config: Qwen2Config, batch: int, length: int, quantization: Literal["none", "nf4"], peers: bool, folder: Path
 ) -> dict[str, Contestant]:
-    """The methods, and their peers if wanted; each with a base of its own."""
+    """The methods, and with `peers` what they are compared with; each has its own base."""
     cpu = Compute(device="cpu", threads=1)
     base, tokenizer = random_base(config, folder, quantization, "float32", cpu)
     reports = random_reports(batch, length, config.vocab_size)
@@ -200,7 +209,7 @@ class Measured:
 
 
 def measure(made: dict[str, Contestant], rounds: int) -> dict[str, Measured]:
-    """Each round in another order, after two steps of each that do not count."""
+    """Every round in another order, after two steps of each that do not count."""
     results = {name: Measured() for name in made}
     for name, contestant in made.items():
         contestant.step(nullcontext())
@@ -266,7 +275,7 @@ HEADER = [
 @click.option("--batch", default=4, show_default=True, help="Reports in a step.")
 @click.option("--length", default=256, show_default=True, help="Tokens of a report.")
 @click.option("--quantization", type=click.Choice(["none", "nf4"]), default="none", show_default=True)
-@click.option("--peers/--no-peers", default=True, show_default=True, help="The naive loop and TRL too.")
+@click.option("--peers/--no-peers", default=True, show_default=True, help="Also the naive loop and TRL.")
 def main(
     names: tuple[str, ...], rounds: int, batch: int, length: int, quantization: Literal["none", "nf4"], peers: bool
 ) -> None:

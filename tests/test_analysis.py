@@ -241,10 +241,10 @@ def test_tradeoff_has_forgetting_across_and_adaptation_up() -> None:
 
 
 def test_error_bars_are_one_standard_deviation_to_each_side() -> None:
-    (axes,) = tradeoff({"none": COMPARED["none"]}, METHODS).axes
+    (axes,) = tradeoff({"ema": COMPARED["ema"]}, METHODS).axes
     (bars,) = (container for container in axes.containers if isinstance(container, ErrorbarContainer))
     for bar, axis, key in zip(bars.lines[2], (0, 1), ("forgetting", "adaptation"), strict=True):
-        values = [run[key] for run in COMPARED["none"].values()]
+        values = [run[key] for run in COMPARED["ema"].values()]
         ends = np.asarray(bar.get_segments()[0])[:, axis]
         assert sorted(ends) == pytest.approx([mean(values) - stdev(values), mean(values) + stdev(values)])
 

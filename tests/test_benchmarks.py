@@ -1,0 +1,134 @@
+"""Every benchmark runs, in its smallest size, and prints its table."""
+
+import logging
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+from transformers.utils import logging as transformers_logging
+
+from benchmarks._models import KEEP_FREED_MEMORY, RETURN_FREED_MEMORY
+from benchmarks.deidentification import ENGINES, KINDS
+from benchmarks.mmlu import SUBJECTS
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def _alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A benchmark has its process to itself: it restarts with other variables, and switches logging off."""
+    for name, value in {**KEEP_FREED_MEMORY, **RETURN_FREED_MEMORY}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("KINETO_LOG_LEVEL", "99")
+    verbosity = transformers_logging.get_verbosity()
+    harness = logging.getLogger("lm_eval").level
+    yield
+    logging.disable(logging.NOTSET)
+    logging.getLogger("lm_eval").setLevel(harness)
+    transformers_logging.set_verbosity(verbosity)
+    transformers_logging.enable_progress_bar()
+
+
+def run(name: str, *options: str) -> str:
+    """What `python -m benchmarks.<name>` prints, in this process: its imports are most of its time."""
+    command = import_module(f"benchmarks.{name}").main
+    assert isinstance(command, click.Command)
+    result = CliRunner().invoke(command, options, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def row(output: str, first: str) -> list[str]:
+    """The cells after the first one of the table's row that begins with it."""
+    (line,) = [line for line in output.splitlines() if line.startswith(f"| {first} |")]
+    return [cell.strip() for cell in line.split("|")[2:-1]]
+
+
+def assert_positive(cells: Sequence[str]) -> None:
+    for cell in cells:
+        assert float(cell.replace(",", "").removesuffix("%")) > 0, cells
+
+
+SMALL_STEP = ("--setting", "vocabulary 4 k", "--rounds", "1", "--batch", "1", "--length", "16")
+
+
+@pytest.mark.usefixtures("_alone")
+def test_step() -> None:
+    output = run("step", *SMALL_STEP)
+    for name in ("none", "static", "static, cached", "ema", "naive loop, static", "naive loop, ema"):
+        assert_positive(row(output, name)[:2])
+
+
+@pytest.mark.skipif(find_spec("trl") is None, reason="needs TRL, of the extra `benchmark`")
+@pytest.mark.usefixtures("_alone")
+def test_step_of_trl() -> None:
+    assert_positive(row(run("step", *SMALL_STEP), "TRL GKD, static")[:2])
+
+
+@pytest.mark.usefixtures("_alone")
+def test_real_size(tmp_path: Path) -> None:
+    small = ["--layers", "1", "--vocabulary", "512", "--length", "16", "--threads", "1"]
+    output = run("real_size", *small, "--folder", str(tmp_path))
+    for phase in ("step: teacher's forward", "step: backward", "step: optimizer, average"):
+        assert len(row(output, phase)) == 2
+    # Between two steps there are weights and averages, and the calculation covers all of them.
+    calculated = float(row(output, "**between steps**")[0])
+    measured = next(line for line in output.splitlines() if line.startswith("| measured |"))
+    assert float(measured.split("|")[2]) == pytest.approx(calculated, rel=0.05)
+
+
+@pytest.mark.usefixtures("_alone")
+def test_gpu() -> None:
+    """On a CPU: the parts without CUDA."""
+    small = ["--device", "cpu", "--layers", "1", "--vocabulary", "512", "--batches", "1", "--length", "16"]
+    output = run("gpu", *small, "--subjects", "1", "--questions", "1", "--mmlu-batch", "1")
+    for arm in ("none", "cached", "ema"):
+        assert_positive(row(output, arm)[:3])
+    assert "MMLU 5-shot: 1 x 1 questions" in output
+
+
+@pytest.mark.usefixtures("_alone")
+def test_mmlu(tmp_path: Path) -> None:
+    for subject in SUBJECTS:
+        for split, rows in (("dev", 5), ("test", 1)):
+            lines = [f"Which number is {number} ({subject})?,1,2,3,4,{'ABCD'[number % 4]}" for number in range(rows)]
+            (tmp_path / split).mkdir(exist_ok=True)
+            (tmp_path / split / f"{subject}_{split}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    output = run("mmlu", "--mmlu", str(tmp_path), "--subjects", "2", "--questions", "1", "--batch-size", "2")
+    assert_positive(row(output, "all"))
+    assert "Identical predictions: 2 of 2" in output
+
+
+def test_corpus(tmp_path: Path) -> None:
+    """By itself, since it starts processes."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.corpus", "--reports", "100,200", "--folder", str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    for size in ("100", "200"):
+        assert_positive(row(done.stdout, size)[1:4])
+
+
+@pytest.mark.parametrize("engine", list(ENGINES))
+def test_deidentification(engine: str) -> None:
+    missing = [module for module in ENGINES[engine][0] if find_spec(module) is None]
+    if missing:
+        pytest.skip(f"needs {', '.join(missing)}, of the extra `benchmark`")
+    output = run("deidentification", "--reports", "20", "--engines", engine)
+    assert_positive(row(output, "all"))
+    assert all(f"| {kind} |" in output for kind in KINDS)
+
+
+def test_every_benchmark_has_its_test_and_its_line_in_the_readme() -> None:
+    listed = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    for file in (ROOT / "benchmarks").glob("[!_]*.py"):
+        assert f"test_{file.stem}" in globals(), file
+        assert f"python -m benchmarks.{file.stem}" in listed, file
