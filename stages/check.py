@@ -14,9 +14,8 @@ from anamnesis.settings.sections import read_yaml, section
 from anamnesis.settings.synthesis import Synthesis
 from anamnesis.settings.training import Optimization
 from stages import ROOT
+from stages._paths import FACTS
 from stages._stage import stage
-
-FACTS = Path("data/facts")
 
 
 @click.command(help=__doc__)

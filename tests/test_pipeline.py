@@ -15,6 +15,7 @@ from dvc.repo import Repo
 
 from anamnesis.settings.experiment import PLAIN, SCALE, SCIENCE
 from anamnesis.settings.sections import read_yaml
+from stages import _paths
 from stages._stage import Parameters
 from tests.conftest import ROOT
 
@@ -130,6 +131,21 @@ def test_adapter_and_base_are_dependencies_of_every_evaluation() -> None:
         assert "models/adapters/${item.method}-${item.seed}" in STAGES[stage]["deps"]
     for stage in ("teacher", "train", "evaluate_mmlu", "evaluate_domain", "evaluate_base_mmlu", "evaluate_base_domain"):
         assert "models/base" in STAGES[stage]["deps"]
+
+
+def test_the_paths_that_the_stages_use_are_those_of_the_map() -> None:
+    """Every path that `_paths` names, but for scratch, is an output or a dependency here, or holds or is within one."""
+    declared: set[Path] = set()
+    for stage in STAGES.values():
+        for entry in [*stage["deps"], *stage.get("outs", []), *stage.get("metrics", []), *stage.get("plots", [])]:
+            declared.add(Path(next(iter(entry)) if isinstance(entry, dict) else entry))
+    named = {name: path for name, path in vars(_paths).items() if isinstance(path, Path) and name != "SCRATCH"}
+    assert len(named) > 12
+    for name, path in named.items():
+        assert any(path == other or path in other.parents for other in declared), name
+    for file in (ROOT / "stages").glob("*.py"):
+        if file.name != "_paths.py":
+            assert not re.search(r"[\"'](data|models|metrics)/", file.read_text(encoding="utf-8")), file.name
 
 
 def test_every_stage_says_what_it_does_and_none_switches_the_run_cache_off() -> None:
