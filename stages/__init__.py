@@ -5,6 +5,7 @@ path: `dvc exp run --temp` works in a copy, where an editable installation would
 """
 
 import gc
+import logging
 import sys
 from pathlib import Path
 
@@ -12,6 +13,14 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))
 
 # Started by `python -m`, and its module not imported yet: the collector would walk the lasting objects of torch and its
-# libraries again and again, for a quarter of the time their imports take. `stage` switches it on again.
+# libraries again and again, for a quarter of the time that their imports take. `stage` switches it on again.
 if sys.argv[0] == "-m":
     gc.disable()
+
+
+def _is_no_missing_kernel(record: logging.LogRecord) -> bool:
+    return "No module named 'kernels'" not in record.getMessage()
+
+
+# bitsandbytes warns when it is imported, on processors with bf16, that an optional package is not there.
+logging.getLogger("bitsandbytes.backends.cpu.ops").addFilter(_is_no_missing_kernel)

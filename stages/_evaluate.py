@@ -14,9 +14,7 @@ from anamnesis.modeling.loading import load_base
 from anamnesis.modeling.student.saving import TEACHER, load_student, models_of_run
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.evaluation import Evaluation
-
-BASE = Path("models/base")
-ADAPTERS = Path("models/adapters")
+from stages._paths import ADAPTERS, BASE, EVALUATED, METRICS
 
 Measure = Callable[[TemplateLM, str], tuple[dict[str, Any], list[dict[str, Any]]] | None]
 
@@ -39,8 +37,8 @@ def evaluate_run(
             metrics[name], rows = measured
             log += rows
     if is_main_process():
-        write_jsonl(Path("data/evaluated") / kind / f"{run}.jsonl", log)
-        write_json(Path("metrics") / kind / f"{run}.json", metrics)
+        write_jsonl(EVALUATED / kind / f"{run}.jsonl", log)
+        write_json(METRICS / kind / f"{run}.json", metrics)
 
 
 def _models(method: str | None, run: str, evaluation: Evaluation, compute: Compute) -> Iterator[tuple[str, TemplateLM]]:

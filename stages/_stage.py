@@ -1,4 +1,4 @@
-"""What all stages share: logging, one readable sentence on bad input, and the declared parameters."""
+"""What all stages share: logging, one readable sentence for each error of the user, and the declared parameters."""
 
 import errno
 import functools
@@ -25,11 +25,11 @@ def stage(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
-        # What is imported by now stays: the collector need not look at it again.
+        # What is imported by now stays in memory: the collector need not look at it again.
         gc.freeze()
         gc.enable()
         logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-        # Libraries that announce themselves at every start; what they warn of still shows.
+        # Libraries that announce themselves at every start; their warnings are still shown.
         for name in ("httpx", "datasets", "absl", "rouge_score", "bitsandbytes"):
             logging.getLogger(name).setLevel(logging.WARNING)
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -41,7 +41,7 @@ def stage(command: Callable[..., None]) -> Callable[..., None]:
             if error.errno != errno.ENOSPC:
                 raise
             raise click.ClickException(
-                "the disk is full, and what this stage wrote is not whole: make room and run it again."
+                "the disk is full, and the output of this stage is incomplete: make room and run it again."
             ) from None
 
     return run
@@ -51,7 +51,7 @@ class Parameters:
     """The parameters that dvc.yaml declares for one stage, and no others.
 
     They are what `dvc.api.params_show(stages=...)` returns (a test compares the two), by DVC's own resolver. That call
-    also parses dvc.lock, twice, which takes longer than all else in it, and which another branch may be writing.
+    also parses dvc.lock, twice: this takes longer than all else in it, and another branch may be writing the file.
     """
 
     def __init__(self, stage_name: str) -> None:
@@ -68,6 +68,6 @@ class Parameters:
         return section(self.values, name, kind, file="params.yaml or the profile")
 
     def value(self, name: str) -> Any:
-        """One key out of a section (`training.target`); `check` has seen to it that it can be used."""
+        """One key of a section (`training.target`); `check` has made sure that it can be used."""
         section_name, _, key = name.partition(".")
         return self.values[section_name][key]

@@ -2,7 +2,6 @@
 
 import logging
 from dataclasses import replace
-from pathlib import Path
 
 import click
 
@@ -12,11 +11,8 @@ from anamnesis.modeling.pretraining import pretrain
 from anamnesis.modeling.source.obtaining import obtain
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.modeling import Model, Pretraining
+from stages._paths import BASE, GENERAL_TEXT, SCRATCH
 from stages._stage import Parameters, stage
-
-GENERAL_TEXT = Path("data/prepared/knowledge/train.jsonl")
-OUTPUT = Path("models/base")
-SCRATCH = Path("scratch/base")
 
 log = logging.getLogger("base")
 
@@ -29,10 +25,10 @@ def main() -> None:
     compute = parameters.section("compute", Compute)
     configure_compute(compute)
     if model.source == "pretrain":
-        pretrain(GENERAL_TEXT, parameters.section("pretraining", Pretraining), compute, SCRATCH)
-        model = replace(model, source=str(SCRATCH))
+        pretrain(GENERAL_TEXT, parameters.section("pretraining", Pretraining), compute, SCRATCH / "base")
+        model = replace(model, source=str(SCRATCH / "base"))
     base, tokenizer = obtain(model, compute)
-    save_base(base, tokenizer, OUTPUT)
+    save_base(base, tokenizer, BASE)
     log.info("saved %s with %.1f M parameters", type(base).__name__, base.num_parameters() / 1e6)
 
 

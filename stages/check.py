@@ -1,14 +1,20 @@
 """Refuse wrong parameters and a missing corpus before any long work starts."""
 
+from collections import Counter
 from pathlib import Path
 
 import click
 
 from anamnesis.errors import InputError
+from anamnesis.knowledge.facts import load_facts
 from anamnesis.settings.corpus import Corpus
-from anamnesis.settings.experiment import check_all
+from anamnesis.settings.experiment import check_all, check_synthetic
+from anamnesis.settings.knowledge import Knowledge
 from anamnesis.settings.sections import read_yaml, section
+from anamnesis.settings.synthesis import Synthesis
+from anamnesis.settings.training import Optimization
 from stages import ROOT
+from stages._paths import FACTS
 from stages._stage import stage
 
 
@@ -16,12 +22,36 @@ from stages._stage import stage
 @stage
 def main() -> None:
     check_all(ROOT)
-    corpus = section(read_yaml(ROOT / "params.yaml"), "corpus", Corpus)
-    made_here = corpus.path in _outputs()
-    if not made_here and not Path(corpus.path).exists():
+    science = read_yaml(ROOT / "params.yaml")
+    corpus = section(science, "corpus", Corpus)
+    if corpus.path in _outputs():
+        scale = read_yaml(ROOT / f"profiles/{science['profile']}.yaml")
+        check_synthetic(corpus, section(science, "synthesis", Synthesis), section(scale, "optimization", Optimization))
+    elif not Path(corpus.path).exists():
+        raise InputError(missing_corpus(corpus.path, ROOT))
+    check_questions(section(science, "knowledge", Knowledge).questions_per_subject)
+
+
+def missing_corpus(path: str, root: Path) -> str:
+    """What to do about a corpus that is not there."""
+    if ".dvc/tmp/exps/" in root.as_posix():
+        return (
+            f"corpus.path: {path} is not in the temporary copy that `dvc exp run --temp` and `--queue` work in, which "
+            f"has only what Git or DVC tracks; set corpus.path to an absolute path, or leave these options out."
+        )
+    return f"corpus.path: there is no file or folder {path}; put the corpus there, or set corpus.path to where it is."
+
+
+def check_questions(wanted: int) -> None:
+    """Refuse more questions on a subject than its facts can be asked: each once in each of its languages."""
+    questions = Counter[str]()
+    for fact in load_facts(FACTS):
+        questions[fact.subject_area] += len(fact.languages)
+    subject, fewest = min(questions.items(), key=lambda pair: pair[1])
+    if wanted > fewest:
         raise InputError(
-            f"corpus.path: there is no file or folder {corpus.path}; put the corpus there, or set corpus.path to where "
-            f"it is."
+            f"params.yaml: `knowledge.questions_per_subject` is {wanted}, and the facts of {FACTS} give {fewest} on "
+            f"{subject}: lower it, or add facts."
         )
 
 

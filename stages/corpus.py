@@ -1,7 +1,6 @@
 """Read the corpus, refuse what cannot be used, split it so that nothing leaks, and account for every row."""
 
 import logging
-from pathlib import Path
 
 import click
 
@@ -11,12 +10,10 @@ from anamnesis.corpus.preparing import prepare_corpus
 from anamnesis.figures import save
 from anamnesis.files import write_json
 from anamnesis.settings.corpus import Corpus
+from stages._paths import ACCOUNT, CATEGORIES, CORPUS, QUARANTINE, REPORTS
 from stages._stage import Parameters, stage
 
-PREPARED = Path("data/prepared/corpus")
-QUARANTINE = Path("data/prepared/quarantine.jsonl")
-ACCOUNT = Path("data/prepared/account.json")
-CARD, PICTURE = Path("reports/corpus.md"), Path("reports/corpus.png")
+CARD, PICTURE = REPORTS / "corpus.md", REPORTS / "corpus.png"
 
 log = logging.getLogger("corpus")
 
@@ -25,9 +22,9 @@ log = logging.getLogger("corpus")
 @stage
 def main() -> None:
     settings = Parameters("corpus").section("corpus", Corpus)
-    prepared = prepare_corpus(settings, PREPARED, QUARANTINE)
+    prepared = prepare_corpus(settings, CORPUS, QUARANTINE)
     write_json(
-        PREPARED / "categories.json",
+        CATEGORIES,
         {"label": settings.label, "names": prepared.categories, "critical": settings.critical_categories},
     )
     write_json(ACCOUNT, prepared.numbers)

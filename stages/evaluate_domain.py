@@ -1,7 +1,5 @@
 """Measure the domain: category, generated conclusion, and bits per byte of held-out reports."""
 
-from pathlib import Path
-
 import click
 
 from anamnesis.evaluation.domain import CategorySet, evaluate_domain
@@ -10,9 +8,8 @@ from anamnesis.settings.compute import Compute
 from anamnesis.settings.evaluation import Evaluation
 from anamnesis.settings.rendering import Headings
 from stages._evaluate import evaluate_run
+from stages._paths import CATEGORIES, CORPUS
 from stages._stage import Parameters, stage
-
-PREPARED = Path("data/prepared/corpus")
 
 
 @click.command(help=__doc__)
@@ -23,8 +20,8 @@ def main(method: str | None, seed: int | None) -> None:
     parameters = Parameters("evaluate_base_domain" if method is None else f"evaluate_domain@{method}-{seed}")
     evaluation = parameters.section("evaluation", Evaluation)
     headings = parameters.section("corpus.headings", Headings)
-    categories = CategorySet(**read_json(PREPARED / "categories.json"))
-    reports = PREPARED / f"{evaluation.split}.jsonl"
+    categories = CategorySet(**read_json(CATEGORIES))
+    reports = CORPUS / f"{evaluation.split}.jsonl"
     evaluate_run(
         "domain",
         method,

@@ -1,16 +1,13 @@
 """Measure general knowledge: MMLU or the exam over the facts, and bits per byte of general text."""
 
-from pathlib import Path
-
 import click
 
 from anamnesis.evaluation.mmlu import evaluate_mmlu
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.evaluation import Evaluation
 from stages._evaluate import evaluate_run
+from stages._paths import EXAM, HELD_OUT_TEXT
 from stages._stage import Parameters, stage
-
-KNOWLEDGE = Path("data/prepared/knowledge")
 
 
 @click.command(help=__doc__)
@@ -26,7 +23,7 @@ def main(method: str | None, seed: int | None) -> None:
         seed,
         evaluation,
         parameters.section("compute", Compute),
-        lambda lm, name: evaluate_mmlu(lm, name, evaluation, KNOWLEDGE / "exam.jsonl", KNOWLEDGE / "heldout.jsonl"),
+        lambda lm, name: evaluate_mmlu(lm, name, evaluation, EXAM, HELD_OUT_TEXT),
     )
 
 

@@ -1,7 +1,6 @@
 """Write the general text that the tiny base is pretrained on, its held-out part, and the exam."""
 
 import logging
-from pathlib import Path
 
 import click
 
@@ -10,10 +9,8 @@ from anamnesis.knowledge.exam import exam
 from anamnesis.knowledge.facts import load_facts
 from anamnesis.knowledge.text import general_text
 from anamnesis.settings.knowledge import Knowledge
+from stages._paths import EXAM, FACTS, GENERAL_TEXT, HELD_OUT_TEXT
 from stages._stage import Parameters, stage
-
-FACTS = Path("data/facts")
-PREPARED = Path("data/prepared/knowledge")
 
 log = logging.getLogger("knowledge")
 
@@ -27,9 +24,9 @@ def main() -> None:
         facts, settings.clinical_notes, settings.cytology_reports, settings.heldout_share, settings.seed
     )
     questions = exam(facts, settings.questions_per_subject, settings.seed)
-    write_jsonl(PREPARED / "train.jsonl", ({"text": text} for text in train))
-    write_jsonl(PREPARED / "heldout.jsonl", ({"text": text} for text in heldout))
-    write_jsonl(PREPARED / "exam.jsonl", questions)
+    write_jsonl(GENERAL_TEXT, ({"text": text} for text in train))
+    write_jsonl(HELD_OUT_TEXT, ({"text": text} for text in heldout))
+    write_jsonl(EXAM, questions)
     log.info(
         "%d facts, %d training and %d held-out documents, %d questions",
         len(facts), len(train), len(heldout), len(questions),

@@ -1,7 +1,6 @@
 """Summarize all runs: write metrics/summary.json, the figures and the results page."""
 
 import logging
-from pathlib import Path
 
 import click
 import pandas as pd
@@ -19,10 +18,8 @@ from anamnesis.settings.methods import Method
 from anamnesis.settings.modeling import Model
 from anamnesis.settings.training import Optimization
 from stages import ROOT
+from stages._paths import CURVES, METRICS, REPORTS, SUMMARY
 from stages._stage import Parameters, stage
-
-METRICS = Path("metrics")
-REPORTS = Path("reports")
 
 log = logging.getLogger("summarize")
 
@@ -38,9 +35,9 @@ def main() -> None:
     base, runs = load_runs(METRICS, methods, seeds)
     compared = compare_with_base(runs, base, label)
     summary = summarize(compared, base, label)
-    curves = load_curves(METRICS / "curves", methods, seeds)
+    curves = load_curves(CURVES, methods, seeds)
 
-    write_json(METRICS / "summary.json", summary)
+    write_json(SUMMARY, summary)
     REPORTS.mkdir(exist_ok=True)
     points = [
         {"method": arm, "seed": seed, "forgetting": run["forgetting"], "adaptation": run["adaptation"]}

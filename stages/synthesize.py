@@ -1,16 +1,14 @@
 """Write the synthetic corpus of FNA reports."""
 
 import logging
-from pathlib import Path
 
 import click
 
 from anamnesis.files import write_jsonl
 from anamnesis.settings.synthesis import Synthesis
 from anamnesis.synthesis import synthesize
+from stages._paths import SYNTHETIC_REPORTS
 from stages._stage import Parameters, stage
-
-OUTPUT = Path("data/raw/fna_synthetic.jsonl")
 
 log = logging.getLogger("synthesize")
 
@@ -19,7 +17,7 @@ log = logging.getLogger("synthesize")
 @stage
 def main() -> None:
     reports = synthesize(Parameters("synthesize").section("synthesis", Synthesis))
-    write_jsonl(OUTPUT, reports)
+    write_jsonl(SYNTHETIC_REPORTS, reports)
     log.info("wrote %d synthetic reports", len(reports))
 
 

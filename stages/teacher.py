@@ -1,7 +1,6 @@
 """Keep the frozen base's hidden states over the training reports, for every `static` run to read."""
 
 import logging
-from pathlib import Path
 
 import click
 
@@ -13,11 +12,8 @@ from anamnesis.settings.compute import Compute
 from anamnesis.settings.rendering import Headings
 from anamnesis.settings.teacher_cache import TeacherCache
 from anamnesis.training.data import distinct, encode_reports, report_collator, supervised_counts
+from stages._paths import BASE, TEACHER_STATES, TRAINING_REPORTS
 from stages._stage import Parameters, stage
-
-BASE = Path("models/base")
-REPORTS = Path("data/prepared/corpus/train.jsonl")
-OUTPUT = Path("data/prepared/teacher")
 
 log = logging.getLogger("teacher")
 
@@ -33,9 +29,9 @@ def main() -> None:
 
     configure_compute(compute)
     base, tokenizer = load_base(BASE, compute)
-    reports = encode_reports(read_jsonl(REPORTS), headings, tokenizer, target, max_length)
+    reports = encode_reports(read_jsonl(TRAINING_REPORTS), headings, tokenizer, target, max_length)
     states = frozen_states(base, distinct(reports), report_collator(tokenizer))
-    kept, needed = keep_states(OUTPUT, supervised_counts(reports), states, max_bytes=budget * 1e9)
+    kept, needed = keep_states(TEACHER_STATES, supervised_counts(reports), states, max_bytes=budget * 1e9)
     said = "kept" if kept else "more than `teacher_cache.max_gigabytes`: the frozen teacher runs at every step instead"
     log.info("hidden states of %d reports are %.3g GB, %s", len(reports), needed / 1e9, said)
 

@@ -2,7 +2,6 @@
 
 import logging
 import shutil
-from pathlib import Path
 
 import click
 from transformers import set_seed
@@ -24,12 +23,8 @@ from anamnesis.training.curves import CurvesCallback
 from anamnesis.training.data import encode_reports, supervised_counts
 from anamnesis.training.trainer import check_processes_agree, make_trainer
 from stages import ROOT
+from stages._paths import ADAPTERS, BASE, CURVES, SCRATCH, TEACHER_STATES, TRAINING_REPORTS
 from stages._stage import Parameters, stage
-
-BASE = Path("models/base")
-REPORTS = Path("data/prepared/corpus/train.jsonl")
-STATES = Path("data/prepared/teacher")
-SCRATCH = Path("scratch/train")
 
 log = logging.getLogger("train")
 
@@ -50,14 +45,17 @@ def main(method: str, seed: int) -> None:
 
     configure_compute(compute)
     base, tokenizer = load_base(BASE, compute)
-    reports = encode_reports(read_jsonl(REPORTS), headings, tokenizer, training.target, optimization.max_length)
+    reports = encode_reports(
+        read_jsonl(TRAINING_REPORTS), headings, tokenizer, training.target, optimization.max_length
+    )
     set_seed(seed)
     student = add_student(base, tuner)
-    teacher = make_teacher(arm, student, open_states(STATES, supervised_counts(reports)))
+    teacher = make_teacher(arm, student, open_states(TEACHER_STATES, supervised_counts(reports)))
+    unfinished = SCRATCH / "train" / run
     scratch = scratch_folder(
-        SCRATCH / run,
+        unfinished,
         [arm, tuner, training, optimization, compute, headings, seed],
-        [BASE, REPORTS, STATES / "index.json", ROOT / "src", ROOT / "stages"],
+        [BASE, TRAINING_REPORTS, TEACHER_STATES / "index.json", ROOT / "src", ROOT / "stages"],
     )
     trainer = make_trainer(
         student,
@@ -70,7 +68,7 @@ def main(method: str, seed: int) -> None:
         compute,
         seed,
         scratch,
-        callbacks=[CurvesCallback(Path("metrics/curves") / run)] if is_main_process() else [],
+        callbacks=[CurvesCallback(CURVES / run)] if is_main_process() else [],
     )
     checkpoint = last_checkpoint(scratch)
     if checkpoint is not None:
@@ -79,9 +77,9 @@ def main(method: str, seed: int) -> None:
 
     check_processes_agree(student, teacher)
     if is_main_process():
-        output = Path("models/adapters") / run
+        output = ADAPTERS / run
         save_run(student, None if teacher is None else teacher.weights, arm.shares, output)
-        shutil.rmtree(SCRATCH / run, ignore_errors=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
         log.info("saved %s", output)
 
 

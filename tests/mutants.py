@@ -5,18 +5,20 @@ run there. A fault is caught if a test fails; it is alive if all pass. Before an
 tests is run on the unchanged copy and must pass.
 """
 
+import multiprocessing
 import os
-import shutil
-import subprocess
+import shlex
+import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing.connection import wait
 from pathlib import Path
-from queue import SimpleQueue
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import click
 import yaml
@@ -25,6 +27,13 @@ from tests.checkout import ROOT, commit, copy_checkout
 
 FAULTS = ROOT / "tests" / "mutants.yaml"
 LIMIT_SECONDS = 90
+# Imported once in the server that every run is forked from; their import takes longer than most tests.
+PRELOADED = [
+    *("bitsandbytes", "datasets", "dvc.repo", "dvclive", "hypothesis", "lm_eval.evaluator", "lm_eval.tasks"),
+    *("lm_eval.models.huggingface", "matplotlib.pyplot", "pandas", "peft", "pytest", "sacrebleu", "sklearn.metrics"),
+    *("torch", "transformers"),
+]
+SAID = {0: "alive", 1: "caught"}
 
 
 @dataclass(frozen=True)
@@ -45,12 +54,24 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What came of one fault. `said`: caught, alive, out of time, or broken where the tests could not even start."""
+class Run:
+    """Tests to run, on an unchanged copy if there is no fault."""
 
-    fault: Fault
+    tests: str
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a run.
+
+    `said` is alive if all tests passed, caught if one failed, out of time, or broken if they could not be run.
+    """
+
+    run: Run
     said: str
     seconds: float
+    output: str
 
 
 def load_faults() -> list[Fault]:
@@ -61,11 +82,11 @@ def faulty(fault: Fault, root: Path) -> str:
     """The text of the fault's file in the checkout at `root`, with the fault.
 
     Raises:
-        ValueError: `old` does not occur exactly once, or nothing would change.
+        ClickException: `old` does not occur exactly once, or nothing would change.
     """
     text = (root / fault.file).read_text(encoding="utf-8")
     if text.count(fault.old) != 1 or fault.old == fault.new:
-        raise ValueError(
+        raise click.ClickException(
             f"could not be applied: {fault.name} ({fault.file} has {text.count(fault.old)} places that read "
             f"{fault.old!r}; there must be one, and `new` must differ)"
         )
@@ -73,84 +94,108 @@ def faulty(fault: Fault, root: Path) -> str:
 
 
 class Copies:
-    """Copies of the checkout, as many as there are processes; each runs one selection of tests at a time."""
+    """Copies of the checkout, one for each of the runs that go on at the same time."""
 
     def __init__(self, folder: Path, number: int) -> None:
-        self._free: SimpleQueue[Path] = SimpleQueue()
-        for i in range(number):
-            copy = folder / str(i) / "checkout"
+        self._copies = [folder / str(i) / "checkout" for i in range(number)]
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(PRELOADED)
+        for copy in self._copies:
             copy_checkout(copy)
             commit(copy, "copy")
             (copy / ".venv").symlink_to(ROOT / ".venv")
-            self._free.put(copy)
 
-    def outcome(self, fault: Fault) -> Outcome:
-        copy = self._free.get()
-        file = copy / fault.file
+    def outcomes(self, runs: Sequence[Run]) -> Iterator[Outcome]:
+        """Run all; the outcomes come as they are ready."""
+        waiting, free, running = list(runs), list(self._copies), []
         try:
-            file.write_text(faulty(fault, copy), encoding="utf-8")
-            said, seconds, _ = _run(fault.tests, copy)
+            while waiting or running:
+                while waiting and free:
+                    running.append(_Running(self._context, waiting.pop(0), free.pop()))
+                wait([one.process.sentinel for one in running], timeout=1)
+                for one in [one for one in running if one.is_over()]:
+                    running.remove(one)
+                    free.append(one.copy)
+                    yield one.outcome()
         finally:
-            shutil.copy2(ROOT / fault.file, file)
-            self._free.put(copy)
-        return Outcome(fault, {"failed": "caught", "passed": "alive"}.get(said, said), seconds)
-
-    def unchanged(self, tests: str) -> tuple[str, float, str]:
-        """What the tests say of the unchanged checkout, in how many seconds, and the end of their output."""
-        copy = self._free.get()
-        try:
-            return _run(tests, copy)
-        finally:
-            self._free.put(copy)
+            for one in running:
+                one.outcome()
 
 
-def _run(tests: str, copy: Path) -> tuple[str, float, str]:
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider"]
-    command += ["--hypothesis-seed=0", f"--basetemp={copy.parent / 'tmp'}", *tests.split()]
-    start = time.monotonic()
+class _Running:
+    """A run that was started in a copy. `outcome` ends it if it still goes on, and puts the copy right again."""
+
+    def __init__(self, context: Any, run: Run, copy: Path) -> None:
+        self.copy = copy
+        self._run = run
+        self._output = copy.parent / "output.txt"
+        if run.fault is not None:
+            self._file = copy / run.fault.file
+            self._former = self._file.read_text(encoding="utf-8")
+            self._file.write_text(faulty(run.fault, copy), encoding="utf-8")
+        self._start = time.monotonic()
+        self.process = context.Process(target=_pytest, args=(run.tests, copy, self._output))
+        self.process.start()
+
+    def is_over(self) -> bool:
+        return self.process.exitcode is not None or time.monotonic() - self._start > LIMIT_SECONDS
+
+    def outcome(self) -> Outcome:
+        said = "out of time" if self.process.exitcode is None else SAID.get(self.process.exitcode, "broken")
+        seconds = time.monotonic() - self._start
+        # With the processes that its tests have started; there may be none left.
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.join()
+        if self._run.fault is not None:
+            self._file.write_text(self._former, encoding="utf-8")
+        return Outcome(self._run, said, seconds, self._output.read_text(encoding="utf-8", errors="replace"))
+
+
+def _pytest(tests: str, copy: Path, output: Path) -> None:
+    """Run pytest as if this process had been started in `copy`, in a process group of its own."""
+    os.setsid()
+    os.chdir(copy)
+    with output.open("wb") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    # Nothing of the original checkout may be imported.
+    for name in [name for name in sys.modules if name.partition(".")[0] == "tests"]:
+        del sys.modules[name]
+    sys.path[:] = [path for path in sys.path if Path(path) != ROOT]
     # Compiled files are told apart by time and size only: a fault of the same second and size would not be read.
-    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
-    process = subprocess.Popen(
-        command, cwd=copy, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
-    )
-    try:
-        output, _ = process.communicate(timeout=LIMIT_SECONDS)
-        said = {0: "passed", 1: "failed"}.get(process.returncode, "broken")
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, 9)
-        output, _ = process.communicate()
-        said = "out of time"
-    return said, time.monotonic() - start, output.decode(errors="replace")[-2000:]
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+    sys.dont_write_bytecode = True
+    import pytest
+
+    arguments = ["-x", "-q", "--no-header", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
+    sys.exit(int(pytest.main([*arguments, f"--basetemp={copy.parent / 'tmp'}", *shlex.split(tests)])))
 
 
-def check_tests_pass(faults: Iterable[Fault], copies: Copies, pool: ThreadPoolExecutor) -> None:
-    """Every selection of tests passes where there is no fault; otherwise nothing would follow from a failure.
+def check_unchanged(copies: Copies, selections: Iterable[str]) -> None:
+    """All selections of tests pass where there is no fault; otherwise nothing would follow from a failure.
 
     Raises:
-        ClickException: one does not.
+        ClickException: some do not.
     """
-    selections = list(dict.fromkeys(fault.tests for fault in faults))
-    for tests, (said, seconds, output) in zip(selections, pool.map(copies.unchanged, selections), strict=True):
-        click.echo(f"{said:>11} {seconds:5.0f} s  without a fault: {tests}")
+    failed = []
+    for outcome in copies.outcomes([Run(tests) for tests in selections]):
+        said = "passed" if outcome.said == "alive" else "not passed"
+        click.echo(f"{said:>11} {outcome.seconds:5.1f} s  unchanged: {outcome.run.tests}")
         if said != "passed":
-            raise click.ClickException(f"without a fault these tests are {said}: {tests}\n{output}")
+            failed.append(f"{outcome.run.tests}\n{outcome.output[-2000:]}")
+    if failed:
+        raise click.ClickException("\n\n".join(["these tests do not pass without a fault:", *failed]))
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
     """Markdown: caught and seeded faults by room."""
-    seeded = Counter(outcome.fault.room for outcome in outcomes)
-    caught = Counter(outcome.fault.room for outcome in outcomes if outcome.said == "caught")
+    faults = [(outcome.run.fault, outcome.said) for outcome in outcomes if outcome.run.fault is not None]
+    seeded = Counter(fault.room for fault, _ in faults)
+    caught = Counter(fault.room for fault, said in faults if said == "caught")
     rows = [f"| {room} | {caught[room]} | {seeded[room]} |" for room in sorted(seeded)]
     total = f"| all | {caught.total()} | {seeded.total()} |"
     return "\n".join(["| room | caught | seeded |", "|---|---|---|", *rows, total])
-
-
-def _error(fault: Fault) -> ValueError | None:
-    try:
-        faulty(fault, ROOT)
-    except ValueError as error:
-        return error
-    return None
 
 
 @click.command(help=__doc__)
@@ -161,20 +206,20 @@ def main(names: tuple[str, ...], processes: int) -> None:
     if unknown := set(names) - {fault.name for fault in faults}:
         raise click.ClickException(f"tests/mutants.yaml has no fault named {', '.join(sorted(unknown))}.")
     faults = [fault for fault in faults if not names or fault.name in names]
-    unapplied = [str(error) for fault in faults if (error := _error(fault))]
-    if unapplied:
-        raise click.ClickException("\n".join(unapplied))
-    outcomes = []
-    with TemporaryDirectory() as folder, ThreadPoolExecutor(processes) as pool:
+    for fault in faults:
+        faulty(fault, ROOT)
+    with TemporaryDirectory() as folder:
         copies = Copies(Path(folder), processes)
-        check_tests_pass(faults, copies, pool)
-        for outcome in pool.map(copies.outcome, faults):
-            click.echo(f"{outcome.said:>11} {outcome.seconds:5.0f} s  {outcome.fault.name}")
+        check_unchanged(copies, dict.fromkeys(fault.tests for fault in faults))
+        outcomes = []
+        for outcome in copies.outcomes([Run(fault.tests, fault) for fault in faults]):
+            click.echo(f"{outcome.said:>11} {outcome.seconds:5.1f} s  {outcome.run.fault.name}")
             outcomes.append(outcome)
-    click.echo(f"\n{table(outcomes)}")
     missed = [outcome for outcome in outcomes if outcome.said != "caught"]
     for outcome in missed:
-        click.echo(f"{outcome.said}: {outcome.fault.name} ({outcome.fault.file}, {outcome.fault.tests})")
+        click.echo(f"\n{outcome.said}: {outcome.run.fault}")
+        click.echo("" if outcome.said == "alive" else outcome.output[-2000:])
+    click.echo(f"\n{table(outcomes)}")
     sys.exit(bool(missed))
 
 

@@ -19,6 +19,7 @@ from transformers import (
     Gemma3ForCausalLM,
     Gemma3ForConditionalGeneration,
     Gemma3TextConfig,
+    GemmaTokenizer,
     LlamaConfig,
     LlamaForCausalLM,
     PreTrainedModel,
@@ -126,6 +127,16 @@ def gemma3(folder: Path) -> Path:
     )
     set_seed(7)
     return save(folder, Gemma3ForConditionalGeneration(config), tokenizer)
+
+
+def gemma3_text(folder: Path) -> Path:
+    """A language model with SentencePiece's tokenizer, which does not split before it merges."""
+    words = [f" {word}" for word in SAMPLE.split()]
+    tokenizer = GemmaTokenizer().train_new_from_iterator([*words, SAMPLE[:8], "\r\n\n"], 300, show_progress=False)
+    ids = {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    set_seed(7)
+    shape = SHAPE | ids | {"vocab_size": len(tokenizer), "head_dim": 16, "sliding_window": 16}
+    return save(folder, Gemma3ForCausalLM(Gemma3TextConfig(**shape)), tokenizer)
 
 
 def four_bit(folder: Path, kind: str = "nf4") -> Path:

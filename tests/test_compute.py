@@ -1,13 +1,18 @@
 """Devices and processes: what is asked for and cannot be had stops with a sentence."""
 
+import logging
+import subprocess
+import sys
+
 import pytest
 import torch
 from accelerate import PartialState
 
+import stages  # noqa: F401 - quiets the line that the last test is about
 from anamnesis.compute import check_one_device_a_process, configure_compute, device_of_this_process, share_of
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.sections import SettingsError
-from tests.conftest import CPU
+from tests.conftest import CPU, ROOT
 
 GPU = Compute(device="cuda", threads=1)
 
@@ -46,3 +51,17 @@ def test_a_batch_that_cannot_be_divided_is_refused(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(PartialState._shared_state, "num_processes", 3)
     with pytest.raises(SettingsError, match="`batch` is 8 and cannot be divided among 3 processes"):
         share_of(8, "`batch`")
+
+
+def test_a_missing_optional_package_is_no_news(caplog: pytest.LogCaptureFixture) -> None:
+    """bitsandbytes says at every start that `kernels` is not installed; what else it warns of is shown."""
+    done = subprocess.run(
+        [sys.executable, "-c", "import stages; import bitsandbytes"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0
+    assert "kernels" not in done.stderr
+    log = logging.getLogger("bitsandbytes.backends.cpu.ops")
+    with caplog.at_level(logging.WARNING):
+        log.warning("Failed to load: %s", ModuleNotFoundError("No module named 'kernels'"))
+        log.warning("Failed to load: %s", OSError("no network"))
+    assert [record.getMessage() for record in caplog.records] == ["Failed to load: no network"]

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import PreTrainedTokenizerBase, Qwen2ForCausalLM, Trainer, TrainerCallback
+from transformers import PreTrainedTokenizerBase, Qwen2ForCausalLM, Trainer, TrainerCallback, TrainerState
 
 from anamnesis.errors import InputError
 from anamnesis.evaluation.domain import evaluate_domain
 from anamnesis.evaluation.harness import check_finite, language_model
 from anamnesis.evaluation.mmlu import evaluate_mmlu
 from anamnesis.files import read_json, read_jsonl, write_json, write_jsonl
+from anamnesis.training.curves import CurvesCallback
 from anamnesis.training.finite import check_step, check_weights
 from anamnesis.training.trainer import DistillationTrainer
 from tests.conftest import HEADINGS, OPTIMIZATION
@@ -145,6 +146,14 @@ def test_minus_infinity_is_refused_and_text_is_no_number() -> None:
         check_finite("t", [{"doc_id": 2, "filtered_resps": [(-1.0, True), (-float("inf"), False)]}])
     with pytest.raises(InputError, match="t: the log-likelihood of question 3 is nan"):
         check_finite("t", [{"doc_id": 3, "filtered_resps": [float("nan")]}])
+
+
+def test_curves_hold_no_such_number(tmp_path: Path) -> None:
+    curves = CurvesCallback(tmp_path)
+    state = TrainerState(global_step=3)
+    curves.on_log(None, state, None, {"ce_nats": 1.0, "update_norm": 2.0})
+    with pytest.raises(InputError, match="step 3: update_norm is inf"):
+        curves.on_log(None, state, None, {"ce_nats": 1.0, "update_norm": float("inf")})
 
 
 # ---- Files -------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import torch
 from gguf import MODEL_ARCH_NAMES, GGMLQuantizationType, GGUFWriter, TokenType, get_tensor_name_map, quants
 from httpx2 import ConnectError, Request, Response
 from huggingface_hub import errors
+from lm_eval.api.instance import Instance
 from torch import Tensor
 from transformers import (
     AutoConfig,
@@ -25,14 +26,19 @@ from transformers import (
     T5Config,
 )
 
+from anamnesis.errors import InputError
+from anamnesis.evaluation.harness import language_model
+from anamnesis.methods.losses import IGNORED
 from anamnesis.modeling.loading import load_base, save_base
 from anamnesis.modeling.source import files, weights
 from anamnesis.modeling.source.obtaining import obtain
 from anamnesis.modeling.source.tokenizers import SAMPLE
+from anamnesis.rendering import completion, prompt
 from anamnesis.settings.modeling import Model
 from anamnesis.settings.sections import SettingsError
+from anamnesis.training.data import encode_report, encode_reports
 from tests import sources
-from tests.conftest import CPU
+from tests.conftest import CPU, HEADINGS
 from tests.sources import edit_json, edit_weights, four_bit, gemma3, llama, qwen2, with_config
 
 PLAIN = Model(source="set by each test", revision=None, quantization="none", dtype="float32")
@@ -467,6 +473,79 @@ def test_nothing_is_asked_on_the_terminal(tmp_path: Path, monkeypatch: pytest.Mo
         obtained(folder)
 
 
+# ---- What the rest of the pipeline makes of it -----------------------------------------------------------------------
+
+
+@pytest.fixture(params=["byte-level", "byte-level with BOS", "SentencePiece with BOS"])
+def words(request: pytest.FixtureRequest) -> PreTrainedTokenizerFast:
+    template = "<s> $A" if "BOS" in request.param else None
+    return sources.metaspace(template) if "Sentence" in request.param else sources.byte_level(template)
+
+
+@pytest.mark.parametrize("target", ["conclusion", "report"])
+def test_what_is_trained_is_what_the_harness_scores(
+    words: PreTrainedTokenizerFast, target: Any, tmp_path: Path
+) -> None:
+    """The same tokens of the answer, from its first on; in front of them the prompt, with BOS if there is one."""
+    base, tokenizer = obtained(llama(tmp_path / "model", words))
+    asked, answer = prompt("Съешь ещё этих мягких булок", HEADINGS), completion("IV", "Картина неясная")
+    encoded = encode_report(tokenizer, asked, answer, target)
+    context, continuation = language_model(base, tokenizer, 4)._encode_pair(asked, answer)
+    assert encoded["input_ids"] == [*context, *continuation, tokenizer.eos_token_id]
+    if target == "conclusion":
+        assert encoded["labels"] == [IGNORED] * len(context) + [*continuation, tokenizer.eos_token_id]
+    else:
+        assert encoded["labels"] == encoded["input_ids"]
+
+
+@pytest.mark.parametrize("backend", ["shared_prefix", "hf"])
+def test_answers_of_one_token_and_whole_texts_are_scored_by_the_models_own_probabilities(
+    words: PreTrainedTokenizerFast, backend: Any, tmp_path: Path
+) -> None:
+    base, tokenizer = obtained(llama(tmp_path / "model", words))
+    lm = language_model(base, tokenizer, 4, backend)
+
+    def own(tokens: list[int], scored: int) -> float:
+        with torch.no_grad():
+            log_p = base(torch.tensor([tokens])).logits[0].log_softmax(dim=-1)
+        return float(log_p[torch.arange(len(tokens) - 1), tokens[1:]][-scored:].sum())
+
+    text = "Заключение: Bethesda"
+    scores = [lm.loglikelihood([request("loglikelihood", text, end)], True)[0][0] for end in (" IV", " A")]
+    whole = [tokenizer(text + end)["input_ids"] for end in (" IV", " A")]
+    count = len(tokenizer(text)["input_ids"])
+    assert scores == pytest.approx([own(tokens, len(tokens) - count) for tokens in whole], rel=1e-4)
+    assert scores[0] != scores[1]
+    bare = tokenizer(text, add_special_tokens=False)["input_ids"]
+    rolling = lm.loglikelihood_rolling([request("loglikelihood_rolling", text)], True)
+    assert rolling == pytest.approx([own([tokenizer.bos_token_id, *bare], len(bare))], rel=1e-4)
+    # And the rule for prompts is as before.
+    assert lm.tok_encode(text) == tokenizer(text)["input_ids"]
+
+
+def request(kind: Any, *arguments: str) -> Instance:
+    return Instance(request_type=kind, doc={}, arguments=arguments, idx=0)
+
+
+def test_a_token_across_prompt_and_answer_is_refused_where_reports_are_encoded() -> None:
+    tokenizer = sources.byte_level(pattern="")
+    with pytest.raises(SettingsError, match="joins the end of the prompt and the beginning of the answer"):
+        encode_report(tokenizer, "Заключение: Bethesda", " IV. Фолликулярная", "conclusion")
+
+
+def test_reports_longer_than_the_models_context_are_refused_before_training(
+    tmp_path: Path, reports: list[dict[str, str]]
+) -> None:
+    """`optimization.max_length` may be longer than the context, the reports may not."""
+    _, tokenizer = obtained(llama(tmp_path / "short", max_position_embeddings=64))
+    with pytest.raises(
+        InputError, match=r"the model of `model\.source` reads 64 tokens, but 24 of 24 reports are longer"
+    ):
+        encode_reports(reports, HEADINGS, tokenizer, "conclusion", 1024)
+    _, tokenizer = obtained(llama(tmp_path / "long", max_position_embeddings=256))
+    assert len(encode_reports(reports, HEADINGS, tokenizer, "conclusion", 1024)) == 24
+
+
 # ---- GGUF ----------------------------------------------------------------------------------------------------------
 
 
@@ -488,18 +567,7 @@ def to_gguf(folder: Path, file: Path, quantized: bool = False, **metadata: Any) 
         writer.add_key_length(config.head_dim)
         writer.add_value_length(config.head_dim)
         writer.add_sliding_window(config.sliding_window)
-    tokens = sorted(tokenizer.get_vocab(), key=tokenizer.get_vocab().__getitem__)
-    unused = [f"[PAD{number}]" for number in range(len(tokens), config.vocab_size)]
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("qwen2" if kind == "qwen2" else "gpt-2")
-    writer.add_token_list([*tokens, *unused])
-    special = set(tokenizer.all_special_tokens)
-    kinds = [TokenType.CONTROL if token in special else TokenType.NORMAL for token in tokens]
-    writer.add_token_types([*kinds, *[TokenType.UNUSED for _ in unused]])
-    merges = json.loads(tokenizer.backend_tokenizer.to_str())["model"]["merges"]
-    writer.add_token_merges([" ".join(merge) for merge in merges])
-    writer.add_eos_token_id(tokenizer.eos_token_id)
-    writer.add_pad_token_id(tokenizer.eos_token_id)
+    add_tokenizer(writer, tokenizer, config.vocab_size, "qwen2" if kind == "qwen2" else "gpt-2")
     for key, value in metadata.items():
         writer.add_string(f"{kind}.{key.replace('__', '.')}", value)
     names = get_tensor_name_map(MODEL_ARCH_BY_NAME[kind], config.num_hidden_layers)
@@ -526,18 +594,35 @@ def to_gguf(folder: Path, file: Path, quantized: bool = False, **metadata: Any) 
     return file
 
 
+def add_tokenizer(writer: GGUFWriter, tokenizer: PreTrainedTokenizerFast, rows: int, splitting: str) -> None:
+    """A vocabulary of bytes with its merges, or SentencePiece's without; rows beyond it are named as unused."""
+    model = json.loads(tokenizer.backend_tokenizer.to_str())["model"]
+    tokens = sorted(tokenizer.get_vocab(), key=tokenizer.get_vocab().__getitem__)
+    unused = [f"[PAD{number}]" for number in range(len(tokens), rows)]
+    special = set(tokenizer.all_special_tokens)
+    kinds = [TokenType.CONTROL if token in special else TokenType.NORMAL for token in tokens]
+    writer.add_token_list([*tokens, *unused])
+    writer.add_token_types([*kinds, *[TokenType.UNUSED for _ in unused]])
+    if model.get("byte_fallback"):
+        writer.add_tokenizer_model("llama")
+        writer.add_token_scores([-float(number) for number in range(rows)])
+        writer.add_unk_token_id(tokenizer.unk_token_id)
+        writer.add_bos_token_id(tokenizer.bos_token_id)
+        writer.add_add_bos_token(tokenizer("a")["input_ids"][0] == tokenizer.bos_token_id)
+    else:
+        writer.add_tokenizer_model("gpt2")
+        writer.add_tokenizer_pre(splitting)
+        writer.add_token_merges([" ".join(merge) for merge in model["merges"]])
+    writer.add_eos_token_id(tokenizer.eos_token_id)
+    writer.add_pad_token_id(tokenizer.pad_token_id or tokenizer.eos_token_id)
+
+
 def interleaved(weight: np.ndarray, heads: int) -> np.ndarray:
     """llama.cpp turns neighbouring rows together, transformers rows half a head apart."""
     return weight.reshape(heads, 2, weight.shape[0] // heads // 2, -1).swapaxes(1, 2).reshape(weight.shape)
 
 
-def gemma3_text(folder: Path) -> Path:
-    """The language model of `gemma3`, as converters take it."""
-    save_base(*obtained(gemma3(folder.parent / "multimodal")), folder)
-    return folder
-
-
-GGUF = {"llama": lambda f: llama(f, sources.byte_level()), "qwen2": qwen2, "gemma3": gemma3_text}
+GGUF = {"llama": lambda f: llama(f, sources.byte_level()), "qwen2": qwen2, "gemma3": sources.gemma3_text}
 
 
 @pytest.mark.parametrize("kind", GGUF)
@@ -550,7 +635,7 @@ def test_a_gguf_file_is_the_model_that_it_was_made_of(kind: str, tmp_path: Path)
     assert tokenizer.model_max_length == 512
     for text in (SAMPLE, "Узел 3 мм\n\n  Bethesda IV"):
         before = PreTrainedTokenizerFast.from_pretrained(tmp_path / "model")
-        assert tokenizer(text, add_special_tokens=False) == before(text, add_special_tokens=False)
+        assert tokenizer(text)["input_ids"] == before(text)["input_ids"]
     # Saved like any other, without the file it came from.
     save_base(base, tokenizer, tmp_path / "base")
     assert torch.equal(logits(load_base(tmp_path / "base", CPU)[0]), logits(base))

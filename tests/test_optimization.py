@@ -21,8 +21,8 @@ from anamnesis.modeling.loading import save_base
 from anamnesis.modeling.student.tuners import add_student
 from anamnesis.settings.methods import Method
 from anamnesis.settings.modeling import Pretraining
+from anamnesis.settings.sections import SettingsError
 from anamnesis.settings.training import Optimization, Training
-from anamnesis.training.checkpoints import last_checkpoint
 from anamnesis.training.curves import CurvesCallback
 from anamnesis.training.data import encode_reports, report_collator, supervised_counts
 from anamnesis.training.trainer import make_trainer
@@ -245,19 +245,6 @@ def test_trained_on_whole_reports_the_first_cross_entropy_is_the_models_own(
     assert logged.logged("ce_nats")[0] == pytest.approx(total / count, rel=1e-4)
 
 
-# ---- Checkpoints ---------------------------------------------------------------------------------------------------
-
-
-def test_the_newest_checkpoint_is_the_one_of_the_most_steps(tmp_path: Path) -> None:
-    """Not the last by name, and not one that lacks what is written last."""
-    assert last_checkpoint(tmp_path) is None
-    for step in (2, 8, 10):
-        (tmp_path / f"checkpoint-{step}").mkdir()
-        (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text("{}")
-    (tmp_path / "checkpoint-12").mkdir()
-    assert last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-10")
-
-
 # ---- Batches, curves and checkpointing -----------------------------------------------------------------------------
 
 
@@ -328,12 +315,12 @@ def test_pretraining_follows_its_settings(tmp_path: Path, monkeypatch: pytest.Mo
         def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, optimizer: Any = None, **_: Any) -> None:
             rates.append(optimizer.param_groups[0]["lr"])
 
-    class Watched(Trainer):
+    class Watched(pretraining.FiniteTrainer):
         def __init__(self, **kwargs: Any) -> None:
             super().__init__(**kwargs, callbacks=[Rates()])
             trainers.append(self)
 
-    monkeypatch.setattr(pretraining, "Trainer", Watched)
+    monkeypatch.setattr(pretraining, "FiniteTrainer", Watched)
     documents = [f"Вопрос: номер {n}?\nОтвет: {n * n} II" for n in range(40)]
     write_jsonl(tmp_path / "text.jsonl", [{"text": document} for document in documents])
     settings = Pretraining(
@@ -392,3 +379,16 @@ def test_a_seed_gives_every_method_the_same_start_and_each_seed_another(
     assert starts["none", 0] == starts["static", 0]
     assert starts["none", 1] == starts["static", 1]
     assert starts["none", 0] != starts["none", 1]
+
+
+def test_a_report_longer_than_the_models_context_is_refused_whatever_the_parameter_allows(
+    tokenizer: PreTrainedTokenizerBase, reports: Reports
+) -> None:
+    tokenizer = copy.copy(tokenizer)
+    lengths = [len(row) for row in encode_reports(reports, HEADINGS, tokenizer, "conclusion", 256)["input_ids"]]
+    tokenizer.model_max_length = max(lengths)
+    encode_reports(reports, HEADINGS, tokenizer, "conclusion", 256)
+    tokenizer.model_max_length = max(lengths) - 1
+    longer = sum(length == max(lengths) for length in lengths)
+    with pytest.raises(SettingsError, match=rf"reads {max(lengths) - 1} tokens, but {longer} of 24 reports are longer"):
+        encode_reports(reports, HEADINGS, tokenizer, "conclusion", 256)

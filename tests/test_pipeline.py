@@ -15,6 +15,7 @@ from dvc.repo import Repo
 
 from anamnesis.settings.experiment import PLAIN, SCALE, SCIENCE
 from anamnesis.settings.sections import read_yaml
+from stages import _paths
 from stages._stage import Parameters
 from tests.conftest import ROOT
 
@@ -132,6 +133,21 @@ def test_adapter_and_base_are_dependencies_of_every_evaluation() -> None:
         assert "models/base" in STAGES[stage]["deps"]
 
 
+def test_the_paths_that_the_stages_use_are_those_of_the_map() -> None:
+    """Every path that `_paths` names, but for scratch, is an output or a dependency here, or holds or is within one."""
+    declared: set[Path] = set()
+    for stage in STAGES.values():
+        for entry in [*stage["deps"], *stage.get("outs", []), *stage.get("metrics", []), *stage.get("plots", [])]:
+            declared.add(Path(next(iter(entry)) if isinstance(entry, dict) else entry))
+    named = {name: path for name, path in vars(_paths).items() if isinstance(path, Path) and name != "SCRATCH"}
+    assert len(named) > 12
+    for name, path in named.items():
+        assert any(path == other or path in other.parents for other in declared), name
+    for file in (ROOT / "stages").glob("*.py"):
+        if file.name != "_paths.py":
+            assert not re.search(r"[\"'](data|models|metrics)/", file.read_text(encoding="utf-8")), file.name
+
+
 def test_every_stage_says_what_it_does_and_none_switches_the_run_cache_off() -> None:
     for name, stage in STAGES.items():
         assert stage["desc"].endswith("."), name
@@ -181,14 +197,14 @@ def test_every_declared_key_exists() -> None:
 
 
 def test_every_existing_key_is_declared_by_a_stage_that_uses_it() -> None:
-    science = {key.split(".")[0] for stage in STAGES for key in declared_keys(stage)[0]}
-    # What stands in a command is compared with it.
-    science |= {"launch"} if any("${launch}" in stage["cmd"] for stage in STAGES.values()) else set()
-    scale = {key.split(".")[0] for stage in STAGES for key in declared_keys(stage)[1]}
+    """`check` reads them only to refuse them, and PLAIN are used by dvc.yaml itself."""
+    users = [declared_keys(stage) for stage in STAGES if stage != "check"]
+    science = {key.split(".")[0] for keys, _ in users for key in keys}
+    scale = {key.split(".")[0] for _, keys in users for key in keys}
     # Of the sections that describe methods, those in `methods` are the experiment's.
     described = {name for name, content in PARAMS.items() if isinstance(content, dict) and "teacher" in content}
     assert set(PARAMS["methods"]) <= described
-    assert PARAMS.keys() - described <= science
+    assert PARAMS.keys() - described <= science | set(PLAIN)
     assert PARAMS.keys() == {*PLAIN, *SCIENCE, *described}
     assert scale == SCALE.keys()
 

@@ -2,6 +2,8 @@
 
 import re
 import shutil
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,11 +13,17 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from ruamel.yaml import YAML
 
+from anamnesis.errors import InputError
+from anamnesis.knowledge.exam import exam
+from anamnesis.knowledge.facts import load_facts
 from anamnesis.settings.corpus import Corpus
-from anamnesis.settings.experiment import SCALE, SCIENCE, check_all
+from anamnesis.settings.experiment import SCALE, SCIENCE, check_all, check_synthetic
 from anamnesis.settings.methods import Method
 from anamnesis.settings.sections import STRICT, SettingsError, read_yaml, section
+from anamnesis.settings.synthesis import Synthesis
+from anamnesis.settings.training import Optimization
 from stages._stage import Parameters
+from stages.check import check_questions, missing_corpus
 from tests.conftest import ROOT
 
 
@@ -60,6 +68,27 @@ def test_the_parameters_as_they_stand_are_good(profile: str) -> None:
         ("params.yaml", "corpus.label", "mmlu", "label cannot be mmlu"),
         ("profiles/tiny.yaml", "evaluation.mmlu", "nowhere", "set it to facts, hub, or an existing folder"),
         ("profiles/tiny.yaml", "evaluation.num_fewshot", 6, "less than or equal to 5"),
+        ("profiles/tiny.yaml", "evaluation.mmlu", "profiles", "has no folder dev/"),
+        ("profiles/tiny.yaml", "evaluation.max_new_tokens", 2048, "does not fit into the 2048 tokens of"),
+        ("profiles/tiny.yaml", "optimization.max_length", 4096, "`optimization.max_length` does not fit into the 2048"),
+        ("profiles/tiny.yaml", "pretraining.attention_heads", 5, "hidden_size must be a multiple of attention_heads"),
+        ("profiles/tiny.yaml", "pretraining.attention_heads", 64, "hidden_size / attention_heads must be even"),
+        ("profiles/tiny.yaml", "pretraining.key_value_heads", 3, "must be a multiple of key_value_heads"),
+        ("profiles/tiny.yaml", "pretraining.key_value_heads", 8, "must be a multiple of key_value_heads"),
+        ("profiles/tiny.yaml", "pretraining.sequence_length", 4096, "must be at most max_position_embeddings"),
+        ("profiles/tiny.yaml", "pretraining.sequence_length", 1, "greater than or equal to 2"),
+        ("profiles/tiny.yaml", "pretraining.vocab_size", 256, "greater than or equal to 257"),
+        ("profiles/tiny.yaml", "pretraining.processes", 3, "batch_size must be a multiple of processes"),
+        ("profiles/tiny.yaml", "compute.threads", 10**6, "less than or equal to 1024"),
+        ("params.yaml", "knowledge.heldout_share", 0, "`knowledge.heldout_share` is 0: input should be greater than 0"),
+        ("params.yaml", "knowledge.heldout_share", 1, "`knowledge.heldout_share` is 1: input should be less than 1"),
+        ("params.yaml", "knowledge.heldout_share", 1e-9, "heldout_share leaves no clinical note"),
+        ("params.yaml", "knowledge.clinical_notes", 10**9, "less than or equal to 1000000"),
+        ("params.yaml", "synthesis.reports", 3, "`synthesis.reports` is 3: input should be greater than or equal to 6"),
+        ("params.yaml", "seeds", [2**32], "whole numbers from 0 to 4294967295"),
+        ("params.yaml", "launch", "toruchrun --nproc-per-node 2", "starts 'toruchrun', which is not on the path"),
+        ("params.yaml", "launch", "A=1 'python", "`launch` is"),
+        ("params.yaml", "launch", "A=1", "`launch` must be a command"),
         ("profiles/tiny.yaml", "compute.device", "gpu", "'cpu' or 'cuda'"),
         ("params.yaml", "seeds", [0, 0], "names a seed twice"),
         ("params.yaml", "launch", None, "`launch` must be a command"),
@@ -81,6 +110,7 @@ def test_the_parameters_as_they_stand_are_good(profile: str) -> None:
         ("params.yaml", "dora.shares", [0.5], "`dora.shares` cannot be had with a tuner of kind dora"),
         ("params.yaml", "slow.pace.rat", 0.1, "unknown key `slow.pace.rat`; did you mean `rate`?"),
         ("params.yaml", "slow.pace.rate", 0.0, "`slow.pace.rate` is 0.0: input should be greater than 0"),
+        ("params.yaml", "tuner.first_layer", 2, "the tuner of `none` has first_layer 2, but the base has 2 layers"),
         ("params.yaml", "dora.tuner.r", None, "kind dora needs r as well"),
         ("params.yaml", "bitfit.tuner.r", 4, "kind bitfit takes no r"),
         ("params.yaml", "dora.tuner.dropout", 0.1, "dropout must be 0.0 with kind dora"),
@@ -159,6 +189,42 @@ def test_profiles_have_the_same_keys() -> None:
 def test_a_method_with_defaults_does_nothing() -> None:
     method = Method(teacher="none")
     assert (method.kl_weight, method.temperature, method.divergence) == (0.0, 1.0, "forward_kl")
+
+
+@pytest.mark.parametrize(
+    ("reports", "batch_size", "said"),
+    [
+        (9, 1, "`synthesis.reports` is 9: a part of 0.1 of them"),
+        (100, 71, "`synthesis.reports` is 100, of which 70 are for training, and a step takes 71"),
+        (100, 70, None),
+    ],
+)
+def test_a_synthetic_corpus_must_hold_its_parts_and_a_step(reports: int, batch_size: int, said: str | None) -> None:
+    science, scale = read_yaml(ROOT / "params.yaml"), read_yaml(ROOT / "profiles/tiny.yaml")
+    corpus, synthesis = section(science, "corpus", Corpus), section(science, "synthesis", Synthesis)
+    optimization = section(scale, "optimization", Optimization)
+    small = replace(synthesis, reports=reports), replace(optimization, batch_size=batch_size)
+    if said is None:
+        check_synthetic(corpus, *small)
+    else:
+        with pytest.raises(SettingsError, match=said):
+            check_synthetic(corpus, *small)
+
+
+def test_check_counts_the_questions_that_the_facts_give(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    fewest = min(Counter(f.subject_area for f in load_facts(ROOT / "data/facts") for _ in f.languages).values())
+    check_questions(fewest)
+    exam(load_facts(ROOT / "data/facts"), fewest, seed=0)
+    with pytest.raises(InputError, match=f"is {fewest + 1}, and the facts of data/facts give {fewest} on"):
+        check_questions(fewest + 1)
+
+
+def test_a_temporary_copy_without_the_corpus_says_so() -> None:
+    said = missing_corpus("data/raw/export.csv", Path("/home/a/anamnesis/.dvc/tmp/exps/tmp1234"))
+    assert "data/raw/export.csv is not in the temporary copy that `dvc exp run --temp` and `--queue` work in" in said
+    assert "set corpus.path to an absolute path" in said
+    assert "put the corpus there" in missing_corpus("data/raw/export.csv", Path("/home/a/anamnesis"))
 
 
 # ---- Sections within sections ------------------------------------------------------------------------------------

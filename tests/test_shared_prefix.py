@@ -1,5 +1,6 @@
 """The shared-prefix model answers what the harness's own does, to rounding; and what goes around it."""
 
+import importlib.util
 import json
 import logging
 import os
@@ -679,7 +680,8 @@ def test_vllm_is_given_the_folders_and_switched(monkeypatch: pytest.MonkeyPatch)
         module = types.ModuleType(name)
         vars(module).update(content)
         monkeypatch.setitem(sys.modules, name, module)
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name if name == "vllm" else find_spec(name))
     saved = Path("models/adapters/ema-0")
     found = [
         (name, lm.lora_request)

@@ -1,1 +1,1 @@
-"""Measuring with lm-evaluation-harness."""
+"""Measurement with lm-evaluation-harness."""

@@ -1,7 +1,7 @@
 """The documents of the harness's tasks, built in memory from the prepared data.
 
-The harness calls these with a task's metadata. Nothing goes through the datasets library's cache on disk: a
-report's text may be a patient's and stays under data/.
+The harness calls these functions with a task's metadata. They bypass the disk cache of the datasets library: a
+report may contain a patient's text, which must stay under data/.
 """
 
 from collections.abc import Mapping
@@ -20,20 +20,20 @@ CHOICE_COLUMNS = ["choice0", "choice1", "choice2", "choice3"]
 
 
 def exam(*, exam: str, subject: str, **_: Any) -> DatasetDict:
-    """One subject of the exam over the facts: question, choices, answer."""
+    """One subject of the exam on the facts: question, choices, answer."""
     rows = [row for row in read_jsonl(Path(exam)) if row["subject"] == subject]
     return DatasetDict(test=Dataset.from_list(rows))
 
 
 def general_text(*, general_text: str, **_: Any) -> DatasetDict:
-    """Held-out general text: text."""
+    """Held-out general texts, each in the column `text`."""
     return DatasetDict(test=Dataset.from_list(read_jsonl(Path(general_text))))
 
 
 def reports(
     *, reports: str, headings: dict[str, str], categories: list[str], choices: list[str], **_: Any
 ) -> DatasetDict:
-    """Held-out reports: prompt, completion, their concatenation text, choices, and category as an index into them."""
+    """Held-out reports: prompt, completion, text (both together), choices, and the category's index in the choices."""
     words = Headings(**headings)
     rows = []
     for report in read_jsonl(Path(reports)):
@@ -53,7 +53,7 @@ def reports(
 
 
 def mmlu(*, folder: str, subject: str, **_: Any) -> DatasetDict:
-    """One subject of the real MMLU from a folder of CSV files, as the hub's cais/mmlu has it."""
+    """One subject of the real MMLU from a folder of CSV files, in the form of cais/mmlu on the hub."""
     return DatasetDict(
         {
             split: Dataset.from_list(read_mmlu_csv(Path(folder) / split / f"{subject}_{split}.csv", subject))
@@ -63,17 +63,19 @@ def mmlu(*, folder: str, subject: str, **_: Any) -> DatasetDict:
 
 
 def read_mmlu_csv(path: Path, subject: str) -> list[dict[str, Any]]:
-    """Rows of an MMLU file: with the header question, choice0..3, answer 0..3, or as first published, without a
-    header and with the answer as a letter (github.com/hendrycks/test).
+    """Read an MMLU file in either of two layouts.
+
+    One has the header question, choice0, ..., choice3, answer and answers 0 to 3. The other is the layout of the first
+    release (github.com/hendrycks/test): no header, and answers A to D.
 
     Raises:
-        InputError: the file is missing or is neither.
+        InputError: the file is missing or has neither layout.
     """
     if not path.is_file():
         raise InputError(
-            f"`evaluation.mmlu`: there is no file {path}; the folder must hold dev/ and test/ of all subjects."
+            f"`evaluation.mmlu`: there is no file {path}; the folder must contain dev/ and test/ of all subjects."
         )
-    # "None" and "NA" are answers.
+    # "None" and "NA" are valid answers.
     table = pd.read_csv(path, dtype=str, keep_default_na=False, header=None)
     if table.shape[1] == 6 and table.iloc[0].tolist() == ["question", *CHOICE_COLUMNS, "answer"]:
         table, letters = table.iloc[1:], "0123"
@@ -81,8 +83,8 @@ def read_mmlu_csv(path: Path, subject: str) -> list[dict[str, Any]]:
         letters = "ABCD"
     if table.shape[1] != 6 or not table[5].isin(list(letters)).all():
         raise InputError(
-            f"`evaluation.mmlu`: {path} is not an MMLU file; give columns question, four choices, answer (0-3 under "
-            f"a header, or A-D without one)."
+            f"`evaluation.mmlu`: {path} is not an MMLU file; its columns must be question, four choices, and answer "
+            f"(0-3 with a header row, A-D without one)."
         )
     return [
         {"question": row[0], "subject": subject, "choices": list(row[1:5]), "answer": letters.index(row[5])}
@@ -91,5 +93,5 @@ def read_mmlu_csv(path: Path, subject: str) -> list[dict[str, Any]]:
 
 
 def nothing(_: Mapping[str, Any]) -> str:
-    """The empty context of a task that scores a text as a whole."""
+    """The empty context, for a task that scores a whole text."""
     return ""

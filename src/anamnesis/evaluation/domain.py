@@ -1,4 +1,4 @@
-"""The domain: the category of a report, its conclusion, and how probable held-out reports are."""
+"""Domain metrics: a report's category, its conclusion, and the likelihood of held-out reports."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from anamnesis.settings.rendering import Headings
 
 @dataclass(frozen=True)
 class CategorySet:
-    """A corpus's categories: what they are called in metric keys, their names in order, and those not to be missed."""
+    """The categories of a corpus: their label in metric keys, their names in order, and the critical ones."""
 
     label: str
     names: list[str]
@@ -28,12 +28,18 @@ class CategorySet:
 def evaluate_domain(
     lm: TemplateLM, name: str, evaluation: Evaluation, headings: Headings, categories: CategorySet, reports: Path
 ) -> tuple[dict[str, Any], list[dict[str, Any]]] | None:
-    """Measure the active model on held-out reports; returns its metrics and the per-question log, None if another
-    process has them.
+    """Measure the active model on held-out reports.
 
-    Metrics: <label>_acc, <label>_macro_f1 and recalls of the critical categories given the description, 0..1;
-    conclusion_bits_per_byte (category and conclusion given the description) and report_bits_per_byte (the whole
-    report); of generated conclusions bleu and chrf (0..100), rouge_l and category_agreement (0..1).
+    Metrics of the category given the description, 0 to 1: <label>_acc, <label>_macro_f1, and the recall of critical
+    categories. Likelihoods: conclusion_bits_per_byte (category and conclusion given the description) and
+    report_bits_per_byte (the whole report). Of generated conclusions: bleu and chrf, 0 to 100; rouge_l and
+    category_agreement, 0 to 1.
+
+    Returns:
+        The metrics and the per-question log; None if another process returns them.
+
+    Raises:
+        InputError: a report does not fit into the model's context.
     """
     metadata = {
         "reports": str(reports),
@@ -83,7 +89,7 @@ def evaluate_domain(
 
 
 def _check_lengths(lm: TemplateLM, reports: Sequence[dict[str, Any]], headings: Headings, max_new_tokens: int) -> None:
-    """The harness would cut a prompt that is too long from the left, and say nothing of it."""
+    """The harness would cut a prompt that is too long from the left, without a message."""
     longest = 0
     for report in reports:
         asked = prompt(report["description"], headings)
@@ -91,8 +97,8 @@ def _check_lengths(lm: TemplateLM, reports: Sequence[dict[str, Any]], headings: 
         longest = max(longest, len(lm.tok_encode(asked + answer)), len(lm.tok_encode(asked)) + max_new_tokens)
     if longest > lm.max_length:
         raise InputError(
-            f"held-out reports need up to {longest} tokens and the model takes {lm.max_length}: take long reports out "
-            f"of the corpus, lower `evaluation.max_new_tokens`, or choose a model with a longer context."
+            f"held-out reports need up to {longest} tokens and the model takes {lm.max_length}: remove long reports "
+            f"from the corpus, lower `evaluation.max_new_tokens`, or choose a model with a longer context."
         )
 
 
@@ -101,7 +107,7 @@ def _most_probable(responses: Sequence[tuple[float, bool]], categories: Sequence
 
 
 def _generation_scores(questions: Sequence[dict[str, Any]], categories: Sequence[str]) -> dict[str, float]:
-    """Agreement of the generated category, and text scores of the conclusion after it (if the corpus has any)."""
+    """Agreement of the generated category, and text scores of the conclusion after it if the corpus has conclusions."""
     written = [parse_completion(question["filtered_resps"][0], categories) for question in questions]
     wanted = [parse_completion(question["target"], categories) for question in questions]
     agreement = [w[0] == r[0] for w, r in zip(written, wanted, strict=True)]

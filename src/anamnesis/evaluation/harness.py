@@ -1,4 +1,4 @@
-"""Running tasks of lm-evaluation-harness."""
+"""Run the tasks of lm-evaluation-harness."""
 
 import logging
 import math
@@ -29,10 +29,11 @@ FEWSHOT_SEED = 1234
 
 @dataclass(frozen=True)
 class Measured:
-    """What came of a task.
+    """The measurements of a task.
 
-    `results`: the harness's numbers by task or group; `questions`: its log, by task, one entry a question, in the
-    questions' order; `prompts_cut`: how many prompts lost their beginning, None where the backend does not say.
+    `results` holds the harness's scores by task or group. `questions` holds its log by task, one entry per question in
+    the order of the questions. `prompts_cut` is the number of prompts that lost their beginning, None if the backend
+    does not count them.
     """
 
     results: Mapping[str, Mapping[str, Any]]
@@ -47,17 +48,17 @@ def language_model(
     batch_size: int,
     backend: Literal["shared_prefix", "hf"] = "shared_prefix",
 ) -> StockLM:
-    """The harness's view of a model in memory; under torchrun, one that answers this process's share of the questions.
+    """Wrap a model in memory for the harness; under torchrun it answers this process's share of the questions.
 
-    It reads the model's active adapter: change that between tasks, and keep the view. Probabilities in fp32: in bf16
-    answers tie.
+    It uses the adapter that is active when a task runs, so one wrapper serves all adapters of a model. Probabilities
+    are computed in fp32: in bf16 different answers get equal ones.
     """
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     kind = {"shared_prefix": SharedPrefixLM, "hf": StockLM}[backend]
     lm = kind(pretrained=model, tokenizer=tokenizer, batch_size=batch_size, softmax_dtype="float32")
     on_cpu = lm.device.type == "cpu"
     if PartialState(cpu=on_cpu).num_processes > 1:
-        # HFLM sets these itself only for a model that it has loaded.
+        # HFLM sets these itself only if it has loaded the model.
         lm.accelerator = Accelerator(cpu=on_cpu)
         lm._rank, lm._world_size = lm.accelerator.process_index, lm.accelerator.num_processes
     return lm
@@ -72,19 +73,19 @@ def run_task(
     num_fewshot: int | None = None,
     max_new_tokens: int | None = None,
 ) -> Measured | None:
-    """Evaluate `task`, a task or group found in `folders`.
+    """Evaluate `task`, a task or group defined in `folders`.
 
-    The harness's task index is limited to `folders`: building it over all its tasks takes 13 s. Of several processes
-    each runs its share, and the main one gets the result; the others get None.
+    The harness's task index is limited to `folders`, because an index of all its tasks takes 13 s to build. Each of
+    several processes runs its share; the main one returns the result, the others return None.
 
     Args:
         lm: the model.
-        task: name of a task or a group.
-        folders: where task YAML is; a later folder's task replaces an earlier one's of the same name.
-        metadata: given to the functions that build the documents.
-        limit: questions per task, the first ones; None takes all.
-        num_fewshot: worked examples before each question; None leaves the task's own number.
-        max_new_tokens: longest generation; None leaves the task's own.
+        task: name of the task or group.
+        folders: folders of task YAML; a task replaces one of the same name in an earlier folder.
+        metadata: passed to the functions that build the documents.
+        limit: use only the first `limit` questions of each task; None uses all.
+        num_fewshot: worked examples before each question; None keeps the task's own number.
+        max_new_tokens: longest generation, tokens; None keeps the task's own.
 
     Raises:
         InputError: there are fewer questions than processes.
@@ -102,7 +103,8 @@ def run_task(
         questions = min(limit or len(leaf.eval_docs), len(leaf.eval_docs))
         if questions < lm.world_size:
             raise InputError(
-                f"{leaf.task_name} has {questions} questions for {lm.world_size} processes: let `launch` start fewer."
+                f"{leaf.task_name} has {questions} questions for {lm.world_size} processes: start fewer of them, by "
+                f"`launch`."
             )
     cut_before = getattr(lm, "truncated", None)
     with _templates_compiled_once():
@@ -138,7 +140,7 @@ def check_finite(task: str, questions: Iterable[Mapping[str, Any]]) -> None:
 
 @contextmanager
 def _templates_compiled_once() -> Iterator[None]:
-    """The harness compiles a template anew for every document: 10 ms for each five-shot prompt."""
+    """Without this the harness compiles a template for every document: 10 ms per five-shot prompt."""
     jinja.from_string = cache(jinja.from_string)
     try:
         yield
@@ -147,7 +149,7 @@ def _templates_compiled_once() -> Iterator[None]:
 
 
 def log_rows(model: str, measured: Measured) -> Iterator[dict[str, Any]]:
-    """The harness's per-question log without the prompts: what was asked by number and hash, and what came."""
+    """The per-question log without texts of prompts: each question's number and hash, and the model's responses."""
     for task, questions in measured.questions.items():
         for question in questions:
             yield {
@@ -161,7 +163,7 @@ def log_rows(model: str, measured: Measured) -> Iterator[dict[str, Any]]:
 
 
 def settings_used(lm: TemplateLM, measured: Sequence[Measured]) -> dict[str, Any]:
-    """What a score depends on besides the model: harness version, task versions, batch size, and prompts cut."""
+    """What the scores depend on besides the model: harness version, task versions, batch size, and cut prompts."""
     cut = [one.prompts_cut for one in measured]
     return {
         "lm_eval": lm_eval.__version__,

@@ -1,4 +1,4 @@
-"""General knowledge: MMLU or the exam over the facts, and bits per byte of held-out general text."""
+"""General knowledge: MMLU or the exam on the facts, and bits per byte of held-out general text."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,8 +16,8 @@ from anamnesis.settings.evaluation import Evaluation
 
 HARNESS_MMLU = Path(lm_eval.__file__).parent / "tasks" / "mmlu" / "default"
 
-# The medical subjects of MMLU as MultiMedQA groups them (Singhal et al. 2023, Nature 620:172-180). Medical
-# fine-tuning may raise them while others fall, so the two are reported apart.
+# The medical subjects of MMLU in MultiMedQA (Singhal et al. 2023, Nature 620:172-180). Medical fine-tuning may raise
+# these while the others fall, so the two groups are reported separately.
 MEDICAL_SUBJECTS = (
     "anatomy",
     "clinical_knowledge",
@@ -31,10 +31,13 @@ MEDICAL_SUBJECTS = (
 def evaluate_mmlu(
     lm: TemplateLM, name: str, evaluation: Evaluation, exam: Path, general_text: Path
 ) -> tuple[dict[str, Any], list[dict[str, Any]]] | None:
-    """Measure the active model; returns its metrics and the per-question log, None if another process has them.
+    """Measure the general knowledge of the active model.
 
-    Metrics: mmlu_acc (every question counts the same) and per subject, 0..1; mmlu_medical_acc and mmlu_other_acc
-    for the real MMLU; general_bits_per_byte.
+    Metrics: mmlu_acc (all questions have equal weight) and the accuracy per subject, 0 to 1; for the real MMLU also
+    mmlu_medical_acc and mmlu_other_acc; general_bits_per_byte.
+
+    Returns:
+        The metrics and the per-question log; None if another process returns them.
     """
     with task_folders(evaluation.mmlu) as (group, folders):
         questions = run_task(
@@ -73,10 +76,10 @@ def evaluate_mmlu(
 
 @contextmanager
 def task_folders(source: str) -> Iterator[tuple[str, list[Path]]]:
-    """Name of the group to run, and the folders with its tasks.
+    """The name of the group to run, and the folders with its tasks.
 
-    A folder of CSV files is put under the harness's own definition of `mmlu`: each of its 57 tasks is included and
-    only its documents are replaced.
+    A folder of CSV files is used with the harness's own definition of `mmlu`: each of its 57 tasks is included, and
+    only the documents are replaced.
     """
     if source == "facts":
         yield "facts", [TASKS / "facts"]

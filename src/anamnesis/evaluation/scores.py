@@ -1,4 +1,4 @@
-"""Scores of answers and texts, by the libraries' own implementations."""
+"""Scores of answers and texts, computed by established libraries."""
 
 import math
 import re
@@ -11,17 +11,17 @@ from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 
 class WordTokenizer(Tokenizer):
-    """Lower-case words of any alphabet; rouge_score's own drops every letter outside a-z, and so all Russian."""
+    """Lower-case words of any alphabet; the default of rouge_score drops all letters but a-z, and so all Russian."""
 
     def tokenize(self, text: str) -> list[str]:
         return re.findall(r"\w+", text.lower())
 
 
 def category_scores(gold: Sequence[str], predicted: Sequence[str], critical: Sequence[str]) -> dict[str, float]:
-    """Accuracy, macro-F1 over the categories that occur in `gold`, and recalls of the critical ones, all 0..1.
+    """Accuracy, macro-F1 over the categories that occur in `gold`, and recalls of the critical categories, 0 to 1.
 
-    `recall_critical` asks whether a report of any critical category was given any critical category;
-    `recall_<category>` whether it was given its own. Left out where the reports hold no such case.
+    `recall_critical` is the share of reports of a critical category that were assigned any critical category;
+    `recall_<category>` is the share that were assigned their own. A recall is omitted if there are no such reports.
     """
     labels = sorted(set(gold))
     scores = {
@@ -39,7 +39,7 @@ def category_scores(gold: Sequence[str], predicted: Sequence[str], critical: Seq
 
 
 def text_scores(references: Sequence[str], texts: Sequence[str]) -> dict[str, float]:
-    """Corpus BLEU and chrF (sacrebleu's defaults, 0..100), mean ROUGE-L F1 (0..1)."""
+    """Corpus BLEU and chrF with sacrebleu's defaults (0 to 100), and mean ROUGE-L F1 (0 to 1)."""
     scorer = RougeScorer(["rougeL"], tokenizer=WordTokenizer())
     rouge = [scorer.score(r, t)["rougeL"].fmeasure for r, t in zip(references, texts, strict=True)]
     return {
@@ -50,10 +50,10 @@ def text_scores(references: Sequence[str], texts: Sequence[str]) -> dict[str, fl
 
 
 def bits_per_byte(log_likelihoods: Sequence[float], texts: Sequence[str]) -> float:
-    """Code length of the texts under the model, bits per UTF-8 byte: comparable between tokenizers.
+    """Code length of the texts under the model, in bits per UTF-8 byte, which is comparable between tokenizers.
 
     Args:
         log_likelihoods: natural logarithm of each text's probability.
-        texts: the texts themselves.
+        texts: the texts, in the same order.
     """
     return -sum(log_likelihoods) / math.log(2) / sum(len(text.encode()) for text in texts)

@@ -95,6 +95,11 @@ def _pretrain(text: Path, settings: Pretraining, compute: Compute, folder: Path)
     tokenizer = train_tokenizer(documents, settings.vocab_size)
     random.Random(settings.seed).shuffle(documents)
     rows = pack(tokenizer(documents)["input_ids"], settings.sequence_length, tokenizer.eos_token_id)
+    if len(rows) < settings.batch_size:
+        raise SettingsError(
+            f"`pretraining.batch_size` is {settings.batch_size} rows, and the general text fills {len(rows)}: lower "
+            f"it, or raise `knowledge.clinical_notes`."
+        )
 
     set_seed(settings.seed)
     model = Qwen2ForCausalLM(

@@ -4,6 +4,8 @@
 """
 
 import re
+import shlex
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from anamnesis.settings.evaluation import Evaluation
 from anamnesis.settings.knowledge import Knowledge
 from anamnesis.settings.methods import Method
 from anamnesis.settings.modeling import Model, Pretraining
-from anamnesis.settings.sections import SettingsError, read_yaml, section, unknown_key
+from anamnesis.settings.sections import SEED_MAX, SettingsError, read_yaml, section, unknown_key
 from anamnesis.settings.synthesis import Synthesis
 from anamnesis.settings.teacher_cache import TeacherCache
 from anamnesis.settings.training import Optimization, Training, check_saving
@@ -65,8 +67,10 @@ def method_names(values: Mapping[str, Any]) -> list[str]:
 def seed_numbers(values: Mapping[str, Any]) -> list[int]:
     """The seeds each method is trained with."""
     seeds = values.get("seeds")
-    if not isinstance(seeds, list) or not seeds or not all(type(s) is int and s >= 0 for s in seeds):
-        raise SettingsError("params.yaml: `seeds` must be a list of whole numbers, for example [0, 1, 2].")
+    if not isinstance(seeds, list) or not seeds or not all(type(s) is int and 0 <= s <= SEED_MAX for s in seeds):
+        raise SettingsError(
+            f"params.yaml: `seeds` must be a list of whole numbers from 0 to {SEED_MAX}, for example [0, 1, 2]."
+        )
     if len(set(seeds)) != len(seeds):
         raise SettingsError(f"params.yaml: `seeds` names a seed twice: {seeds}; name each once.")
     return seeds
@@ -86,20 +90,19 @@ def check_all(root: Path, profile: str | None = None) -> None:
         raise SettingsError(f"params.yaml: `profile` is {profile!r}, but there is no {file}; choose one of {known}.")
     methods = method_names(science)
     seed_numbers(science)
-    if not isinstance(science.get("launch"), str) or not science["launch"].strip():
-        raise SettingsError("params.yaml: `launch` must be a command: python, or torchrun --nproc-per-node <GPUs>.")
+    _check_launch(science.get("launch"))
     for name, kind in SCIENCE.items():
         section(science, name, kind)
     # A section that is not in `methods` today may be tomorrow: it is checked too, and so nothing is ignored.
     for name in science.keys() - SCIENCE.keys() - set(PLAIN):
         if name not in methods and not (isinstance(science[name], dict) and "teacher" in science[name]):
-            raise SettingsError(unknown_key("params.yaml", name, [*SCIENCE, *methods, *PLAIN]))
+            raise SettingsError(unknown_key("params.yaml", str(name), [*SCIENCE, *methods, *PLAIN]))
         section(science, name, Method)
     _check_shares(science)
     scale = read_yaml(root / file)
     for name in scale:
         if name not in SCALE:
-            raise SettingsError(unknown_key(file, name, list(SCALE)))
+            raise SettingsError(unknown_key(file, str(name), list(SCALE)))
     for name, kind in SCALE.items():
         if not (name == "pretraining" and scale.get(name, ...) is None):
             section(scale, name, kind, file)
@@ -107,11 +110,14 @@ def check_all(root: Path, profile: str | None = None) -> None:
         raise SettingsError(f"{file}: `model.source` is pretrain, but `pretraining` is null: give its keys.")
     optimization = section(scale, "optimization", Optimization, file)
     check_saving(optimization, section(science, "training", Training), file)
-    if scale["evaluation"]["backend"] == "vllm":
+    evaluation = section(scale, "evaluation", Evaluation, file)
+    _check_mmlu(evaluation.mmlu, root, file)
+    if evaluation.backend == "vllm":
         _check_served_by_vllm(science, methods, file)
-    mmlu = scale["evaluation"]["mmlu"]
-    if mmlu not in ("facts", "hub") and not (root / mmlu).is_dir():
-        raise SettingsError(f"{file}: `evaluation.mmlu` is {mmlu!r}: set it to facts, hub, or an existing folder.")
+    if scale["model"]["source"] == "pretrain":
+        pretraining = section(scale, "pretraining", Pretraining, file)
+        _check_context(pretraining, optimization, evaluation, file)
+        _check_layers(pretraining, science, methods)
 
 
 def _tuner_of(science: Mapping[str, Any], name: str) -> Tuner:
@@ -133,4 +139,73 @@ def _check_served_by_vllm(science: Mapping[str, Any], methods: Sequence[str], fi
             raise SettingsError(
                 f"{file}: `evaluation.backend` is vllm, which serves whole LoRA adapters only, and `{name}` has "
                 f"another tuner or shares: set the backend to shared_prefix, or remove `{name}` from `methods`."
+            )
+
+
+def check_synthetic(corpus: Corpus, synthesis: Synthesis, optimization: Optimization) -> None:
+    """Refuse a synthetic corpus too small for its parts; of others the stage `corpus` knows the size.
+
+    Raises:
+        SettingsError: a part would be empty, or the training part smaller than a step.
+    """
+    smallest = min(corpus.validation_share, corpus.test_share)
+    if synthesis.reports * smallest < 1:
+        raise SettingsError(
+            f"params.yaml: `synthesis.reports` is {synthesis.reports}: a part of {smallest:g} of them "
+            f"(`corpus.validation_share`, `corpus.test_share`) would be empty; raise one of the two."
+        )
+    training = int(synthesis.reports * (1 - corpus.validation_share - corpus.test_share))
+    step = optimization.batch_size * optimization.gradient_accumulation_steps
+    if step > training:
+        raise SettingsError(
+            f"params.yaml: `synthesis.reports` is {synthesis.reports}, of which {training} are for training, and a "
+            f"step takes {step} (`optimization.batch_size` times `gradient_accumulation_steps`): raise the one or "
+            f"lower the other."
+        )
+
+
+def _check_launch(launch: object) -> None:
+    try:
+        words = shlex.split(launch) if isinstance(launch, str) else []
+    except ValueError as error:
+        raise SettingsError(f"params.yaml: `launch` is {launch!r}: {str(error).lower()}.") from None
+    program = next((word for word in words if "=" not in word), None)
+    if program is None:
+        raise SettingsError("params.yaml: `launch` must be a command: python, or torchrun --nproc-per-node <GPUs>.")
+    if shutil.which(program) is None:
+        raise SettingsError(
+            f"params.yaml: `launch` starts {program!r}, which is not on the path: write python, or torchrun "
+            f"--nproc-per-node <GPUs>."
+        )
+
+
+def _check_mmlu(mmlu: str, root: Path, file: str) -> None:
+    if mmlu in ("facts", "hub"):
+        return
+    if not (root / mmlu).is_dir():
+        raise SettingsError(f"{file}: `evaluation.mmlu` is {mmlu!r}: set it to facts, hub, or an existing folder.")
+    if missing := [name for name in ("dev", "test") if not (root / mmlu / name).is_dir()]:
+        raise SettingsError(f"{file}: `evaluation.mmlu` is {mmlu!r}, which has no folder {missing[0]}/: add its files.")
+
+
+def _check_context(pretraining: Pretraining, optimization: Optimization, evaluation: Evaluation, file: str) -> None:
+    """What is trained on and what is generated must fit into the context of the base that is made here."""
+    context = pretraining.max_position_embeddings
+    for key, tokens in (
+        ("optimization.max_length", optimization.max_length),
+        ("evaluation.max_new_tokens", evaluation.max_new_tokens + 1),
+    ):
+        if tokens > context:
+            raise SettingsError(
+                f"{file}: `{key}` does not fit into the {context} tokens of `pretraining.max_position_embeddings`: "
+                f"lower the first or raise the second."
+            )
+
+
+def _check_layers(pretraining: Pretraining, science: Mapping[str, Any], methods: Sequence[str]) -> None:
+    for name in methods:
+        if (first := _tuner_of(science, name).first_layer) >= pretraining.layers:
+            raise SettingsError(
+                f"params.yaml: the tuner of `{name}` has first_layer {first}, but the base has {pretraining.layers} "
+                f"layers (`pretraining.layers`), counted from 0: lower it."
             )

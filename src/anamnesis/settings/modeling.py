@@ -18,18 +18,22 @@ class Model:
     dtype: Literal["float32", "bfloat16", "float16"]
 
 
+# The 256 bytes and the end of text; and more words than any tokenizer has.
+SMALLEST_VOCABULARY, LARGEST_VOCABULARY = 257, 1_000_000
+
+
 @dataclass(frozen=True, config=STRICT)
 class Pretraining:
-    vocab_size: Positive
+    vocab_size: Annotated[int, Field(ge=SMALLEST_VOCABULARY, le=LARGEST_VOCABULARY)]
     hidden_size: Positive
     intermediate_size: Positive
     layers: Positive
     attention_heads: Positive
     key_value_heads: Positive
     max_position_embeddings: Positive
-    sequence_length: Positive
+    sequence_length: Annotated[int, Field(ge=2)]
     batch_size: Positive
-    processes: Positive
+    processes: Annotated[int, Field(gt=0, le=1024)]
     max_steps: Positive
     learning_rate: Rate
     warmup_ratio: Annotated[float, Field(ge=0, lt=1)]
@@ -39,3 +43,11 @@ class Pretraining:
     def __post_init__(self) -> None:
         if self.batch_size % self.processes:
             raise ValueError("batch_size must be a multiple of processes, among which it is divided")
+        if self.hidden_size % self.attention_heads:
+            raise ValueError("hidden_size must be a multiple of attention_heads, among which it is divided")
+        if self.hidden_size // self.attention_heads % 2:
+            raise ValueError("hidden_size / attention_heads must be even: rotary positions turn pairs of numbers")
+        if self.attention_heads % self.key_value_heads:
+            raise ValueError("attention_heads must be a multiple of key_value_heads, which each serve as many of them")
+        if self.sequence_length > self.max_position_embeddings:
+            raise ValueError("sequence_length must be at most max_position_embeddings, the longest context")

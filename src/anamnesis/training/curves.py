@@ -1,11 +1,14 @@
-"""Training curves as DVCLive writes them: one small table a quantity, for `dvc plots`."""
+"""Training curves as DVCLive writes them: one small table for each quantity, for `dvc plots`."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from dvclive import Live
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from anamnesis.errors import InputError
 
 QUANTITIES = ["ce_nats", "divergence_nats", "learning_rate", "grad_norm", "update_norm", "teacher_distance"]
 
@@ -19,7 +22,7 @@ class CurvesCallback(TrainerCallback):
         )
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """A training that goes on from a checkpoint has its first points there; DVC has removed the files."""
+        """A training that resumes from a checkpoint has its first points there; DVC has removed the files."""
         for logs in state.log_history:
             self._write(logs, logs["step"])
 
@@ -36,4 +39,15 @@ class CurvesCallback(TrainerCallback):
             self._live.step = step
             for name in QUANTITIES:
                 if name in logs:
-                    self._live.log_metric(name, float(logs[name]))
+                    self._live.log_metric(name, _finite(name, logs[name], step))
+
+
+def _finite(name: str, value: float, step: int) -> float:
+    """DVCLive would write NaN into its JSON.
+
+    Raises:
+        InputError: the value is not finite.
+    """
+    if not math.isfinite(value):
+        raise InputError(f"step {step}: {name} is {value}: the weights grow beyond what fp32 holds; lower the rate.")
+    return float(value)

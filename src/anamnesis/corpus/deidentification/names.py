@@ -13,6 +13,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from anamnesis.corpus.deidentification.findings import Found
+from anamnesis.corpus.deidentification.vocabulary import (
+    ABBREVIATIONS,
+    EPONYM_BEFORE,
+    EPONYMS,
+    HEADING,
+    NOT_INITIALS,
+    PATIENT,
+    QUALIFICATIONS,
+    SEAL_OR_ACTING,
+    STAFF,
+)
 from anamnesis.corpus.deidentification.words import KINSHIP, Reading, reading
 
 _UP = "A-ZА-ЯЁІЇЄҐЎҚҒҲӘӨҮҰҢҺ"
@@ -38,64 +49,12 @@ _LOWER_CASE = re.compile(
     r"(?<!\w)(?:(?P<surname>[а-яё]{3,20}(?:-[а-яё]{3,20})?)\s(?P<initials>[а-яё]\.\s?[а-яё]\.)|"
     r"(?P<full>(?:[а-яё]{2,20}\s){1,2}[а-яё]{3,16}(?:(?:[оеё]в|ь)ич|[оеё]вн|[ьи]ничн)(?:а|у|ем|ом|е|ы|ой)?(?!\w)))"
 )
-# Abbreviations with dots that are not initials; М.П. is the place of a seal, И.О. an acting head.
-_SEAL_OR_ACTING = {"мп", "ио", "фи"}
-_NOT_INITIALS = {"тк", "те", "тд", "тп", "тч", "гр", "др", "ио", "нэ", "сп", "зд", "дм", "км", "мн", "лд", "щж"}
-
-# Case endings of a post: хирурга, but neither хирургии nor хирургической.
-_OF_POST = "(?:[аеуи]|ом|ов|ам|ами|ах)?"
-_STAFF = (
-    rf"врач\w{{0,4}}|\w{{0,12}}цитолог{_OF_POST}|цитоморфолог{_OF_POST}|\w{{0,5}}патолог(?:а|у|ом)?|"
-    rf"патоморфолог{_OF_POST}|гистолог(?:а|у|ом)?|\w{{0,10}}эндокринолог{_OF_POST}|"
-    rf"\w{{0,10}}хирург{_OF_POST}|онколог{_OF_POST}|терапевт\w{{0,3}}|гинеколог{_OF_POST}|кардиолог{_OF_POST}|"
-    rf"радиолог{_OF_POST}|рентгенолог{_OF_POST}|\w{{0,8}}лаборант\w{{0,3}}|биолог\w{{0,3}}|"
-    r"м(?:ед)?\.?[\s/]?сест\w{1,5}|м/с|фельдшер\w{0,3}|санитар\w{1,3}|доктор\w{0,3}|д-р\w{0,2}|проф(?:ессор\w{0,3})?|"
-    r"доцент\w{0,3}|доц|академик|ассистент\w{0,3}|ординатор\w{0,3}|интерн\w{0,2}|[кд]\.?\s?м\.?\s?н|зав|"
-    r"завед(?!ен)\w{2,10}|зам|нач|начальник\w{0,2}|руковод\w{4,7}|исп|исполн\w{3,6}|пунктиров(?:ал[аи]?|ано)|"
-    r"направи(?:л[аи]?|вш\w{2,3})|выполни(?:л[аи]?|вш\w{2,3})|прове(?:ла|ли|л)|провёл|производил[аи]?|"
-    r"произв[её]л[аи]?|(?:про|пере)смотр(?:ел[аи]?)?|провери(?:л[аи]?)|"
-    r"утверди(?:л[аи]?)|подпис\w{1,5}|подп|консультант\w{0,2}|консультировал[аи]?|оператор\w{0,2}|специалист\w{0,2}|"
-    r"узист\w{0,2}|ответств\w{4,8}|взял[аи]?|забрал[аи]?|принял[аи]?(?=\s?:)|окрасил[аи]?|описал[аи]?|сдал[аи]?|"
-    r"регистратор\w{0,2}|заключение\sдал[аи]?|согласовано|утверждаю|читал[аи]?|микроскопировал[аи]?|"
-    r"оформил[аи]?|заполнил[аи]?|напечатал[аи]?|приготовил[аи]?|осмотрел[аи]?|выдал[аи]?|главврач\w?|коллег\w{1,2}"
-)
-_PATIENT = (
-    r"пациент\w{0,4}|пац|больн(?:ой|ая|ого|ому|ую|ым|ые|ых)|б-н\w{2}|б-(?:ая|ой)|обследуем\w{2,3}|ф\.\s?и\.\s?о\.?|"
-    r"фио|фамилия|имя|отчество|гр-?(?:н|ка|на)|гражд\w{3,6}|мат(?:ь|ери|ерью)|мам[аыеуо]й?|от(?:ец|ца|цу|цом|це)|"
-    r"пап[аыеуо]й?|муж(?:а|у|ем|е)?|жен(?:а|ы|е|у|ой)|супруг\w{0,2}|сын(?:а|у|ом|е)?|доч(?:ь|ери|ерью)|дочк\w{1,2}|"
-    r"сестр(?:а|ы|е|у|ой)|брат(?:а|у|ом|е)?|родственни\w{1,4}|бабушк\w{1,2}|дедушк\w{1,2}|т[её]т[яиеюё]й?|"
-    r"дяд[яиеюё]й?|внук\w{0,2}|внучк\w{1,2}|опекун\w{0,2}|представител\w{1,3}|сопровожда\w{2,8}|племянни\w{1,4}|"
-    r"невестк\w{1,2}|зят\w{1,2}|свекров\w{1,3}|т[её]щ\w{1,2}|ребен\w{2,3}|ребён\w{2,3}|девочк\w{1,2}|мальчик\w{0,2}|"
-    r"девушк\w{1,2}|получател\w{1,2}|застрахован\w{2,4}|владел\w{2,3}|контактное\sлицо|доверенн\w{2,3}\sлицо|"
-    r"господин\w?|госпож\w{1,2}|заявител\w{1,3}"
-)
-_ABBREVIATIONS = {"пац", "исп", "зав", "проф", "доц", "гр", "подп", "нач", "зам"}
-_ANNOUNCED = re.compile(rf"(?<![\w\[])(?:(?P<doctor>{_STAFF})|(?P<name>{_PATIENT}))(?![\w\]])")
-_IS_ANNOUNCING = re.compile(rf"(?:{_STAFF}|{_PATIENT})(?:-.*)?")
-# Allowed between the announcing word and a surname without initials: a qualification, a department, a category.
-_QUALIFICATIONS = (
-    "КЛД",
-    "УЗД",
-    "УЗИ",
-    "ЦКЛ",
-    "КДЛ",
-    "ЦДЛ",
-    "ЦЛ",
-    "ПАО",
-    "ОМС",
-    "ГКБ",
-    "ЦРБ",
-    "КМН",
-    "ДМН",
-    "МЗ",
-    "РФ",
-    "ФГБУ",
-    "ГБУЗ",
-)
+_ANNOUNCED = re.compile(rf"(?<![\w\[])(?:(?P<doctor>{STAFF})|(?P<name>{PATIENT}))(?![\w\]])")
+_IS_ANNOUNCING = re.compile(rf"(?:{STAFF}|{PATIENT})(?:-.*)?")
 _QUALIFICATION = re.compile(
-    rf"(?:[\s.,:_/()№–—\"«»-]|[а-яё]{{1,20}}(?=[\s.,:])|(?:{'|'.join(_QUALIFICATIONS)})(?!\w)|\d{{1,3}}(?!\d)){{0,24}}"
+    rf"(?:[\s.,:_/()№–—\"«»-]|[а-яё]{{1,20}}(?=[\s.,:])|(?:{'|'.join(QUALIFICATIONS)})(?!\w)|\d{{1,3}}(?!\d)){{0,24}}"
 )
-_NEAR = re.compile(rf"(?:[\s.:,_/()–—\"«»-]|(?:{'|'.join(_QUALIFICATIONS)})(?!\w)){{0,60}}")
+_NEAR = re.compile(rf"(?:[\s.:,_/()–—\"«»-]|(?:{'|'.join(QUALIFICATIONS)})(?!\w)){{0,60}}")
 _ENUMERATED = re.compile(r"[ ,;/и&]{1,4}")
 _SENTENCE_ENDS = re.compile(r"[!?]|\.\s+(?=[А-ЯЁ][а-яё]{2})|;")
 # The rest of a line after a signature.
@@ -104,7 +63,7 @@ _PATIENT_BEHIND = re.compile(
     r"[\s,(]{1,3}(?:\d{1,3}\s?(?:лет|год|г(?!\w))|\d{4}\s?г(?:ода?)?[\s./]{0,2}р|\d\d\.\d\d\.\d{2,4}\s?г?\.?\s?р|"
     r"д\.?\s?р|рожд)"
 )
-_STAFF_BEHIND = re.compile(rf"[\s,/()_–—-]{{1,4}}(?:{_STAFF})(?!\w)")
+_STAFF_BEHIND = re.compile(rf"[\s,/()_–—-]{{1,4}}(?:{STAFF})(?!\w)")
 
 _BORN = re.compile(
     r"(?<!\d)(?:\d\d\.\d\d\.(?:19|20)\d\d|(?:19|20)\d\d\s?г[./]?\s?р|(?i:д\.?\s?р(?!\w)|дата\sрожд)|"
@@ -112,29 +71,6 @@ _BORN = re.compile(
 )
 _BEFORE_BORN = re.compile(rf"\s{{0,2}}[{_UP}]?\.?\s?[{_UP}]?\.?[\s,(]{{1,3}}")
 _ENDS = re.compile(r"\s?(?:[,.;:(/)\n\d]|$|[А-ЯЁ])")
-_HEADING = re.compile(
-    r"(?i:жалоб|диагноз|дата|анамнез|уз[еил]|заключ|описан|материал|адрес|тел|паспорт|снилс|полис|возраст|пол$|карта|"
-    r"место|цит|иссл|препарат|ст[её]к|коллоид|обращ|направ|отдел|поликлин|больниц|лаборатор|опер|осмотр|контр|повтор|"
-    r"первич|результат|пункц|тапб|тиаб|через|после|кров|анализ|прот|окраск|микро|приё?е?м$|явка|"
-    r"bethesda|ti-rads|рожд|цитограмм|щитовид|выдан|приказ|форма$|шифр|количеств|факт$|страхов|штрих|увелич|кальцит|"
-    r"тирео|тирок|рекоменд|классиф|номер|стацион|категор|группа|исход)"
-)
-
-_EPONYM_BEFORE = re.compile(
-    r"(?:(?<!\w)(?:по|им\.?|имени|болезн\w*|б-н\w+|синдром\w*|с-м\w*|клет\w+|кл\.|зоб\w*|тиреоидит\w*|метод\w*|"
-    r"окр(?:\.|аш?с?\w+)|тел(?:ец|ьц)\w*|симптом\w*|проб\w+|шкал\w+|индекс\w*|критери\w+|классификаци\w+|операци\w+|"
-    r"триад\w+|раствор\w*|крас(?:ка|ки|кой|ител\w+)|реакци\w+|опухол\w+|[аи]п+ликатор\w*|признак\w*|"
-    r"тип\w*|формул\w+|ткан\w+|аденом\w+|карцином\w+|рак\w*|лимфом\w*|феномен\w*|эффект\w*|пятн\w+|упражнени\w+|"
-    r"санатори\w+|камер\w+|грыж\w+|форма|вариант\w*|кист\w+|эпонихи\w*|гимнастик\w+|массаж\w*|дуг\w+)|"
-    r"\w[-–])\s?[«\"]?(?:[А-ЯЁ]\.\s?){0,2}$",
-    re.I,
-)
-_EPONYMS = re.compile(
-    r"(?:г[юу]ртл|ашк[ие]наз|хашимото|романовск|гимз|паппенгейм|де-?керве|керве|базедов|бетесда|грейвс|риделя|"
-    r"папаниколау|лейшман|май-|грюнвальд|райт|ло?нго|пирогов|допплер|доплер|люгол|апгар|кегел|хюртл|ланггас|ланганс|"
-    r"тельц|реклингхаузен|кох|шегрен|шёгрен|рейно|горнер|хвостек|труссо|плам+ер|йодбазед)\w*",
-    re.I,
-)
 
 
 Span = tuple[int, int]
@@ -196,13 +132,13 @@ def _initialled(text: str) -> Iterator[Span]:
             if at in taken or not _plausible(surname, len(letters), initials.count(".")):
                 position = max(match.start() + 1, match.start("initials" if regex is _SURNAME_FIRST else "surname"))
                 continue
-            if "".join(letters).lower() in _SEAL_OR_ACTING and not reading(surname.split()[-1]).of_name:
+            if "".join(letters).lower() in SEAL_OR_ACTING and not reading(surname.split()[-1]).of_name:
                 position = match.end("initials")
                 continue
             if regex is _SURNAME_FIRST and _belong_to_the_next(text, match):
                 position = at
                 continue
-            if regex is _INITIALS_FIRST and _EPONYM_BEFORE.search(text, max(0, at - 20), at):
+            if regex is _INITIALS_FIRST and EPONYM_BEFORE.search(text, max(0, at - 20), at):
                 continue
             taken.add(at)
             yield match.span()
@@ -224,7 +160,7 @@ def _plausible(surname: str, letters: int, dots: int) -> bool:
     part = reading(surname.split()[-1])
     if letters == 2 and dots:
         return True
-    return part.likely_surname and part.common < 0.5 and not _EPONYMS.match(surname) and (part.known or dots > 0)
+    return part.likely_surname and part.common < 0.5 and not EPONYMS.match(surname) and (part.known or dots > 0)
 
 
 def _lower_case(text: str) -> Iterator[Span]:
@@ -237,7 +173,7 @@ def _lower_case(text: str) -> Iterator[Span]:
                 yield (match.start() if surname else match.end() - len(" ".join(words[-2:])), match.end())
         else:
             letters = "".join(letter for letter in match["initials"] if letter.isalpha())
-            if reading(match["surname"]).plain_surname and letters not in _NOT_INITIALS:
+            if reading(match["surname"]).plain_surname and letters not in NOT_INITIALS:
                 yield match.span()
 
 
@@ -264,14 +200,14 @@ def _full(text: str, tokens: list[Token]) -> Iterator[Span]:
             if first >= index - 1 and follower and _close(text, token, follower):
                 ends = not follower.reading.known or _ENDS.match(text, follower.end) is not None
                 likely = follower.reading.likely_surname or (follower.word.istitle() and ends)
-                last += likely and not follower.announces and not _HEADING.match(follower.word)
+                last += likely and not follower.announces and not HEADING.match(follower.word)
             if first < index or token.reading.known or kinship:
                 yield tokens[first].start, max(tokens[last].end, kinship.end() if kinship else 0)
         elif token.reading.given > 0.2 and index + 1 < len(tokens) and _close(text, token, tokens[index + 1]):
             follower = tokens[index + 1]
-            if follower.reading.likely_surname and follower.reading.common < 0.5 and not _EPONYMS.match(follower.word):
+            if follower.reading.likely_surname and follower.reading.common < 0.5 and not EPONYMS.match(follower.word):
                 yield token.start, follower.end
-        elif token.reading.likely_surname and token.reading.common < 0.5 and not _EPONYMS.match(token.word):
+        elif token.reading.likely_surname and token.reading.common < 0.5 and not EPONYMS.match(token.word):
             follower = tokens[index + 1] if index + 1 < len(tokens) else None
             if follower and _close(text, token, follower) and follower.reading.given > 0.05 and not follower.announces:
                 yield token.start, follower.end
@@ -279,7 +215,7 @@ def _full(text: str, tokens: list[Token]) -> Iterator[Span]:
 
 def _fits(token: Token, given: bool = False) -> bool:
     """Whether a word beside a patronymic (or a first name) may belong to the same name."""
-    if token.announces or (not given and _EPONYMS.match(token.word)):
+    if token.announces or (not given and EPONYMS.match(token.word)):
         return False
     return token.reading.of_name or (
         len(token.word) > 2 and not token.word.lower().endswith(("но", "ть", "на", "ния", "ние"))
@@ -292,8 +228,8 @@ def _alone(text: str, tokens: list[Token]) -> Iterator[Span]:
         if (
             token.reading.plain_surname
             and len(token.word) > 3
-            and not _EPONYMS.match(token.word)
-            and not _EPONYM_BEFORE.search(text, max(0, token.start - 24), token.start)
+            and not EPONYMS.match(token.word)
+            and not EPONYM_BEFORE.search(text, max(0, token.start - 24), token.start)
         ):
             yield token.start, token.end
 
@@ -303,13 +239,13 @@ def _after_announcement(text: str, lower: str, tokens: list[Token], announced: l
     index = 0
     for position, (start, end, kind) in enumerate(announced):
         # The full stop of an abbreviation does not end a sentence.
-        end += text.startswith(".", end) and lower[start:end] in _ABBREVIATIONS
+        end += text.startswith(".", end) and lower[start:end] in ABBREVIATIONS
         while index < len(tokens) and tokens[index].start < end:
             index += 1
         if index == len(tokens):
             return
         # A qualification comes between: "врач УЗД Петров".
-        while index + 1 < len(tokens) and tokens[index].word in _QUALIFICATIONS:
+        while index + 1 < len(tokens) and tokens[index].word in QUALIFICATIONS:
             index += 1
         token, limit = tokens[index], announced[position + 1][0] if position + 1 < len(announced) else len(text)
         if token.start >= limit or token.start - end > 80 or token.announces:
@@ -322,7 +258,7 @@ def _after_announcement(text: str, lower: str, tokens: list[Token], announced: l
             if _SENTENCE_ENDS.search(text, end, token.start + 3):
                 continue
         sure = near and (
-            ":" in gap or "_" in gap or gap.strip() in _QUALIFICATIONS or lower[start:end] in ("исп.", "фио")
+            ":" in gap or "_" in gap or gap.strip() in QUALIFICATIONS or lower[start:end] in ("исп.", "фио")
         )
         last = index - 1
         while last + 1 < len(tokens) and last - index < 3:
@@ -355,7 +291,7 @@ def _before_birth(text: str, tokens: list[Token]) -> Iterator[Span]:
         first = last + 1
         while first and last - first < 2 and (first > last or _close(text, tokens[first - 1], tokens[first])):
             word = tokens[first - 1]
-            if word.announces or _HEADING.match(word.word) or (word.word.isupper() and not word.reading.of_name):
+            if word.announces or HEADING.match(word.word) or (word.word.isupper() and not word.reading.of_name):
                 break
             first -= 1
         words = tokens[first : last + 1]
@@ -366,12 +302,12 @@ def _before_birth(text: str, tokens: list[Token]) -> Iterator[Span]:
 def _acceptable(text: str, token: Token, near: bool, sure: bool, gap: str) -> bool:
     part = token.reading
     capitals = token.word.isupper()
-    if text[token.end : token.end + 1] == ":" or _HEADING.match(token.word):
+    if text[token.end : token.end + 1] == ":" or HEADING.match(token.word):
         return False
     abbreviation = capitals and len(token.word) < 5 and not (part.known and part.of_name)
     if near and not abbreviation and _INITIALS_BEHIND.match(text, token.end):
         return True
-    if _EPONYMS.match(token.word):
+    if EPONYMS.match(token.word):
         return False
     if not near:
         return part.likely_surname and part.common < 0.5 and (part.known or not capitals)
@@ -396,7 +332,7 @@ def _elsewhere(tokens: list[Token], spans: list[Span]) -> Iterator[Span]:
             if token.reading.likely_surname or not token.reading.known:
                 stems.add(_stem(token.word))
     for at, token in enumerate(tokens):
-        if at not in covered and len(token.word) > 3 and not _EPONYMS.match(token.word) and _stem(token.word) in stems:
+        if at not in covered and len(token.word) > 3 and not EPONYMS.match(token.word) and _stem(token.word) in stems:
             yield token.start, token.end
 
 

@@ -1,1 +1,1 @@
-"""How a model answers: the harness's own ways, and one that reads what prompts share once."""
+"""How a model answers: the harness's own backends, and one that reads shared prefixes once."""

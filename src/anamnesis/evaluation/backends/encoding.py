@@ -1,4 +1,4 @@
-"""Tokenizing prompts that repeat each other: every line once."""
+"""Tokenize prompts that have lines in common, each line once."""
 
 import re
 from array import array
@@ -6,22 +6,22 @@ from collections.abc import Callable
 
 from transformers import PreTrainedTokenizerBase
 
-# Behind a newline, before a letter or a digit.
+# After a newline and before a letter or a digit.
 LINE_START = re.compile(r"(?<=\n)(?=[^\W_])")
 SAMPLE = "Вопрос (1).\n\nA. 12 мм; it's\n7 \t\r\nB:  da\n \nЧто? \nAnswer: A"
 
 
 class LineEncoder:
-    """Token ids of a text, exactly as `encode` gives them, with a memory of the lines met.
+    """Token ids of a text, identical to those of `encode`, with a cache of lines.
 
-    The worked examples of a few-shot prompt come with every question, a question with each of its choices, and all of
-    them again with the next adapter. A tokenizer that first splits the text into words (byte-level BPE: Qwen, Llama 3,
-    GPT-2) never joins what stands on both sides of a newline followed by a letter, so lines can be encoded one by
-    one. Whether it is such a one is found out once; another remembers whole texts.
+    The worked examples of a few-shot prompt are repeated with every question, a question with each of its choices, and
+    all of them with the next adapter. A tokenizer that first splits the text into words (byte-level BPE: Qwen, Llama 3,
+    GPT-2) never merges across a newline that is followed by a letter, so lines can be encoded separately. Whether the
+    tokenizer is of this kind is tested once; otherwise whole texts are cached.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, encode: Callable[[str, bool | None], list[int]]) -> None:
-        """`encode` takes a text and whether special tokens are added (None: the tokenizer's own rule)."""
+        """`encode` takes a text and whether to add special tokens (None: the tokenizer's default)."""
         self._encode = encode
         self._known: dict[tuple[str, bool | None], array[int]] = {}
         self._by_line = _splits_at_lines(tokenizer) and self._join(SAMPLE, None) == encode(SAMPLE, None)
@@ -44,7 +44,7 @@ class LineEncoder:
 
 
 def _splits_at_lines(tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Whether words end before every line of the sample, and no added token can reach over a line's start."""
+    """Whether a word begins at every line start of the sample, and no added token can extend over a line start."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None or backend.pre_tokenizer is None:
         return False

@@ -1,16 +1,16 @@
-"""Which token sequences are worth computing together, after a prefix that they share."""
+"""Which token sequences are worth computing together after a shared prefix."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-# A group costs a forward pass of one row and a batch that is not full: its prefix must save at least so many tokens.
+# A group costs a forward pass of one row and a batch that is not full: its prefix must save more tokens than this.
 WORTH = 512
 
 
 @dataclass(frozen=True)
 class Group:
-    """Sequences by their indices, whose first `length` tokens are the same; each has at least one token more."""
+    """Indices of sequences whose first `length` tokens are equal; each sequence is longer than that."""
 
     length: int
     members: list[int]
@@ -18,7 +18,7 @@ class Group:
 
 @dataclass
 class _Node:
-    """An interval of the sorted sequences that share `length` tokens, and the best way to group what is in it."""
+    """An interval of the sorted sequences that share `length` tokens, and the best grouping of its members."""
 
     length: int
     start: int
@@ -30,25 +30,26 @@ class _Node:
         self.groups += child.groups
 
     def close(self, end: int, worth: int) -> None:
-        """Take the interval as one group if that saves more tokens than its parts do."""
+        """Make the interval one group if that saves at least as many tokens as its parts do."""
         together = (end - self.start - 1) * self.length - worth
         if together > 0 and together >= self.saved:
             self.saved, self.groups = together, [(self.length, self.start, end)]
 
 
 def group_by_prefix(sequences: Sequence[tuple[int, ...]], worth: int = WORTH) -> list[Group]:
-    """Every sequence in exactly one group; those that no prefix is worth it for are a group with length 0.
+    """Assign every sequence to exactly one group; sequences without a worthwhile prefix form a group of length 0.
 
-    Sorted, sequences with a common prefix are neighbours, and the intervals of equal prefix form a tree; one pass over
-    the neighbours' common lengths closes its nodes from the leaves up. The five worked examples of an MMLU subject
-    become a group, and so does what two questions of it share only if that saves more.
+    In sorted order sequences with a common prefix are neighbours, and the intervals of equal prefix form a tree. One
+    pass over the common lengths of neighbours closes its nodes from the leaves up. The questions of an MMLU subject
+    become a group that shares the five worked examples; two questions that share more become a group only if that
+    saves more.
 
     Args:
-        sequences: distinct, none empty.
-        worth: tokens that a group must save.
+        sequences: distinct and not empty.
+        worth: the tokens that a group must save.
     """
     order = sorted(range(len(sequences)), key=lambda index: sequences[index])
-    # The last token of a sequence is never in the prefix: its hidden state is what is asked for.
+    # The last token of a sequence is never in the prefix: its hidden state is needed.
     common = [_common(sequences[a][:-1], sequences[b][:-1]) for a, b in pairwise(order)]
     open_nodes: list[_Node] = []
     for index, length in enumerate([*common, -1]):
@@ -69,6 +70,6 @@ def group_by_prefix(sequences: Sequence[tuple[int, ...]], worth: int = WORTH) ->
 
 
 def _common(first: Sequence[int], second: Sequence[int]) -> int:
-    """How many tokens two sequences share at their beginning."""
+    """The number of tokens that two sequences share at the beginning."""
     pairs = zip(first, second, strict=False)
     return next((at for at, (a, b) in enumerate(pairs) if a != b), min(len(first), len(second)))

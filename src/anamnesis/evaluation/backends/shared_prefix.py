@@ -1,4 +1,4 @@
-"""Log-likelihoods at their price: what prompts share is computed once, and the output head runs where it is read."""
+"""Log-likelihoods without repeated work: shared prefixes are read once, and logits computed only where needed."""
 
 import inspect
 import logging
@@ -25,22 +25,22 @@ from anamnesis.evaluation.backends.stock import Answer, Request, StockLM
 
 log = logging.getLogger(__name__)
 
-# Logits held at a time, numbers: 128 MB in fp32.
+# Logits in memory at a time: 128 MB in fp32.
 LOGITS = 2**25
-# Padding that a batch may hold, tokens: about what another forward pass costs.
+# Padding tokens that a batch may contain: about the cost of another forward pass.
 PADDING = 512
 
 
 @dataclass
 class Past:
-    """What the decoder has read: of every row the keys and values, which of them are real, and how many."""
+    """What the decoder has read: the keys and values of every row, which of them are not padding, and how many."""
 
     cache: DynamicCache
-    mask: Tensor  # (rows, tokens), 1 where a token was read, 0 where the row was padded.
+    mask: Tensor  # (rows, tokens), 1 for a token, 0 for padding
     lengths: Tensor  # (rows, 1)
 
     def select(self, rows: Sequence[int]) -> "Past":
-        """These rows, in a cache of its own: the decoder appends to what it is given."""
+        """A copy with these rows: the decoder appends to the cache that it is given."""
         at = torch.tensor(rows, device=self.mask.device)
         cache = DynamicCache()
         for layer in self.cache.layers:
@@ -57,18 +57,19 @@ class Past:
 
 @register_model("anamnesis-shared-prefix")
 class SharedPrefixLM(StockLM):
-    """The harness's Hugging Face model with the same answers for less work.
+    """The harness's Hugging Face model (HFLM), with the same answers for less work.
 
-    HFLM reads every prompt from its first token and turns every position into logits. Of five-shot MMLU 83 % of the
-    tokens are worked examples that a subject's questions share, and one position of about 700 is read. Here
+    HFLM reads every prompt from its first token and computes logits at every position. In five-shot MMLU 83 % of the
+    tokens are worked examples that the questions of a subject share, and the logits of one position in about 700 are
+    used. Here
 
-    1. a prefix that many contexts share is read once, and its keys and values kept;
-    2. the rest of every distinct context is read once, in batches, after that prefix; its last hidden state gives the
-       probability of the first token of each of its continuations;
-    3. longer continuations are read after their context's keys and values.
+    1. a prefix that many contexts share is read once, and its keys and values are kept;
+    2. the rest of every distinct context is read once, in batches, after that prefix; the last hidden state gives the
+       probability of the first token of each continuation;
+    3. longer continuations are read after the keys and values of their context.
 
-    What this cannot do - a model whose past is not keys and values of every token, or whose logits are not its output
-    head on the last hidden states; a request that is too long and has to be cut - goes to HFLM. So does generation.
+    HFLM still does the rest: models whose past is not keys and values of every token, or whose logits are not the
+    output head on the last hidden states; requests that are too long and must be cut; and generation.
     """
 
     def __init__(self, *args: Any, softmax_dtype: str | torch.dtype = "float32", **kwargs: Any) -> None:
@@ -78,7 +79,7 @@ class SharedPrefixLM(StockLM):
     def tok_encode(
         self, string: str, add_special_tokens: bool | None = None, left_truncate_len: int | None = None, **_: Any
     ) -> list[int]:
-        tokens = self._encoder(string, add_special_tokens)
+        tokens = self._encoder(string, self.special(add_special_tokens))
         return tokens[-left_truncate_len:] if left_truncate_len else tokens
 
     def _loglikelihood_tokens(
@@ -123,7 +124,7 @@ class SharedPrefixLM(StockLM):
     def _after(
         self, prefix: Past | None, contexts: Sequence[Sequence[int]], asked: Sequence[Sequence[Request]]
     ) -> list[Answer]:
-        """Answers to what is asked after each context, context by context; `contexts` are what follows the prefix."""
+        """Answers to the requests of each context, in order; `contexts` hold the tokens after the prefix."""
         hidden, past = self._read(contexts, prefix and prefix.select([0] * len(contexts)))
         last = hidden[torch.arange(len(contexts)), torch.tensor([len(context) - 1 for context in contexts])]
         flat = [(row, request[2]) for row, requests in enumerate(asked) for request in requests]
@@ -140,7 +141,7 @@ class SharedPrefixLM(StockLM):
         return answers
 
     def _read(self, rows: Sequence[Sequence[int]], past: Past | None) -> tuple[Tensor, Past]:
-        """Last hidden states (rows, longest row, hidden size) after `past`, and the new past. Rows are padded right."""
+        """Last hidden states (rows, longest row, hidden size) after `past`, and the new past; rows are padded right."""
         longest = max(map(len, rows))
         tokens = torch.tensor([[*row, *[0] * (longest - len(row))] for row in rows], device=self.device)
         real = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows], device=self.device)
@@ -150,7 +151,7 @@ class SharedPrefixLM(StockLM):
         output = self._decoder(
             input_ids=tokens,
             attention_mask=mask,
-            # Padding repeats the row's last position, so that none lies beyond the model's.
+            # Padding repeats the last position of its row, so that no position exceeds the model's.
             position_ids=(past.lengths + real.cumsum(dim=1) - 1).clamp(min=0),
             past_key_values=past.cache,
             use_cache=True,
@@ -159,12 +160,12 @@ class SharedPrefixLM(StockLM):
         return output.last_hidden_state, Past(output.past_key_values, mask, lengths)
 
     def _score(self, states: Tensor, rows: Sequence[int], tokens: Sequence[int]) -> list[Answer]:
-        """Log-probability of `tokens[i]` after `states[rows[i]]`, and whether it is the most probable token.
+        """The log-probability of `tokens[i]` after `states[rows[i]]`, and whether it is the most probable token.
 
         Args:
             states: hidden states, (positions, hidden size).
             rows: ascending.
-            tokens: as many as rows.
+            tokens: one for each of `rows`.
         """
         answers: list[Answer] = []
         step = max(1, LOGITS // self._head.out_features)
@@ -182,7 +183,7 @@ class SharedPrefixLM(StockLM):
 
     @cached_property
     def _decoder(self) -> nn.Module:
-        """The model below its output head; the active adapter is in it."""
+        """The model below its output head, with the active adapter."""
         model = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
         decoder: nn.Module = model.get_decoder()
         return decoder
@@ -194,10 +195,10 @@ class SharedPrefixLM(StockLM):
 
     @cached_property
     def applies(self) -> bool:
-        """Whether this model can be read in steps, found out once and remembered for all its adapters."""
+        """Whether this model can be read in steps; tested once for all its adapters."""
         applies = self._can_be_read_in_steps()
         if not applies:
-            log.warning("%s cannot be read in steps: the harness's own, slower way is taken", type(self.model).__name__)
+            log.warning("%s cannot be read in steps: the slower path of the harness is used", type(self.model).__name__)
         return applies
 
     @property
@@ -212,7 +213,7 @@ class SharedPrefixLM(StockLM):
             <= inspect.signature(self._decoder.forward).parameters.keys()
         ):
             return False
-        # Rotary frequencies that change with the length of what is read: a kept key would have another position.
+        # Rotary frequencies that depend on the length read so far: a kept key would have another position.
         rope = str(getattr(self._decoder.config, "rope_parameters", None))
         if "dynamic" in rope or "longrope" in rope:
             return False
@@ -224,33 +225,32 @@ class SharedPrefixLM(StockLM):
                 return False
             if any(type(layer) is not DynamicLayer or not layer.is_initialized for layer in cache.layers):
                 return False
-            # The same computation twice, unless something is done to the logits (capped in Gemma 2) or to the prompt
-            # (virtual tokens).
+            # These are equal unless the model changes the logits (Gemma 2 caps them) or the prompt (virtual tokens).
             logits, ours = self._model_call(tokens), self._head(whole.last_hidden_state)
             if logits.shape != ours.shape or not torch.allclose(
                 logits, ours, rtol=1e-5, atol=1e-5 * float(logits.abs().nan_to_num().max())
             ):
                 return False
-            # With a prefix, padding beside a longer row, and the padding's gap before a continuation.
+            # With a prefix, padding beside a longer row, and a continuation after that padding.
             one, two, three = tokens[0].split([3, 2, 3])
             prefix = self._read([one.tolist()], None)[1]
             past = self._read([two.tolist(), tokens[0].tolist()], prefix.select([0, 0]))[1]
             stepwise = self._read([three.tolist()], past.select([0]))[0][0]
             difference = (stepwise - whole.last_hidden_state[0, 5:]).norm() / stepwise.norm()
-        # Rounding differs between the two. In fp32 a wrong position or mask is far above it; in 16 bits only a gross
-        # mistake is.
+        # The two differ by rounding. In fp32 a wrong position or mask differs far more; in 16 bits only a gross error
+        # does.
         return bool(difference < torch.finfo(stepwise.dtype).eps ** 0.5)
 
     @contextmanager
     def _inference(self) -> Iterator[None]:
-        """As HFLM calls the model."""
+        """The context in which HFLM calls the model."""
         mixed = self.mixed_precision_dtype
         with torch.no_grad(), torch.autocast(self.device.type, dtype=mixed, enabled=mixed is not None):
             yield
 
 
 def _batches(members: Sequence[int], lengths: Sequence[int], size: int) -> Iterator[list[int]]:
-    """At most `size` members of similar length each, the longest first."""
+    """Batches of at most `size` members of similar length, the longest first."""
     batch: list[int] = []
     longest = padding = 0
     for length, member in sorted(zip(lengths, members, strict=True), reverse=True):

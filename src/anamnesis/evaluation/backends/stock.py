@@ -1,4 +1,4 @@
-"""The harness's own model, which also counts the prompts it cuts."""
+"""The harness's Hugging Face model, with a count of the prompts it cuts."""
 
 import logging
 from collections.abc import Sequence
@@ -6,31 +6,50 @@ from typing import Any
 
 from lm_eval.models.huggingface import HFLM
 
-# (context and continuation, None for a window of a long text), context tokens, continuation tokens.
+# Context and continuation as text (None for a window of a long text), context tokens, continuation tokens.
 Request = tuple[tuple[str, str] | None, list[int], list[int]]
-# Log-probability of the continuation, and whether it is what greedy decoding gives.
+# Log-probability of the continuation, and whether greedy decoding produces it.
 Answer = tuple[float, bool]
 
 log = logging.getLogger(__name__)
 
 
 class StockLM(HFLM):
-    """HFLM cuts a prompt that is too long from the left and says so for every request; here it is counted.
+    """HFLM, but prompts that are too long and cut from the left are counted instead of logged one by one.
 
-    `truncated` is the number of prompts (not of their choices) cut so far.
+    `truncated` is the number of prompts cut so far; the choices of a question share a prompt.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.truncated = 0
 
+    # Whether special tokens are added where the harness leaves it to the tokenizer (None: they are, if it has any).
+    _special: bool | None = None
+
+    def special(self, add_special_tokens: bool | None) -> bool | None:
+        return self._special if add_special_tokens is None else add_special_tokens
+
+    def tok_encode(self, string: str, add_special_tokens: bool | None = None, *args: Any, **kwargs: Any) -> list[int]:
+        tokens: list[int] = super().tok_encode(string, self.special(add_special_tokens), *args, **kwargs)
+        return tokens
+
+    def loglikelihood_rolling(self, *args: Any, **kwargs: Any) -> list[float]:
+        """HFLM puts BOS before a whole text: a tokenizer that does so too would have it read twice, and scored once."""
+        self._special = False
+        try:
+            answers: list[float] = super().loglikelihood_rolling(*args, **kwargs)
+        finally:
+            self._special = None
+        return answers
+
     @property
     def path(self) -> str:
-        """The way that answers come about, by the name of its backend."""
+        """The name of the backend that computes the answers."""
         return "hf"
 
     def cut(self, requests: Sequence[Request]) -> list[int]:
-        """Which requests are longer than the model; a continuation's last token is read off and not fed."""
+        """Indices of the requests that are too long; the last token of a continuation is not an input."""
         longest = self.max_length + 1
         return [
             i for i, (_, context, continuation) in enumerate(requests) if len(context) + len(continuation) > longest

@@ -1,4 +1,4 @@
-"""The harness's vLLM model over a saved base and its saved adapters."""
+"""The harness's vLLM model on a saved base and saved adapters."""
 
 import importlib.util
 import logging
@@ -13,24 +13,24 @@ from anamnesis.files import read_json
 
 
 def vllm_models(base: Path, adapters: Mapping[str, Path | None], batch_size: int) -> Iterator[tuple[str, TemplateLM]]:
-    """Each adapter (None: the base alone) by name, on one engine that is switched: measure one, then take the next.
+    """Each adapter (None: the base alone) by name, on one engine; asking for the next one switches the engine to it.
 
     Raises:
-        InputError: vllm is not installed, or there are several processes.
+        InputError: vLLM is not installed, or there is more than one process.
     """
     if importlib.util.find_spec("vllm") is None:
         raise InputError(
-            "`evaluation.backend` is vllm, and it is not installed: pip install vllm, or set it to shared_prefix."
+            "`evaluation.backend` is vllm, which is not installed: pip install vllm, or set it to shared_prefix."
         )
     if PartialState().num_processes > 1:
-        raise InputError("`evaluation.backend` vllm is one process: set `launch` to python, or the backend to another.")
+        raise InputError("`evaluation.backend` vllm runs in one process: set `launch` to python or choose another one.")
     from lm_eval.models.vllm_causallms import VLLM
     from vllm.lora.request import LoRARequest
 
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     folders = [folder for folder in adapters.values() if folder is not None]
     ranks = [read_json(folder / "adapter_config.json")["r"] for folder in folders]
-    # vLLM takes powers of two from 8 on.
+    # vLLM accepts powers of two from 8.
     longest = max([8, *(1 << (rank - 1).bit_length() for rank in ranks)])
     lm = VLLM(
         pretrained=str(base),

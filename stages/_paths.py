@@ -1,0 +1,31 @@
+"""Where the files of the pipeline are, from the repository's root. dvc.yaml declares the same paths, and a test compares."""
+
+from pathlib import Path
+
+FACTS = Path("data/facts")
+SYNTHETIC_REPORTS = Path("data/raw/fna_synthetic.jsonl")
+
+CORPUS = Path("data/prepared/corpus")
+TRAINING_REPORTS = CORPUS / "train.jsonl"
+CATEGORIES = CORPUS / "categories.json"
+QUARANTINE = Path("data/prepared/quarantine.jsonl")
+ACCOUNT = Path("data/prepared/account.json")
+
+KNOWLEDGE = Path("data/prepared/knowledge")
+GENERAL_TEXT = KNOWLEDGE / "train.jsonl"
+HELD_OUT_TEXT = KNOWLEDGE / "heldout.jsonl"
+EXAM = KNOWLEDGE / "exam.jsonl"
+
+BASE = Path("models/base")
+TEACHER_STATES = Path("data/prepared/teacher")
+ADAPTERS = Path("models/adapters")
+
+# Per-question logs, which may hold a report's text, and the numbers made of them.
+EVALUATED = Path("data/evaluated")
+METRICS = Path("metrics")
+CURVES = METRICS / "curves"
+SUMMARY = METRICS / "summary.json"
+REPORTS = Path("reports")
+
+# What an unfinished stage leaves for the next attempt; not declared to DVC, ignored by Git.
+SCRATCH = Path("scratch")
