@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from importlib.metadata import version
 from itertools import accumulate
@@ -17,9 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from anamnesis.modeling.adapters import add_student
 from datasets import Dataset
-from peft import PeftModel
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 from transformers import (
@@ -38,19 +36,24 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from anamnesis.methods.losses import IGNORED, supervised_positions
-from anamnesis.methods.states import TeacherStates, keep_states, open_states
-from anamnesis.methods.teachers import Teacher, hidden_states_alone, make_teacher
-from anamnesis.modeling.loading import mixed_precision, save_base
+from anamnesis.methods.states import TeacherStates, frozen_states, keep_states, open_states
+from anamnesis.methods.supervision import IGNORED
+from anamnesis.methods.teachers import Teacher, make_teacher
+from anamnesis.modeling.loading import save_base
 from anamnesis.modeling.pretraining import train_tokenizer
 from anamnesis.modeling.source.obtaining import obtain
+from anamnesis.modeling.student.student import Student
+from anamnesis.modeling.student.tuners import add_student
 from anamnesis.settings.compute import Compute
-from anamnesis.settings.modeling import Model, Tuner
-from anamnesis.settings.training import Method, Optimization, Training
-from anamnesis.training.data import report_collator, supervised_counts
+from anamnesis.settings.methods import Method
+from anamnesis.settings.modeling import Model
+from anamnesis.settings.training import Optimization, Training
+from anamnesis.settings.tuner import Tuner
+from anamnesis.training.data import document_number, report_collator, supervised_counts
 from anamnesis.training.trainer import DistillationTrainer, make_trainer
 
-TUNER = Tuner(kind="lora", r=16, alpha=32.0, dropout=0.0, target_modules="all-linear")
+RANK = 16
+TUNER = Tuner(kind="lora", r=RANK, alpha=32.0, dropout=0.0, target_modules="all-linear")
 METHODS = {
     "none": Method(teacher="none"),
     "static": Method(teacher="static", kl_weight=1.0),
@@ -79,7 +82,6 @@ KEEP_FREED_MEMORY = {
 RETURN_FREED_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**20)}
 # More than any benchmark needs; the benchmark stops the trainer.
 MAX_STEPS = 10**5
-REPORTS_AT_ONCE = 16
 # The conclusion's share of a report's tokens in the default corpus.
 SUPERVISED_SHARE = 0.22
 # Qwen2-1.5B's.
@@ -133,7 +135,7 @@ def random_base(
     del model
     gc.collect()
     source = Model(source=str(folder / "source"), revision=None, quantization=quantization, dtype=dtype)
-    base, tokenizer = obtain(source, compute)
+    base, tokenizer = obtain(source, compute, folder / "obtained")
     save_base(base, tokenizer, folder / "base")
     return base, tokenizer
 
@@ -143,10 +145,10 @@ def random_reports(count: int, length: int, vocabulary: int, share: float = SUPE
     tokens = torch.randint(1, vocabulary, (count, length), generator=torch.Generator().manual_seed(0))
     prompt = length - supervised_tokens(length, share)
     rows = [
-        {"row": row, "input_ids": ids, "attention_mask": [1] * length, "labels": [IGNORED] * prompt + ids[prompt:]}
-        for row, ids in enumerate(tokens.tolist())
+        {"input_ids": ids, "attention_mask": [1] * length, "labels": [IGNORED] * prompt + ids[prompt:]}
+        for ids in tokens.tolist()
     ]
-    return Dataset.from_list(rows)
+    return Dataset.from_list([{"document": document_number(row), **row} for row in rows])
 
 
 def supervised_tokens(length: int, share: float = SUPERVISED_SHARE) -> int:
@@ -155,15 +157,15 @@ def supervised_tokens(length: int, share: float = SUPERVISED_SHARE) -> int:
 
 def student_and_teacher(
     base: PreTrainedModel, method: Method, states: TeacherStates | None = None
-) -> tuple[PeftModel, Teacher | None]:
+) -> tuple[Student, Teacher | None]:
     """Made as in the stage `train`."""
     set_seed(0)
-    model = add_student(base, TUNER)
-    return model, make_teacher(method, model, TUNER, states)
+    student = add_student(base, TUNER)
+    return student, make_teacher(method, student, states)
 
 
 def project_trainer(
-    student: PeftModel,
+    student: Student,
     teacher: Teacher | None,
     tokenizer: PreTrainedTokenizerBase,
     reports: Dataset,
@@ -188,16 +190,8 @@ def project_trainer(
 
 def cached_states(base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, reports: Dataset, folder: Path) -> Any:
     """The bare base's states on all reports, written as in the stage `teacher` and opened as in `train`."""
-    collate, counts = report_collator(tokenizer), supervised_counts(reports)
-
-    def chunks() -> Iterator[Tensor]:
-        for start in range(0, len(reports), REPORTS_AT_ONCE):
-            rows = range(start, min(start + REPORTS_AT_ONCE, len(reports)))
-            batch = collate([reports[row] for row in rows]).to(base.device)
-            with torch.no_grad(), mixed_precision(base):
-                yield hidden_states_alone(base, batch, supervised_positions(batch["labels"])).cpu()
-
-    keep_states(folder, counts, chunks(), max_bytes=1e12)
+    counts = supervised_counts(reports)
+    keep_states(folder, counts, frozen_states(base, reports, report_collator(tokenizer)), max_bytes=1e12)
     return open_states(folder, counts)
 
 
@@ -229,6 +223,13 @@ class InTurn(TrainerCallback):
         self._measure = measure
         self._asked.release()
         self._wait()
+
+    def resident(self) -> int:
+        """Bytes held between steps: weights, the teacher's too, and the optimizer's states."""
+        weights = getattr(getattr(self.trainer, "teacher", None), "weights", None)
+        teacher = getattr(self.trainer, "teacher_model", None)
+        models = [self.trainer.model, *([] if teacher is None else [teacher])]
+        return resident_bytes(models, self.trainer.optimizer, weights or ())
 
     def stop(self) -> None:
         """End the training."""
@@ -340,9 +341,9 @@ def process_memory(field: str) -> float:
     return next(int(line.split()[1]) * 1024.0 for line in lines if line.startswith(field))
 
 
-def resident_bytes(models: Iterable[torch.nn.Module], optimizer: Any) -> int:
-    """Bytes of weights and optimizer states; each storage counts once."""
-    weights = [tensor for model in models for tensor in model.state_dict().values()]
+def resident_bytes(models: Iterable[torch.nn.Module], optimizer: Any, others: Iterable[Tensor] = ()) -> int:
+    """Bytes of models, optimizer states and other tensors; each storage counts once."""
+    weights = [*(tensor for model in models for tensor in model.state_dict().values()), *others]
     states = [value for state in optimizer.state.values() for value in state.values() if isinstance(value, Tensor)]
     storages = (tensor.untyped_storage() for tensor in [*weights, *states])
     return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
@@ -375,7 +376,7 @@ def linear_layers(config: Qwen2Config) -> list[tuple[int, int]]:
 
 def adapter_bytes(config: Qwen2Config) -> int:
     """Bytes of one adapter in fp32."""
-    return 4 * TUNER.r * config.num_hidden_layers * sum(i + o for i, o in linear_layers(config))
+    return 4 * RANK * config.num_hidden_layers * sum(i + o for i, o in linear_layers(config))
 
 
 def flops(
@@ -398,9 +399,9 @@ def flops(
     """
     hidden, tokens, linear = config.hidden_size, batch * length, linear_layers(config)
     frozen = 2 * tokens * sum(i * o for i, o in linear)
-    lora = 2 * tokens * TUNER.r * sum(i + o for i, o in linear)
+    lora = 2 * tokens * RANK * sum(i + o for i, o in linear)
     attention = 2 * 2 * hidden * batch * length * (length + 1) / 2
-    first_input = 2 * tokens * sum(i * o + TUNER.r * i for i, o in linear[:3])
+    first_input = 2 * tokens * sum(i * o + RANK * i for i, o in linear[:3])
     bare = config.num_hidden_layers * (frozen + attention)
     forward = bare + config.num_hidden_layers * lora
     backward = config.num_hidden_layers * (frozen + 2 * lora + 2.5 * attention) - first_input

@@ -37,7 +37,6 @@ from benchmarks._models import (
     qwen2_1_5b,
     random_base,
     random_reports,
-    resident_bytes,
     student_and_teacher,
     supervised_tokens,
     versions,
@@ -79,14 +78,14 @@ def steps(
     base, tokenizer = load_base(folder / "base", machine.compute)
     states = cached_states(base, tokenizer, reports, folder / "teacher") if arm == "cached" else None
     method = METHODS[ARMS[arm]]
-    model, teacher = student_and_teacher(base, method, states)
+    student, teacher = student_and_teacher(base, method, states)
     for batch in batches:
         if time.monotonic() > machine.until:
             yield [arm, str(batch), "no time left", *[""] * 4]
             return
         try:
             trainer = project_trainer(
-                model, teacher, tokenizer, reports, method, batch, machine.compute, folder / "scratch", True
+                student, teacher, tokenizer, reports, method, batch, machine.compute, folder / "scratch", True
             )
             seconds, peak = measured(InTurn(trainer, machine.compute.threads))
         except torch.OutOfMemoryError:
@@ -113,7 +112,7 @@ def measured(contestant: InTurn) -> tuple[float, float]:
         seconds = Seconds()
         contestant.step(seconds)
         times.append(seconds.value)
-    held = resident_bytes([contestant.trainer.model], contestant.trainer.optimizer)
+    held = contestant.resident()
     contestant.stop()
     return median(times), held + memory.value
 

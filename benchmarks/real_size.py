@@ -33,7 +33,6 @@ from benchmarks._models import (
     qwen2_1_5b,
     random_base,
     random_reports,
-    resident_bytes,
     restart_with,
     student_and_teacher,
     supervised_tokens,
@@ -141,8 +140,10 @@ def main(batch: int, length: int, layers: int, vocabulary: int, threads: int, fo
         base, tokenizer = load_base(Path(temporary) / "base", compute)
         reports = random_reports(batch, length, config.vocab_size)
         ema, scratch = METHODS["ema"], Path(temporary) / "scratch"
-        model, teacher = student_and_teacher(base, ema)
-        trainer = project_trainer(model, teacher, tokenizer, reports, ema, batch, compute, scratch, checkpointing=True)
+        student, teacher = student_and_teacher(base, ema)
+        trainer = project_trainer(
+            student, teacher, tokenizer, reports, ema, batch, compute, scratch, checkpointing=True
+        )
         phases.begin(None)
         watched = (
             (teacher, "hidden_states", "step: teacher's forward", "step: student's forward, loss"),
@@ -154,7 +155,7 @@ def main(batch: int, length: int, layers: int, vocabulary: int, threads: int, fo
         contestant.step(phases)
         rows = [[name, f"{of.seconds:.0f}", f"{(of.value - libraries) / GB:.2f}"] for name, of in phases.done.items()]
         contestant.step(peak)
-        resident = resident_bytes([trainer.model], trainer.optimizer)
+        resident = contestant.resident()
         contestant.stop()
 
     print(f"{versions()}; {threads} threads, fp32 on nf4, {layers} layers, batch {batch} x {length}\n")

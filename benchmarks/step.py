@@ -23,8 +23,8 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen2Config, set_seed
 
 from anamnesis.markdown import table
-from anamnesis.methods.losses import IGNORED
 from anamnesis.methods.states import TeacherStates
+from anamnesis.methods.supervision import IGNORED
 from anamnesis.modeling.loading import load_base
 from anamnesis.settings.compute import Compute
 from anamnesis.training.data import report_collator
@@ -72,14 +72,6 @@ class Contestant(Protocol):
         ...
 
     def stop(self) -> None: ...
-
-
-class Trained(InTurn):
-    """A Hugging Face trainer, this project's or TRL's."""
-
-    def resident(self) -> int:
-        teacher = getattr(self.trainer, "teacher_model", None)
-        return resident_bytes([self.trainer.model, *([] if teacher is None else [teacher])], self.trainer.optimizer)
 
 
 class Naive:
@@ -180,9 +172,9 @@ def contestants(
 
     def ours(method: str, states: TeacherStates | None = None) -> Contestant:
         arm = METHODS[method]
-        model, teacher = student_and_teacher(fresh(), arm, states)
-        trainer = project_trainer(model, teacher, tokenizer, reports, arm, batch, cpu, folder / "scratch")
-        return Trained(trainer, cpu.threads)
+        student, teacher = student_and_teacher(fresh(), arm, states)
+        trainer = project_trainer(student, teacher, tokenizer, reports, arm, batch, cpu, folder / "scratch")
+        return InTurn(trainer, cpu.threads)
 
     made: dict[str, Contestant] = {
         "none": ours("none"),
@@ -195,7 +187,7 @@ def contestants(
         made["naive loop, static"] = Naive(fresh(), inputs, decay=None)
         made["naive loop, ema"] = Naive(fresh(), inputs, decay=METHODS["ema"].decay)
         try:
-            made["TRL GKD, static"] = Trained(gkd(fresh(), tokenizer, reports, batch, folder / "scratch"), cpu.threads)
+            made["TRL GKD, static"] = InTurn(gkd(fresh(), tokenizer, reports, batch, folder / "scratch"), cpu.threads)
         except ImportError:
             print("TRL is not installed (the extra `benchmark`): its row is left out.\n")
     return made

@@ -47,7 +47,7 @@ def measured(tmp_path: Path) -> Path:
     numbers = iter(range(1, 1000))
     for run in ("base", "none-0", "none-1", "ema-0", "ema-1", "ema-7", "old-0"):
         method = run.partition("-")[0]
-        arms = [method, "ema_teacher", "ema_0.5"] if method == "ema" else [method]
+        arms = [method, "ema_teacher", "ema_share_0_5"] if method == "ema" else [method]
         for kind, key in (("mmlu", "mmlu_acc"), ("domain", "bethesda_macro_f1")):
             write_json(tmp_path / kind / f"{run}.json", {arm: {key: next(numbers) / 1000} for arm in arms})
     return tmp_path
@@ -61,7 +61,7 @@ def test_every_arm_and_seed_has_the_numbers_of_its_own_files(measured: Path) -> 
         return numbers
 
     assert base == in_file("mmlu", "base", "base") | in_file("domain", "base", "base")
-    assert list(runs) == ["none", "ema", "ema_teacher", "ema_0.5"]
+    assert list(runs) == ["none", "ema", "ema_teacher", "ema_share_0_5"]
     assert all(sorted(seeds) == [0, 1] for seeds in runs.values())
     for arm, seeds in runs.items():
         for seed, numbers in seeds.items():
@@ -71,7 +71,7 @@ def test_every_arm_and_seed_has_the_numbers_of_its_own_files(measured: Path) -> 
 
 def test_runs_of_an_earlier_experiment_are_left_out(measured: Path) -> None:
     _, runs = load_runs(measured, ["ema"], [1])
-    assert {arm: list(seeds) for arm, seeds in runs.items()} == {"ema": [1], "ema_teacher": [1], "ema_0.5": [1]}
+    assert {arm: list(seeds) for arm, seeds in runs.items()} == {"ema": [1], "ema_teacher": [1], "ema_share_0_5": [1]}
 
 
 def test_curves_keep_every_step_of_every_run(tmp_path: Path) -> None:
@@ -288,7 +288,7 @@ def test_a_method_has_one_colour_and_marker_in_every_figure() -> None:
 
 
 def test_an_arm_of_a_method_has_its_colour_and_another_face() -> None:
-    ema, teacher, share = (look(arm, METHODS) for arm in ("ema", "ema_teacher", "ema_0.5"))
+    ema, teacher, share = (look(arm, METHODS) for arm in ("ema", "ema_teacher", "ema_share_0_5"))
     assert ema.colour == teacher.colour == share.colour
     assert ema.marker == teacher.marker == share.marker
     assert len({ema.face, teacher.face, share.face}) == 3
@@ -300,7 +300,7 @@ def test_an_arm_of_a_method_has_its_colour_and_another_face() -> None:
 
 
 def test_shares_of_an_update_are_joined_from_the_base_to_the_whole() -> None:
-    points = {"none": (0.4, 0.5), "none_0.75": (0.2, 0.4), "none_0.25": (0.0, 0.1), "ema": (0.3, 0.3)}
+    points = {"none": (0.4, 0.5), "none_share_0_75": (0.2, 0.4), "none_share_0_25": (0.0, 0.1), "ema": (0.3, 0.3)}
     runs = {arm: {0: {"forgetting": x, "adaptation": y}} for arm, (x, y) in points.items()}
     (axes,) = tradeoff(runs, METHODS).axes
     (joined,) = (line for line in axes.lines if line.get_linestyle() == ":")
@@ -309,7 +309,15 @@ def test_shares_of_an_update_are_joined_from_the_base_to_the_whole() -> None:
 
 
 def test_fifteen_arms_can_be_told_apart(tmp_path: Path) -> None:
-    arms = [*METHODS, "ema_teacher", "none_0.25", "none_0.5", "none_0.75", "averaged_0.25", "averaged_0.5"]
+    arms = [
+        *METHODS,
+        "ema_teacher",
+        "none_share_0_25",
+        "none_share_0_5",
+        "none_share_0_75",
+        "averaged_share_0_25",
+        "averaged_share_0_5",
+    ]
     looks = {(drawn.colour, drawn.marker, drawn.fill) for drawn in (look(arm, METHODS) for arm in arms)}
     assert len(looks) == len(arms) == 15
     many = [f"m{number}" for number in range(len(COLOURS) * len(MARKERS))]

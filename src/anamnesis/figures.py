@@ -4,6 +4,7 @@ A method has one colour and one marker in every figure. Both follow from its pla
 define, so they do not depend on which arms a figure shows.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ class Look:
     """How one arm is drawn.
 
     Colour and marker are its method's. `fill` tells the arms of one method apart: 1 for the trained model, the share
-    for a model with a share of the update (`none_0.25`), 0 for anything else, such as the EMA teacher (`ema_teacher`).
+    for a share of the update (`none_share_0_25`), 0 for anything else, such as the EMA teacher (`ema_teacher`).
     """
 
     colour: str
@@ -49,26 +50,19 @@ def look(arm: str, methods: Sequence[str]) -> Look:
     """How to draw an arm.
 
     Args:
-        arm: a method's name, or one that begins with it: `ema`, `ema_teacher`, `none_0.25`.
+        arm: a method's name, or one that begins with it: `ema`, `ema_teacher`, `none_share_0_25`.
         methods: the names of all methods of params.yaml, in its order.
     """
     method = method_of(arm, methods)
     place = methods.index(method)
-    part = arm.removeprefix(method).removeprefix("_")
-    fill = 1.0 if not part else _share(part)
+    share = re.fullmatch(r"_share_([\d_]+)", arm.removeprefix(method))
+    fill = float(share[1].replace("_", ".")) if share else float(arm == method)
     return Look(COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)], fill)
 
 
 def method_of(arm: str, methods: Sequence[str]) -> str:
     """The method an arm belongs to: the longest name that the arm's name begins with."""
     return max((name for name in methods if arm == name or arm.startswith(f"{name}_")), key=len)
-
-
-def _share(part: str) -> float:
-    try:
-        return float(part)
-    except ValueError:
-        return 0.0
 
 
 def frame(panel: Axes, title: str = "") -> None:

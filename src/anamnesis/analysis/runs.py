@@ -17,7 +17,8 @@ def load_runs(
 ) -> tuple[dict[str, Any], dict[str, dict[int, dict[str, Any]]]]:
     """The base's measurements, and every arm's by seed.
 
-    One run can measure several arms: a method, its EMA teacher (`ema_teacher`), shares of its update (`none_0.25`).
+    One run can measure several arms: a method, its EMA teacher (`ema_teacher`), and shares of its update
+    (`none_share_0_25`).
     """
     base = _both(metrics, "base")["base"]
     runs: dict[str, dict[int, dict[str, Any]]] = {}
