@@ -1,7 +1,8 @@
 """The stages of dvc.yaml, one module and one command each: read parameters, load, call the library, save.
 
-Each runs as `python -m stages.<name>` in the repository's root. The package of *this* checkout goes first on the
-path: `dvc exp run --temp` works in a copy, where an editable installation would import the other checkout's.
+Each runs as `python -m stages.<name>` in the root of the repository. The package of *this* checkout comes first on the
+path: `dvc exp run --temp` works in a copy, where an editable installation would import the package of the other
+checkout.
 """
 
 import gc

@@ -1,4 +1,4 @@
-"""What the two evaluation stages share: which models of a run there are, and where their results go."""
+"""What the two evaluation stages share: the models of a run, and where their results go."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,8 +24,8 @@ def evaluate_run(
 ) -> None:
     """Measure the base (`method` None), or a run's models: its student, its teacher, shares of its update.
 
-    Writes metrics/<kind>/<run>.json by model name, and the per-question log under data/, where a report's text
-    may be.
+    Writes metrics/<kind>/<run>.json, by model name, and the log of all questions under data/: it may hold the text of
+    a report.
     """
     configure_compute(compute)
     run = "base" if method is None else f"{method}-{seed}"
@@ -42,7 +42,7 @@ def evaluate_run(
 
 
 def _models(method: str | None, run: str, evaluation: Evaluation, compute: Compute) -> Iterator[tuple[str, TemplateLM]]:
-    """The run's models by name. They share one language model, which is each of them until the next is taken."""
+    """The run's models by name. They share one language model: use each before taking the next."""
     folder = ADAPTERS / run
     if evaluation.backend == "vllm":
         saved: dict[str, Path | None] = {"base": None} if method is None else {method: folder}

@@ -1,4 +1,4 @@
-"""Where the files of the pipeline are, from the repository's root. dvc.yaml declares the same paths, and a test compares."""
+"""Where the files of the pipeline are, from the root on. dvc.yaml declares the same paths, and a test compares."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Seeded faults: whether the tests notice a wrong line.
+"""Seeded faults: do the tests notice a wrong line?
 
 Every fault of mutants.yaml replaces one place of one file in a copy of the checkout, and the tests named with it are
 run there. A fault is caught if a test fails; it is alive if all pass. Before any fault is applied, each selection of
@@ -27,9 +27,9 @@ from tests.checkout import ROOT, commit, copy_checkout
 
 FAULTS = ROOT / "tests" / "mutants.yaml"
 LIMIT_SECONDS = 90
-# Imported once in the server that every run is forked from; their import takes longer than most tests.
+# Imported once by the server that every run is forked from: importing them takes longer than most tests.
 PRELOADED = [
-    *("bitsandbytes", "datasets", "dvc.repo", "dvclive", "hypothesis", "lm_eval.evaluator", "lm_eval.tasks"),
+    *("datasets", "dvc.repo", "dvclive", "hypothesis", "lm_eval.evaluator", "lm_eval.tasks"),
     *("lm_eval.models.huggingface", "matplotlib.pyplot", "pandas", "peft", "pytest", "sacrebleu", "sklearn.metrics"),
     *("torch", "transformers"),
 ]
@@ -63,7 +63,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a run.
+    """The result of a run.
 
     `said` is alive if all tests passed, caught if one failed, out of time, or broken if they could not be run.
     """
@@ -94,7 +94,7 @@ def faulty(fault: Fault, root: Path) -> str:
 
 
 class Copies:
-    """Copies of the checkout, one for each of the runs that go on at the same time."""
+    """Copies of the checkout, one for each simultaneous run."""
 
     def __init__(self, folder: Path, number: int) -> None:
         self._copies = [folder / str(i) / "checkout" for i in range(number)]
@@ -106,7 +106,7 @@ class Copies:
             (copy / ".venv").symlink_to(ROOT / ".venv")
 
     def outcomes(self, runs: Sequence[Run]) -> Iterator[Outcome]:
-        """Run all; the outcomes come as they are ready."""
+        """Run all and yield each outcome when it is ready."""
         waiting, free, running = list(runs), list(self._copies), []
         try:
             while waiting or running:
@@ -123,12 +123,13 @@ class Copies:
 
 
 class _Running:
-    """A run that was started in a copy. `outcome` ends it if it still goes on, and puts the copy right again."""
+    """A run that was started in a copy. `outcome` ends it if it is not over, and restores the copy."""
 
     def __init__(self, context: Any, run: Run, copy: Path) -> None:
         self.copy = copy
         self._run = run
         self._output = copy.parent / "output.txt"
+        self._output.write_text("")
         if run.fault is not None:
             self._file = copy / run.fault.file
             self._former = self._file.read_text(encoding="utf-8")
@@ -143,7 +144,7 @@ class _Running:
     def outcome(self) -> Outcome:
         said = "out of time" if self.process.exitcode is None else SAID.get(self.process.exitcode, "broken")
         seconds = time.monotonic() - self._start
-        # With the processes that its tests have started; there may be none left.
+        # Including processes that the tests have started; none may be left.
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.join()
@@ -163,7 +164,7 @@ def _pytest(tests: str, copy: Path, output: Path) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == "tests"]:
         del sys.modules[name]
     sys.path[:] = [path for path in sys.path if Path(path) != ROOT]
-    # Compiled files are told apart by time and size only: a fault of the same second and size would not be read.
+    # Python recognizes stale compiled files by time and size only, and would not notice some faults.
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     sys.dont_write_bytecode = True
     import pytest
@@ -173,7 +174,7 @@ def _pytest(tests: str, copy: Path, output: Path) -> None:
 
 
 def check_unchanged(copies: Copies, selections: Iterable[str]) -> None:
-    """All selections of tests pass where there is no fault; otherwise nothing would follow from a failure.
+    """All selections of tests must pass without a fault; otherwise a failure would prove nothing.
 
     Raises:
         ClickException: some do not.

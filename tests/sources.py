@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import (
     AutoModelForCausalLM,
     BitsAndBytesConfig,
+    CLIPVisionConfig,
     Gemma2Config,
     Gemma2ForCausalLM,
     Gemma3Config,
@@ -22,6 +23,8 @@ from transformers import (
     GemmaTokenizer,
     LlamaConfig,
     LlamaForCausalLM,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
@@ -127,6 +130,17 @@ def gemma3(folder: Path) -> Path:
     )
     set_seed(7)
     return save(folder, Gemma3ForConditionalGeneration(config), tokenizer)
+
+
+def llava(folder: Path) -> Path:
+    """A multimodal model that transformers does not count among the causal language models."""
+    tokenizer = byte_level(template="<s> $A")
+    text = LlamaConfig(**(SHAPE | {"vocab_size": len(tokenizer) + 1})).to_dict()
+    vision = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    picture = CLIPVisionConfig(**vision, image_size=28, patch_size=14).to_dict()
+    set_seed(7)
+    config = LlavaConfig(text_config=text, vision_config=picture, image_token_index=len(tokenizer))
+    return save(folder, LlavaForConditionalGeneration(config), tokenizer)
 
 
 def gemma3_text(folder: Path) -> Path:

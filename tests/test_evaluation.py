@@ -1,4 +1,4 @@
-"""Scores, documents, and the harness on a tiny model: what is measured is what its name says."""
+"""Scores, documents, and the harness on small models: each metric is what its name says."""
 
 import json
 import math
@@ -56,7 +56,7 @@ def test_category_scores_by_hand() -> None:
     assert scores["macro_f1"] == pytest.approx((4 / 6 + 0 + 1 / 2) / 3)
     assert scores["recall_V"] == 0
     assert scores["recall_VI"] == 0.5
-    # The report of V was called VI: not its category, but not missed either.
+    # The report of V was assigned VI: the wrong category, but a critical one.
     assert scores["recall_critical"] == pytest.approx(2 / 3)
 
 
@@ -70,14 +70,14 @@ def test_a_majority_guess_looks_good_in_accuracy_only() -> None:
 
 
 def test_macro_f1_is_over_the_categories_that_occur_whether_predicted_or_not() -> None:
-    # III occurs and is never predicted: it counts as 0. VI is predicted and does not occur: it is no class of its own.
+    # III occurs but is never predicted, so its F1 is 0. VI is predicted but does not occur, so it is not a class.
     scores = category_scores(["II", "II", "III", "III"], ["II", "II", "II", "VI"], ["VI"])
     assert scores["macro_f1"] == pytest.approx((2 * 2 / 5 + 0) / 2)
     assert scores.keys() == {"acc", "macro_f1"}
 
 
 def test_text_scores_see_russian_words() -> None:
-    """rouge_score's own tokenizer drops every letter outside a-z and calls any two Russian texts different."""
+    """The default tokenizer of rouge_score drops all letters but a-z, so no two Russian texts would agree."""
     same = text_scores(["Картина коллоидного узла."], ["Картина коллоидного узла."])
     assert same == pytest.approx({"bleu": 100, "chrf": 100, "rouge_l": 1})
     other = text_scores(["Картина коллоидного узла."], ["Подозрение на рак."])
@@ -107,7 +107,7 @@ def held_out(tmp_path: Path, reports: list[dict[str, str]]) -> Path:
 
 
 def log_probability(model: Qwen2ForCausalLM, context: list[int], tokens: list[int]) -> float:
-    """Of `tokens` after `context`, by the definition."""
+    """The log-probability of `tokens` after `context`, by definition."""
     with torch.no_grad():
         logits = model(torch.tensor([context + tokens])).logits[0].log_softmax(-1)
     return sum(float(logits[len(context) - 1 + i, token]) for i, token in enumerate(tokens))
@@ -185,7 +185,7 @@ def test_exam_has_a_task_for_every_subject_of_the_facts() -> None:
 
 
 def test_exam_counts_every_question_the_same(lm: Any, tmp_path: Path) -> None:
-    """Subjects differ in size: a mean of the subjects' means would be another number."""
+    """Subjects differ in size, so the mean of their accuracies would be different."""
     exam, heldout = small_exam(tmp_path)
     metrics, log = evaluate_mmlu(lm, "base", evaluation(), exam, heldout)
     subjects = metrics["subjects"].values()
@@ -203,7 +203,7 @@ def test_exam_counts_every_question_the_same(lm: Any, tmp_path: Path) -> None:
 
 
 class Scripted(TemplateLM):
-    """Answers as it is told, by prompt; and remembers what it was asked to generate, and how."""
+    """A model that answers from a script and records its requests."""
 
     max_length = 10_000
     batch_size = 7
@@ -245,13 +245,13 @@ PROMPTS = [prompt(report["description"], HEADINGS) for report in RARE]
 
 @pytest.fixture
 def rare(tmp_path: Path) -> Path:
-    """Reports of one common and one rare category, so that no two of the scores here agree by symmetry."""
+    """Reports of one common and one rare category, so that no two scores are equal by symmetry."""
     write_jsonl(tmp_path / "rare.jsonl", RARE)
     return tmp_path / "rare.jsonl"
 
 
 def knows(context: str, continuation: str) -> float:
-    """Names the category of every report but numbers 0 and 5; other texts at a nat and a half a character."""
+    """Prefers the right category except for reports 0 and 5; any other text has 1.5 nats per character."""
     number = PROMPTS.index(context) if context in PROMPTS else None
     if number is None or continuation.strip() not in ("II.", "III."):
         return -1.5 * len(continuation)
@@ -262,10 +262,10 @@ def knows(context: str, continuation: str) -> float:
 def test_the_category_is_the_most_probable_one(rare: Path) -> None:
     metrics, log = evaluate_domain(Scripted(knows), "base", evaluation(), HEADINGS, CATEGORIES, rare)
     assert metrics["bethesda_acc"] == pytest.approx(8 / 10)
-    # II: 7 of 8 found, and one of III called so; III: one of 2 found, and one of II called so.
+    # II: 7 of 8 found, and one of III assigned to it. III: 1 of 2 found, and one of II assigned to it.
     assert metrics["bethesda_macro_f1"] == pytest.approx((14 / 16 + 2 / 4) / 2)
     assert metrics["bethesda_recall_critical"] == pytest.approx(1 / 2)
-    # The log is in the order of the reports, with what was answered for each.
+    # The log has the reports in their order, each with its own answers.
     asked = [row for row in log if row["task"] == "report_category"]
     assert [row["doc_id"] for row in asked] == list(range(10))
     for number, row in enumerate(asked):
@@ -296,7 +296,7 @@ def test_each_limit_takes_the_first_reports_of_its_own_tasks(rare: Path) -> None
 
 
 def test_bits_per_byte_are_of_utf8_bytes(rare: Path, tmp_path: Path) -> None:
-    """Of 1.5 nats a character; most characters here are two bytes, some one."""
+    """The model has 1.5 nats per character; most characters are two bytes long, some one."""
     metrics, _ = evaluate_domain(Scripted(knows), "base", evaluation(), HEADINGS, CATEGORIES, rare)
     answers = [completion(report["category"], report["conclusion"]) for report in RARE]
     whole = [asked + answer for asked, answer in zip(PROMPTS, answers, strict=True)]
@@ -313,7 +313,7 @@ def test_bits_per_byte_are_of_utf8_bytes(rare: Path, tmp_path: Path) -> None:
 
 
 def test_generated_conclusions_are_compared_with_the_reports_own(rare: Path) -> None:
-    """All words of the first: BLEU is 100; one word short of it: 100 by precision, and a penalty for brevity."""
+    """Every generated word is in its reference, and one word is missing: BLEU is 100 times its brevity penalty."""
 
     def writes(context: str) -> str:
         number = PROMPTS.index(context)
@@ -322,10 +322,10 @@ def test_generated_conclusions_are_compared_with_the_reports_own(rare: Path) -> 
 
     model = Scripted(knows, writes)
     metrics, _ = evaluate_domain(model, "base", evaluation(generation_limit=3), HEADINGS, CATEGORIES, rare)
-    # The first category was right; II was written for III, and III for II.
+    # The first category is right; of the others one is III for II and one II for III.
     assert metrics["category_agreement"] == pytest.approx(1 / 3)
     assert metrics["bleu"] == pytest.approx(100 * math.exp(1 - 18 / 17))
-    # Of the 18 and 17 words in three pairs: all are found, and one is missing.
+    # The second pair shares 5 words, of 6 and 5; the others are equal.
     assert metrics["rouge_l"] == pytest.approx((1 + 2 * 5 / 11 + 1) / 3)
     references = [report["conclusion"] for report in RARE[:3]]
     written = [references[0], references[1].removesuffix(" контроль"), references[2]]
@@ -338,20 +338,20 @@ def test_generated_conclusions_are_compared_with_the_reports_own(rare: Path) -> 
 
 
 def test_a_generated_category_that_begins_another_is_not_taken_for_it(tmp_path: Path) -> None:
-    """K29.1 begins with K29, and a full stop follows a category."""
+    """K29.1 begins with K29, and a category is followed by a full stop."""
     reports = [{**RARE[0], "category": "K29.1"}, {**RARE[1], "category": "K29"}, {**RARE[2], "category": "J06.9"}]
     write_jsonl(tmp_path / "codes.jsonl", reports)
     codes = CategorySet(label="icd10", names=["J06.9", "K29", "K29.1"], critical=[])
     written = [" K29.1. Гастрит", " K29. Гастрит", " J06. Грипп"]
     model = Scripted(knows, lambda context: written[PROMPTS.index(context)])
-    # Choices that do not begin one another: one "token" a text.
+    # One token per text, so that no choice begins another.
     model.tok_encode = lambda string, **_: [hash(string)]
     metrics, _ = evaluate_domain(model, "base", evaluation(), HEADINGS, codes, tmp_path / "codes.jsonl")
     assert metrics["category_agreement"] == pytest.approx(2 / 3)
 
 
 def greedily(model: Qwen2ForCausalLM, tokens: list[int], longest: int, ends: set[int]) -> list[int]:
-    """By the definition: the most probable token, again and again."""
+    """The most probable token, one after the other."""
     written: list[int] = []
     while len(written) < longest and not ends & set(written):
         with torch.no_grad():
@@ -364,7 +364,7 @@ def test_conclusions_are_generated_greedily_up_to_a_line_end(
     base: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase, held_out: Path, reports: Any, backend: Any
 ) -> None:
     (line_end,) = tokenizer("\n")["input_ids"]
-    # A model that ends its line now and then, not always at once.
+    # Makes the model end its line for some reports, and not always at once.
     base.lm_head.register_forward_hook(
         lambda _, __, logits: logits + 5.5 * (torch.arange(logits.shape[-1]) == line_end)
     )
@@ -384,10 +384,10 @@ def test_conclusions_are_generated_greedily_up_to_a_line_end(
 
 
 def test_the_exam_is_answered_by_the_key(tmp_path: Path) -> None:
-    """A model that gives the key's answers has all right, and one that avoids them none: nothing is shuffled."""
+    """A model that follows the key scores 1, and one that avoids it scores 0: choices and key stay together."""
     exam, heldout = small_exam(tmp_path)
     key = {row["question"]: row["choices"][row["answer"]] for row in read_jsonl(exam)}
-    # Subjects share questions here, with the same choices and the same key.
+    # Subjects share some questions here, with the same choices and key.
     model = Scripted(lambda context, answer: -1.0 if answer == f" {key.get(context)}" else -2.0)
     metrics, log = evaluate_mmlu(model, "base", evaluation(), exam, heldout)
     assert metrics["mmlu_acc"] == 1
@@ -416,7 +416,7 @@ def mmlu_subjects() -> Iterator[str]:
 
 @pytest.fixture
 def mmlu_folder(tmp_path: Path) -> Path:
-    """57 subjects with questions of the tests' own, half with a header and half as first published."""
+    """57 subjects of invented questions, half of the files with a header and half in the first published form."""
     for number, subject in enumerate(mmlu_subjects()):
         for split, rows in (("dev", 5), ("test", 3)):
             lines = ["question,choice0,choice1,choice2,choice3,answer"] if number % 2 else []
@@ -465,7 +465,7 @@ def test_real_mmlu_is_asked_with_five_examples(mmlu_folder: Path, monkeypatch: p
 def test_real_mmlu_is_asked_with_as_many_examples_as_set_and_scored_by_its_key(
     mmlu_folder: Path, tmp_path: Path, num_fewshot: int
 ) -> None:
-    """In every file the answer to question n is the letter n, in letters or in numbers."""
+    """In every file the answer to question n is choice n modulo 4, given as a letter or as a number."""
 
     def knows_the_letter(context: str, answer: str) -> float:
         question = context.rpartition(" узел?")[0].rpartition(" ")[2]

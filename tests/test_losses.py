@@ -74,7 +74,7 @@ def fused(student: Tensor, teacher: Tensor | None, head: torch.nn.Linear, how: M
 
 @contextmanager
 def chunks_of(positions: int, rows: int) -> Iterator[None]:
-    """The loss in chunks of so many positions, worked on so many rows at a time."""
+    """The loss in chunks of this many positions, processed this many rows at a time."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(losses, "CHUNK_LOGITS", positions * VOCAB)
         patch.setattr(losses, "CACHED_LOGITS", rows * VOCAB)
@@ -240,7 +240,7 @@ def test_ignored_positions_do_not_count() -> None:
 
 @given(st.lists(st.lists(st.sampled_from([IGNORED, 3, 4]), min_size=4, max_size=4), min_size=1, max_size=3))
 def test_every_supervised_position_has_the_token_after_it_as_its_target(rows: list[list[int]]) -> None:
-    """A row's first label has no position before it: it is no target even where it counts (`target: report`)."""
+    """The first label of a row has no position before it, so it is not a target even with `target: report`."""
     labels = torch.tensor(rows)
     positions = supervised_positions(labels)
     assert targets(labels).tolist() == [int(labels[row, at + 1]) for row, at in positions.nonzero().tolist()]

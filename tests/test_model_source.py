@@ -18,6 +18,7 @@ from torch import Tensor
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
+    AutoModelForImageTextToText,
     AutoTokenizer,
     GPT2Config,
     GPT2LMHeadModel,
@@ -111,6 +112,20 @@ def cut(folder: Path) -> Path:
     return in_place(folder, sources.WEIGHTS, whole[: len(whole) // 2])
 
 
+def with_code(folder: Path) -> Path:
+    in_place(qwen2(folder), "pytorch_model.bin", b"")
+    torch.save({"model.norm.weight": Path("an object of any class")}, folder / "pytorch_model.bin")
+    return folder
+
+
+def a_shard_missing(folder: Path) -> Path:
+    model = AutoModelForCausalLM.from_pretrained(qwen2(folder))
+    (folder / sources.WEIGHTS).unlink()
+    model.save_pretrained(folder, max_shard_size="100KB")
+    sorted(folder.glob("model-*"))[1].unlink()
+    return folder
+
+
 def packed_without_a_word(folder: Path) -> Path:
     return with_config(four_bit(folder), quantization_config=None)
 
@@ -145,12 +160,12 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], Model, str]] = {
     "a layer missing": (
         lambda f: edit_weights(qwen2(f), without("layers.1.")),
         PLAIN,
-        "12 weights are not in its files and would be random (the first is model.layers.1.input_layernorm.weight)",
+        "its files lack 12 of the model's weights, which would be random (the first is model.layers.1.input_layernorm",
     ),
     "a layer missing, nf4": (
         lambda f: edit_weights(qwen2(f), without("layers.1.")),
         FOUR_BIT,
-        "12 weights are not in its files and would be random (the first is model.layers.1.input_layernorm.weight)",
+        "its files lack 12 of the model's weights, which would be random (the first is model.layers.1.input_layernorm",
     ),
     "keys prefixed base_model.model.": (
         lambda f: edit_weights(qwen2(f), lambda w: {f"base_model.model.{name}": value for name, value in w.items()}),
@@ -160,14 +175,18 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], Model, str]] = {
     "untied head missing": (
         lambda f: with_config(qwen2(f), tie_word_embeddings=False),
         PLAIN,
-        "1 weights are not in its files and would be random (the first is lm_head.weight)",
+        "its files lack 1 of the model's weights, which would be random (the first is lm_head.weight)",
     ),
     "fewer layers in config.json than in the file": (
         lambda f: with_config(qwen2(f), num_hidden_layers=1, layer_types=["full_attention"]),
         PLAIN,
-        "12 weights that the model of its config.json does not have (the first is model.layers.1.input",
+        "12 of the weights in its files have no place in the model of its config.json (the first is model.",
     ),
-    "another shape in config.json": (lambda f: with_config(llama(f), vocab_size=900), PLAIN, "have another shape"),
+    "another shape in config.json": (
+        lambda f: with_config(llama(f), vocab_size=900),
+        PLAIN,
+        "2 of its weights do not have the shape",
+    ),
     "GPTQ layout": (lambda f: edit_weights(qwen2(f), sources.as_gptq), PLAIN, "in a way that its config.json does not"),
     "GPTQ": (
         lambda f: with_config(
@@ -224,9 +243,17 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], Model, str]] = {
         "joins the end of a prompt and the beginning of the answer",
     ),
     "no end-of-text token": (lambda f: llama(f, sources.byte_level(eos_token=None)), PLAIN, "no end-of-text token"),
-    "added word": (lambda f: sources.with_added_token(llama(f), "Bethesda"), PLAIN, "the first is 'Bethesda'"),
-    "added pad": (lambda f: sources.with_added_token(llama(f), "[PAD]", "pad_token"), PLAIN, "the first is '[PAD]'"),
-    "added eos": (lambda f: sources.with_added_token(llama(f), "<end>", "eos_token"), PLAIN, "the first is '<end>'"),
+    "added word": (lambda f: sources.with_added_token(llama(f), "Bethesda"), PLAIN, "the first is 433, 'Bethesda'"),
+    "added pad": (
+        lambda f: sources.with_added_token(llama(f), "[PAD]", "pad_token"),
+        PLAIN,
+        "the first is 433, '[PAD]'",
+    ),
+    "added eos": (
+        lambda f: sources.with_added_token(llama(f), "<end>", "eos_token"),
+        PLAIN,
+        "the first is 433, '<end>'",
+    ),
     "pad_token_id = vocabulary size": (
         lambda f: with_config(llama(f), pad_token_id=len(sources.byte_level())),
         PLAIN,
@@ -248,7 +275,13 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], Model, str]] = {
         "tokenizer.json is a Git LFS pointer",
     ),
     "weights cut short": (cut, PLAIN, "model.safetensors is damaged or cut short"),
-    "empty .bin": (lambda f: in_place(qwen2(f), "pytorch_model.bin", b""), PLAIN, "damaged or cut short; copy"),
+    "empty .bin": (
+        lambda f: in_place(qwen2(f), "pytorch_model.bin", b""),
+        PLAIN,
+        "is damaged, cut short, or holds other",
+    ),
+    "a .bin that holds more than tensors": (with_code, PLAIN, "is damaged, cut short, or holds other things"),
+    "one of several files missing": (a_shard_missing, PLAIN, "model-00002-of-"),
     "no weights": (lambda f: in_place(qwen2(f), "other", b""), PLAIN, "no file named model.safetensors"),
     "weights that are not finite": (lambda f: edit_weights(qwen2(f), not_finite), PLAIN, "numbers that are not finite"),
     "code of its own": (
@@ -348,16 +381,25 @@ def test_names_and_buffers_of_old_checkpoints_are_no_fault(tmp_path: Path) -> No
     assert read_back.model_max_length == 64
 
 
-def test_a_multimodal_model_becomes_its_language_model(tmp_path: Path) -> None:
-    whole = AutoModelForCausalLM.from_pretrained(gemma3(tmp_path / "model"))
-    assert type(whole).__name__ == "Gemma3ForConditionalGeneration"
+@pytest.mark.parametrize(
+    ("make", "loader", "kind"),
+    [
+        (gemma3, AutoModelForCausalLM, "Gemma3ForCausalLM"),
+        (sources.llava, AutoModelForImageTextToText, "LlamaForCausalLM"),
+    ],
+)
+def test_a_multimodal_model_becomes_its_language_model(
+    make: Callable[[Path], Path], loader: Any, kind: str, tmp_path: Path
+) -> None:
+    whole = loader.from_pretrained(make(tmp_path / "model"))
+    assert type(whole).__name__.endswith("ForConditionalGeneration")
     base = saved(tmp_path / "model")
-    assert type(base).__name__ == "Gemma3ForCausalLM"
+    assert type(base).__name__ == kind
     assert torch.equal(logits(base), logits(whole))
     assert not [name for name, _ in base.named_parameters() if "vision" in name or "projector" in name]
     assert not (tmp_path / "scratch").exists()
-    four_bit_base = saved(tmp_path / "model", FOUR_BIT)
-    assert sum(weight.dtype == torch.uint8 for weight in four_bit_base.parameters()) == 14
+    packed = saved(tmp_path / "model", FOUR_BIT)
+    assert sum(weight.dtype == torch.uint8 for weight in packed.parameters()) == 14
 
 
 def test_a_special_token_for_pictures_may_lie_beyond_the_embedding(tmp_path: Path) -> None:
@@ -438,7 +480,7 @@ def test_the_hub_says_what_is_wrong(
 ) -> None:
     monkeypatch.setattr(files, "snapshot_download", raising(error))
     with pytest.raises(SettingsError) as refused:
-        obtain(HUB, CPU, tmp_path)
+        obtain(HUB, CPU, tmp_path / "scratch")
     assert str(refused.value).startswith("`model.source` 'someone/model': ")
     assert said in str(refused.value)
 

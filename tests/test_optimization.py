@@ -1,4 +1,4 @@
-"""What the parameters of training do to a step: rates, decay, clipping, order of the reports, and what is logged."""
+"""The effect of each training parameter on the steps: rate, decay, clipping, order of the reports, logged numbers."""
 
 import copy
 import math
@@ -37,7 +37,7 @@ Change = Callable[[Sequence[Tensor]], None]
 
 @dataclass
 class Run:
-    """What a training did, step by step."""
+    """A record of a training, step by step."""
 
     start: list[Tensor] = field(default_factory=list)
     weights: list[list[Tensor]] = field(default_factory=list)
@@ -51,7 +51,7 @@ class Run:
 
 
 class Watch(TrainerCallback):
-    """Records every step, and may change the gradients that a step gets."""
+    """Records every step; may change its gradients."""
 
     def __init__(self, run: Run, change: Change) -> None:
         self._run = run
@@ -77,7 +77,7 @@ def norm(tensors: Sequence[Tensor]) -> float:
 
 @pytest.fixture
 def train(tokenizer: PreTrainedTokenizerBase, reports: Reports, tmp_path: Path) -> Any:
-    """Trains a fresh model from the same start, and records what happens."""
+    """Trains a fresh model, always from the same start, and records every step."""
 
     def run(
         training: Training = TRAINING,
@@ -88,7 +88,7 @@ def train(tokenizer: PreTrainedTokenizerBase, reports: Reports, tmp_path: Path) 
         change: Change = lambda _: None,
         callbacks: Sequence[TrainerCallback] = (),
     ) -> Run:
-        """`scale`: factor on the loss of a step, before clipping; `change`: acts on the gradients after it."""
+        """`scale` multiplies the loss of a step, before clipping; `change` acts on the gradients after clipping."""
         encoded = encode_reports(reports, HEADINGS, tokenizer, training.target, optimization.max_length)
         set_seed(0)
         student = add_student(random_qwen2(tokenizer), TUNER)
@@ -161,7 +161,7 @@ def test_without_a_gradient_a_step_shrinks_the_weights_by_rate_times_decay(train
 
 def test_gradients_are_cut_to_the_norm_and_keep_their_direction(train: Any) -> None:
     free, cut = (train(replace(TRAINING, max_grad_norm=bound)) for bound in (1e6, 0.05))
-    # What is logged is the norm before the cut.
+    # The logged norm is the one before clipping.
     assert [norm(gradients) for gradients in free.gradients] == pytest.approx(free.logged("grad_norm"), rel=1e-4)
     assert min(free.logged("grad_norm")) > 0.5
     assert [norm(gradients) for gradients in cut.gradients] == pytest.approx([0.05] * 4, rel=1e-3)
@@ -172,7 +172,7 @@ def test_gradients_are_cut_to_the_norm_and_keep_their_direction(train: Any) -> N
 
 
 def test_beyond_the_clip_a_gradient_ten_times_larger_makes_the_same_steps(train: Any) -> None:
-    """One of several: Adam's step does not see the scale of all gradients together."""
+    """Only one of several steps is scaled: Adam does not depend on a common scale of all gradients."""
 
     def tenfold(step: int) -> float:
         return 10.0 if step == 1 else 1.0
@@ -182,7 +182,7 @@ def test_beyond_the_clip_a_gradient_ten_times_larger_makes_the_same_steps(train:
         training = replace(TRAINING, max_grad_norm=bound)
         plain, larger = train(training).weights[-1], train(training, scale=tenfold).weights[-1]
         differences.append(max(float((a - b).abs().max()) for a, b in zip(plain, larger, strict=True)))
-    # Steps are about 1e-2.
+    # A step moves a weight by about 1e-2.
     assert differences[0] < 1e-4 < 1e-3 < differences[1]
 
 
@@ -195,7 +195,7 @@ def epochs(rows: Sequence[Sequence[int]], steps: int) -> list[list[int]]:
 
 
 def test_each_seed_has_an_order_of_its_own_in_which_an_epoch_has_every_report_once(train: Any) -> None:
-    """24 reports, 4 a step: an epoch is 6 steps. Which reports are together in a step is the order that matters."""
+    """An epoch of 24 reports is 6 steps of 4. What matters is which reports share a step."""
     two_epochs = replace(OPTIMIZATION, max_steps=12)
     orders = [epochs(train(optimization=two_epochs, seed=seed).rows, 6) for seed in (0, 1, 2)]
     for first, second in orders:
@@ -220,7 +220,7 @@ def test_logged_means_are_over_the_steps_since_the_last_point(train: Any) -> Non
         single = every.logged(name)
         means = [single[0], sum(single[1:3]) / 2, sum(single[3:6]) / 3]
         assert some.logged(name) == pytest.approx(means, rel=1e-4, abs=1e-7), name
-    # Distances are of the moment.
+    # Distances are measured at the point, not averaged.
     for name in ("update_norm", "teacher_distance"):
         assert some.logged(name) == [every.logged(name)[step - 1] for step in points], name
 
@@ -231,7 +231,7 @@ def test_logged_means_are_over_the_steps_since_the_last_point(train: Any) -> Non
 def test_trained_on_whole_reports_the_first_cross_entropy_is_the_models_own(
     train: Any, tokenizer: PreTrainedTokenizerBase, reports: Reports
 ) -> None:
-    """A report's first token has a label then, and nothing before it that could predict it."""
+    """The first token of a report then has a label, but no position before it that could predict it."""
     logged = train(replace(TRAINING, target="report"), replace(OPTIMIZATION, batch_size=24, max_steps=1))
     encoded = encode_reports(reports, HEADINGS, tokenizer, "report", 256)
     assert encoded["labels"] == encoded["input_ids"]
@@ -251,7 +251,7 @@ def test_trained_on_whole_reports_the_first_cross_entropy_is_the_models_own(
 def test_reports_are_padded_on_the_right_whatever_the_tokenizer_does_otherwise(
     tokenizer: PreTrainedTokenizerBase, reports: Reports
 ) -> None:
-    """No attention mask is given to the model: padding on the left would be read as text."""
+    """The model gets no attention mask, so it would read padding on the left as text."""
     encoded = encode_reports([{**reports[0], "conclusion": "Да."}, reports[1]], HEADINGS, tokenizer, "conclusion", 256)
     tokenizer = copy.copy(tokenizer)
     tokenizer.padding_side = "left"
@@ -334,7 +334,7 @@ def test_pretraining_follows_its_settings(tmp_path: Path, monkeypatch: pytest.Mo
     assert rates == pytest.approx([*warmup, *(1e-3 * AFTER_WARMUP["cosine"](step / 6) for step in range(6))])
     assert {group["weight_decay"] for group in trainer.optimizer.param_groups} == {0.3, 0.0}
     assert {tuple(row["input_ids"].shape) for row in trainer.train_dataset} == {(64,)}
-    # Every document is read, not in the order of the file.
+    # Every document is there, but not in the order of the file.
     tokenizer = pretraining.train_tokenizer(documents, 300)
     read = "".join(tokenizer.decode(row["input_ids"], skip_special_tokens=True) for row in trainer.train_dataset)
     places = [read.find(document) for document in documents]
@@ -348,7 +348,7 @@ def test_pretraining_follows_its_settings(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_seed_gives_every_method_the_same_start_and_each_seed_another(
     tokenizer: PreTrainedTokenizerBase, reports: Reports, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By the stage itself, in one step at a rate of 0: what is saved is the start."""
+    """The stage trains one step at a rate of 0, so it saves the start."""
     save_base(random_qwen2(tokenizer), tokenizer, tmp_path / "models" / "base")
     write_jsonl(tmp_path / "data" / "prepared" / "corpus" / "train.jsonl", reports)
     write_json(tmp_path / "data" / "prepared" / "teacher" / "index.json", None)

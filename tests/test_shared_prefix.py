@@ -1,4 +1,4 @@
-"""The shared-prefix model answers what the harness's own does, to rounding; and what goes around it."""
+"""The shared-prefix model gives the answers of the harness's own model, to rounding; and the code around it."""
 
 import importlib.util
 import json
@@ -57,7 +57,7 @@ from tests.test_evaluation import CATEGORIES, evaluation, small_exam
 
 MMLU = ROOT.parent / "shared" / "data" / "mmlu"
 LETTERS = [f" {letter}" for letter in "ABCD"]
-# One token each, here.
+# One token each with the tokenizer of these tests.
 DIGITS = ["0", "1", "2", "3"]
 TEXTS = [" II", " III", " V: контроль через 6 мес.", " нет", " есть\nкартина коллоидного узла"]
 
@@ -159,7 +159,7 @@ def forget_the_positions(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_comparison_notices_a_mistake(
     model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase, monkeypatch: pytest.MonkeyPatch, spoil: Any
 ) -> None:
-    """Otherwise the other tests here would say nothing."""
+    """Otherwise the tests of equality would prove nothing."""
     ours, theirs = pair_of(model, tokenizer)
     assert ours.applies
     asked = with_choices(prompts(), TEXTS)
@@ -167,7 +167,7 @@ def test_the_comparison_notices_a_mistake(
     spoil(monkeypatch)
     with pytest.raises(AssertionError):
         assert_same(answers(ours, asked), answers(theirs, asked), choices=len(TEXTS))
-    # The model's own check would have sent it to HFLM.
+    # The model's own check detects it and uses HFLM.
     if spoil is not drop_a_token_of_the_prefix:
         assert not SharedPrefixLM(pretrained=model, tokenizer=tokenizer, batch_size=7).applies
 
@@ -217,7 +217,7 @@ def test_an_empty_context_and_a_context_that_ends_in_a_space(
 
 
 def test_rolling_likelihood_of_texts(tokenizer: PreTrainedTokenizerBase, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also of texts longer than the model, in windows; and with the head's positions in several portions."""
+    """Including texts longer than the model's context, and with the logits computed in several portions."""
     ours, theirs = pair_of(random_qwen2(tokenizer, max_position_embeddings=64), tokenizer)
     texts = ["Узел 7 мм.", "коллоид", *prompts(1, 3), prompts(2, 1)[-1]]
     rolling = [Instance("loglikelihood_rolling", {}, (text,), 0, ("task", 0, 1)) for text in texts]
@@ -337,7 +337,7 @@ def test_virtual_tokens(model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerB
 def test_prompts_that_are_cut_are_counted(
     tokenizer: PreTrainedTokenizerBase, backend: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Once each, whatever the number of their choices; and one warning with the number alone."""
+    """A prompt counts once whatever the number of its choices; one warning gives the number."""
     short = random_qwen2(tokenizer, max_position_embeddings=400)
     lengths = [len(tokenizer(prompt)["input_ids"]) for prompt in prompts()]
     limit = sorted(lengths)[-4]
@@ -374,7 +374,7 @@ def test_every_sequence_is_in_one_group_with_its_prefix(sequences: list[tuple[in
 
 
 def test_subjects_become_groups_whatever_their_sizes() -> None:
-    """A subject of one question before it must not spoil the prefix of the next."""
+    """A subject of one question must not spoil the prefix of the next subject."""
     start = tuple(range(12))
     one = [(*start, *range(100, 700), 1)]
     many = [(*start, *range(1000, 1600), question, 7) for question in range(20)]
@@ -429,7 +429,7 @@ def encoder(request: pytest.FixtureRequest) -> tuple[LineEncoder, Any, bool]:
     return LineEncoder(tokenizer, encode), encode, by_line
 
 
-# Repetition is what the encoder's memory is for, and what is at a line's edge is where it could be wrong.
+# Repeated pieces test the encoder's cache; pieces at a line's edge are where it could be wrong.
 PIECES = st.sampled_from(
     ["a", "Узел", "7", " ", "\n", "\n\n", "\r\n", "\t", ".", "'s", "_", "é", "é", "</s>", "½", "ll", "'"]
 )
@@ -496,7 +496,7 @@ def test_both_backends_measure_the_same(
 def test_both_backends_measure_the_same_of_reports(
     model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase, reports: list[dict[str, str]], tmp_path: Path
 ) -> None:
-    """Likelihoods to rounding, and what is generated to the letter."""
+    """Likelihoods agree to rounding, generated texts exactly."""
     write_jsonl(tmp_path / "test.jsonl", reports)
     settings = evaluation(generation_limit=6, max_new_tokens=12)
     (metrics, log), (stock_metrics, stock_log) = (
@@ -549,7 +549,7 @@ def test_templates_are_compiled_once_and_the_harness_is_left_as_it_was(
 def test_prompts_cut_are_in_the_metrics_of_each_model(
     tokenizer: PreTrainedTokenizerBase, mmlu_folder: Path, tmp_path: Path
 ) -> None:
-    """Of this model alone: the count of an adapter measured before is not added."""
+    """The count of one adapter does not include prompts of the adapter measured before."""
     exam, heldout = small_exam(tmp_path)
     lm = language_model(random_qwen2(tokenizer, max_position_embeddings=256), tokenizer, 7)
     settings = evaluation(mmlu=str(mmlu_folder), num_fewshot=5, mmlu_limit=1)
@@ -563,7 +563,7 @@ def test_prompts_cut_are_in_the_metrics_of_each_model(
 
 
 def measure(folder: Path) -> None:
-    """What one of the processes runs; the main one writes."""
+    """The work of one process; the main process writes the result."""
     torch.set_num_threads(1)
     reports = [json.loads(line) for line in (folder / "test.jsonl").read_text().splitlines()]
     tokenizer = train_tokenizer([report["description"] for report in reports], vocab_size=400)
@@ -580,7 +580,7 @@ def measure(folder: Path) -> None:
 
 
 def test_two_processes_measure_what_one_does(tmp_path: Path, reports: list[dict[str, str]]) -> None:
-    """An odd number of reports, so that the shares differ."""
+    """The number of reports is odd, so that the shares differ."""
     small_exam(tmp_path)
     write_jsonl(tmp_path / "test.jsonl", reports[:23])
     for number in (1, 2):

@@ -1,7 +1,7 @@
 """The machine: device, threads, and the processes of one run.
 
-A run is one process, or several started by torchrun (`launch` in params.yaml), each on a device of its own and all
-doing the same but for their share of every batch. Only the main process writes.
+A run is one process, or several started by torchrun (`launch` in params.yaml). Each has a device of its own and takes
+its share of every batch. Only the main process writes.
 """
 
 import ctypes
@@ -21,13 +21,13 @@ from anamnesis.errors import InputError
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.sections import SettingsError
 
-# Of glibc's malloc.h, and the largest value it takes for the second on 64-bit machines.
+# From glibc's malloc.h, and the largest value of the second on 64-bit machines.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 LARGEST_MMAP_THRESHOLD = 32 * 2**20
 
 
 def configure_compute(compute: Compute) -> None:
-    """Fix the number of threads (results repeat bit for bit only at the same one) and check the device.
+    """Set the number of threads (results repeat bit for bit only with the same one) and check the device.
 
     Raises:
         SettingsError: the profile asks for a GPU and there is none.
@@ -35,7 +35,7 @@ def configure_compute(compute: Compute) -> None:
     torch.set_num_threads(compute.threads)
     if os.environ.get("ACCELERATE_USE_FSDP") == "true":
         raise SettingsError(
-            "`launch` asks for FSDP, and adapters on a frozen base are trained with DDP: set `launch` to "
+            "`launch` asks for FSDP, but adapters on a frozen base are trained with DDP: set `launch` to "
             "torchrun --nproc-per-node <number of GPUs>."
         )
     if compute.device != "cpu" and not torch.cuda.is_available():
@@ -51,10 +51,10 @@ def configure_compute(compute: Compute) -> None:
 
 
 def _keep_freed_memory() -> None:
-    """Let glibc keep what a training step frees for the next one.
+    """Let glibc keep the memory that a training step frees, for the next step.
 
-    By default it gives large blocks back to the system at once, and every step's tensors come as new pages again:
-    10,000 page faults and 12 % of the time of a pretraining step of the tiny profile.
+    By default it returns large blocks to the system at once, and the tensors of every step need new pages: 10,000 page
+    faults and 12 % of the time of a pretraining step of the tiny profile.
     """
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)
@@ -63,7 +63,7 @@ def _keep_freed_memory() -> None:
 
 
 def check_one_device_a_process(compute: Compute) -> None:
-    """Trainer would spread a lone process over all GPUs it sees (DataParallel), with another batch than the profile's.
+    """Refuse several GPUs for one process: Trainer would use all (DataParallel), with another batch than the profile's.
 
     Raises:
         SettingsError: there are several GPUs for one process.
@@ -77,7 +77,7 @@ def check_one_device_a_process(compute: Compute) -> None:
 
 
 def in_processes(number: int, function: Callable[..., None], *args: Any) -> None:
-    """Call `function(*args)` in that many processes on this machine, as torchrun does; in this one if it is one.
+    """Call `function(*args)` in `number` processes on this machine, as torchrun does; 1 is this process.
 
     Raises:
         InputError: a process raised it; any other error of a process is torchrun's ChildFailedError.
@@ -117,10 +117,10 @@ def is_main_process() -> bool:
 
 
 def share_of(size: int, what: str) -> int:
-    """The part of `size` that falls to one process.
+    """The part of `size` for each process.
 
     Raises:
-        SettingsError: it cannot be divided evenly, and the result would depend on the number of processes.
+        SettingsError: it cannot be divided evenly; the result would depend on the number of processes.
     """
     processes = PartialState().num_processes
     if size % processes:

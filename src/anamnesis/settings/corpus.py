@@ -1,4 +1,4 @@
-"""The domain corpus: where it is, how it is read and cleaned, and how it is split."""
+"""The domain corpus: its place, and how it is read, cleaned and split."""
 
 from typing import Annotated, Literal
 
@@ -11,9 +11,9 @@ from anamnesis.settings.sections import STRICT, Positive, Seed, Share, Text
 
 @dataclass(frozen=True, config=STRICT)
 class Columns:
-    """Names of the columns in the corpus's files; null where there is none.
+    """Names of the columns in the corpus's files; null for a column that they do not have.
 
-    Either `text` (the whole report in one) or `description`; without `category` it is read out of the conclusion.
+    Either `text` (the whole report in one column) or `description`. Without `category`, it is read from the conclusion.
     """
 
     text: Text | None
@@ -32,13 +32,13 @@ class Columns:
 
     @property
     def named(self) -> dict[str, str]:
-        """Column by field, of those that there are."""
+        """Column by field, without the fields that have none."""
         return {field: column for field in self.__dataclass_fields__ if (column := getattr(self, field)) is not None}
 
 
 @dataclass(frozen=True, config=STRICT)
 class Sections:
-    """Headings inside one free text; `other` ends the section before it and belongs to no field."""
+    """Headings inside a free text; one of `other` ends the section before it and belongs to no field."""
 
     description: list[Text]
     conclusion: list[Text]
@@ -51,7 +51,7 @@ class Sections:
 
 @dataclass(frozen=True, config=STRICT)
 class Deidentification:
-    """`key_variable` names the environment variable with the secret key; the key itself stands in no file."""
+    """`key_variable` names the environment variable with the secret key; the key itself is in no file."""
 
     enabled: bool
     key_variable: Text | None

@@ -1,6 +1,6 @@
-"""All parameters of an experiment: which sections there are, and the check of everything at once.
+"""All parameters of an experiment: the list of sections, and the check of everything at once.
 
-`check_all` reads everything, but only to refuse: nothing it reads can change an output.
+`check_all` reads everything, but only to refuse it: nothing that it reads can change an output.
 """
 
 import re
@@ -43,7 +43,7 @@ PLAIN = ("profile", "launch", "methods", "seeds")
 
 
 def method_names(values: Mapping[str, Any]) -> list[str]:
-    """The arms to compare; each must have a section of its own name, which must not be another section's."""
+    """The arms to compare; each has a section of the same name, which must not be another section's name."""
     names = values.get("methods")
     if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
         raise SettingsError("params.yaml: `methods` must be a list of names, for example [none, static, ema].")
@@ -59,13 +59,13 @@ def method_names(values: Mapping[str, Any]) -> list[str]:
         if name not in values:
             raise SettingsError(
                 f"params.yaml: `methods` names `{name}`, but there is no section `{name}`: "
-                f"add one (for example a copy of `ema`) or take the name out of `methods`."
+                f"add one (for example a copy of `ema`) or remove the name from `methods`."
             )
     return names
 
 
 def seed_numbers(values: Mapping[str, Any]) -> list[int]:
-    """The seeds each method is trained with."""
+    """The seeds that each method is trained with."""
     seeds = values.get("seeds")
     if not isinstance(seeds, list) or not seeds or not all(type(s) is int and 0 <= s <= SEED_MAX for s in seeds):
         raise SettingsError(
@@ -93,7 +93,7 @@ def check_all(root: Path, profile: str | None = None) -> None:
     _check_launch(science.get("launch"))
     for name, kind in SCIENCE.items():
         section(science, name, kind)
-    # A section that is not in `methods` today may be tomorrow: it is checked too, and so nothing is ignored.
+    # A method that is not in `methods` today may be tomorrow: it is checked too, so that nothing is ignored.
     for name in science.keys() - SCIENCE.keys() - set(PLAIN):
         if name not in methods and not (isinstance(science[name], dict) and "teacher" in science[name]):
             raise SettingsError(unknown_key("params.yaml", str(name), [*SCIENCE, *methods, *PLAIN]))

@@ -15,13 +15,7 @@ Documents = Annotated[int, Field(gt=0, le=1_000_000)]
 class Knowledge:
     clinical_notes: Documents
     cytology_reports: Documents
-    heldout_share: Annotated[float, Field(gt=0, lt=1)]
+    # Of some 4,600 wordings of facts, a thousandth leaves five texts to measure bits per byte on.
+    heldout_share: Annotated[float, Field(ge=0.001, lt=1)]
     questions_per_subject: Positive
     seed: Seed
-
-    def __post_init__(self) -> None:
-        if round(self.clinical_notes * self.heldout_share) + round(self.cytology_reports * self.heldout_share) == 0:
-            raise ValueError(
-                "heldout_share leaves no clinical note and no cytology report to measure bits per byte on: raise it, "
-                "or the number of documents"
-            )

@@ -93,14 +93,19 @@ def _check_whole(folder: Path) -> None:
             if file.is_file():
                 check_not_a_pointer(file)
     for file in sorted(folder.glob("model*.safetensors")):
-        try:
-            # Compares the header with the length of the file.
-            with safe_open(file, "pt"):
-                pass
-        except SafetensorError as error:
-            raise UnusableModelError(
-                f"{file.name} is damaged or cut short ({error}); copy or download it again."
-            ) from error
+        with explained(f"reading {file.name}"):
+            _check_length(file)
+
+
+def _check_length(file: Path) -> None:
+    """safetensors compares the header with the length of the file when it opens it."""
+    try:
+        with safe_open(file, "pt"):
+            pass
+    except SafetensorError as error:
+        raise UnusableModelError(
+            f"{file.name} is damaged or cut short ({error}); copy or download it again."
+        ) from error
 
 
 def _check_no_adapter(folder: Path) -> None:

@@ -27,11 +27,13 @@ def obtain(model: Model, compute: Compute, scratch: Path = SCRATCH) -> tuple[Pre
     Args:
         model: a local folder, a GGUF file, or a hub id.
         compute: the machine.
-        scratch: where a GGUF file or a multimodal model is converted; emptied afterwards.
+        scratch: a folder of its own, in which a GGUF file or a multimodal model is converted; removed afterwards.
 
     Raises:
         SettingsError: the model cannot be found or loaded, is not what its folder says, or does not suit the pipeline.
     """
+    # A killed run may have left its own.
+    shutil.rmtree(scratch, ignore_errors=True)
     try:
         return _obtain(model, compute, scratch)
     except UnusableModelError as error:

@@ -42,7 +42,11 @@ def _sentence(error: Exception, what: str) -> str:
             f"`model.dtype` (bfloat16) ({said})."
         )
     if isinstance(error, (SafetensorError, EOFError, pickle.UnpicklingError)) or "PytorchStreamReader" in said:
-        return f"a file of weights is damaged or cut short; copy or download it again ({said})."
+        # torch's own text recommends to run whatever code the file holds.
+        return (
+            f"a file of weights is damaged, cut short, or holds other things than tensors ({type(error).__name__}); "
+            f"get it again, best as safetensors."
+        )
     return f"{what} failed ({said}); give a folder with config, weights and tokenizer, a .gguf file, or a hub id."
 
 

@@ -69,7 +69,8 @@ def check_splitting(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     if own.encode(SAMPLE, add_special_tokens=False).ids != _ids(tokenizer, SAMPLE):
         raise UnusableModelError(
             f"transformers reads its tokenizer as {type(tokenizer).__name__}, which splits text otherwise than its "
-            f"tokenizer.json says; give the model with the tokenizer of its own architecture."
+            f"tokenizer.json says; set `tokenizer_class` in tokenizer_config.json to PreTrainedTokenizerFast, or where "
+            f"that does not help (Qwen2) give the model with the tokenizer of its own architecture."
         )
 
 
@@ -130,8 +131,9 @@ def check_ids(tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig) -> N
     if beyond:
         first = min(beyond, key=beyond.__getitem__)
         raise UnusableModelError(
-            f"its tokenizer has {len(beyond)} tokens beyond the {rows} rows of its embedding (the first is {first!r}, "
-            f"{beyond[first]}); take them out of the tokenizer, or give the model with its embedding resized."
+            f"its tokenizer has ids beyond the {rows} rows of its embedding ({len(beyond)} in all; the first is "
+            f"{beyond[first]}, {first!r}); take these tokens out of the tokenizer, or give the model with its "
+            f"embedding resized."
         )
 
 

@@ -34,13 +34,13 @@ def check_computes(base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) ->
     if not plain or ours.shape != own.shape or not _close(ours, own, 1e-3):
         raise UnusableModelError(
             f"{type(base).__name__} does not compute its logits by a plain output head alone; this architecture is not "
-            f"supported."
+            f"supported; choose another model."
         )
     # Rounding depends on the number of tokens; a token that is seen too early changes the states by far more.
     if not _close(before.float(), hidden[:, : before.shape[1]].float(), torch.finfo(hidden.dtype).eps ** 0.5):
         raise UnusableModelError(
-            f"{type(base).__name__} looks at the tokens that come after; give a causal language model, or set it to be "
-            f"one in config.json (is_decoder)."
+            f"{type(base).__name__} looks at the tokens that come after; choose a causal language model, or set "
+            f"it to be one in config.json (is_decoder)."
         )
 
 

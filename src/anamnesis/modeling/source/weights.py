@@ -119,20 +119,21 @@ def check_complete(found: Mapping[str, Any]) -> None:
     if mismatched:
         name, in_file, in_model = mismatched[0]
         raise UnusableModelError(
-            f"{len(mismatched)} weights have another shape than config.json says (the first is {name}, "
+            f"{len(mismatched)} of its weights do not have the shape that config.json says (the first is {name}, "
             f"{tuple(in_file)} in the file and {tuple(in_model)} in the model); correct config.json, or give the files "
             f"that belong to it."
         )
     if missing:
         instead = f"; they hold {unexpected[0]} instead" if unexpected else ""
         raise UnusableModelError(
-            f"{len(missing)} weights are not in its files and would be random (the first is {missing[0]}{instead}); "
-            f"give the whole model, saved by `save_pretrained` under the names of its architecture."
+            f"its files lack {len(missing)} of the model's weights, which would be random (the first is "
+            f"{missing[0]}{instead}); give the whole model, saved by `save_pretrained` under the names of its "
+            f"architecture."
         )
     if unexpected:
         raise UnusableModelError(
-            f"its files hold {len(unexpected)} weights that the model of its config.json does not have (the first is "
-            f"{unexpected[0]}); correct config.json (layers, architecture), or take them out of the files."
+            f"{len(unexpected)} of the weights in its files have no place in the model of its config.json (the first "
+            f"is {unexpected[0]}); correct config.json (layers, architecture), or take them out of the files."
         )
 
 
