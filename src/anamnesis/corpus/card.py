@@ -220,8 +220,8 @@ def _shortcuts(bag_of_words_macro_f1: float | None, telling_words: int) -> str:
     else:
         reached = f"{classifier} reaches a macro-F1 of {bag_of_words_macro_f1:.3f} on the test part."
     return (
-        f"{reached} Words that alone predict a category, with a precision above {TELLING_PRECISION:g} at a recall above "
-        f"{TELLING_RECALL:g}: {telling_words}."
+        f"{reached} Words that alone predict a category, with a precision above {TELLING_PRECISION:g} at a recall "
+        f"above {TELLING_RECALL:g}: {telling_words}."
     )
 
 
