@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,10 @@ def check_all(root: Path, profile: str | None = None) -> None:
     check_saving(optimization, section(science, "training", Training), file)
     evaluation = section(scale, "evaluation", Evaluation, file)
     _check_mmlu(evaluation.mmlu, root, file)
+    if evaluation.backend == "vllm" and find_spec("vllm") is None:
+        raise SettingsError(
+            f"{file}: `evaluation.backend` is vllm, which is not installed: pip install vllm, or set it to shared_prefix."
+        )
     if scale["model"]["source"] == "pretrain":
         _check_context(section(scale, "pretraining", Pretraining, file), optimization, evaluation, file)
 
