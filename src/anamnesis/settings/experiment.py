@@ -111,7 +111,7 @@ def check_all(root: Path, profile: str | None = None) -> None:
     _check_mmlu(evaluation.mmlu, root, file)
     if evaluation.backend == "vllm" and find_spec("vllm") is None:
         raise SettingsError(
-            f"{file}: `evaluation.backend` is vllm, which is not installed: pip install vllm, or set it to shared_prefix."
+            f"{file}: `evaluation.backend` is vllm, which is not installed: install it, or set shared_prefix."
         )
     if scale["model"]["source"] == "pretrain":
         _check_context(section(scale, "pretraining", Pretraining, file), optimization, evaluation, file)
