@@ -26,7 +26,6 @@ import yaml
 from tests.checkout import ROOT, commit, copy_checkout
 
 FAULTS = ROOT / "tests" / "mutants.yaml"
-LIMIT_SECONDS = 90
 # Imported once by the server that every run is forked from: importing them takes longer than most tests.
 PRELOADED = [
     *("datasets", "dvc.repo", "dvclive", "hypothesis", "lm_eval.evaluator", "lm_eval.tasks"),
@@ -96,7 +95,9 @@ def faulty(fault: Fault, root: Path) -> str:
 class Copies:
     """Copies of the checkout, one for each simultaneous run."""
 
-    def __init__(self, folder: Path, number: int) -> None:
+    def __init__(self, folder: Path, number: int, limit: float) -> None:
+        """`limit`: seconds that a run may take."""
+        self._limit = limit
         self._copies = [folder / str(i) / "checkout" for i in range(number)]
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(PRELOADED)
@@ -111,7 +112,7 @@ class Copies:
         try:
             while waiting or running:
                 while waiting and free:
-                    running.append(_Running(self._context, waiting.pop(0), free.pop()))
+                    running.append(_Running(self._context, waiting.pop(0), free.pop(), self._limit))
                 wait([one.process.sentinel for one in running], timeout=1)
                 for one in [one for one in running if one.is_over()]:
                     running.remove(one)
@@ -125,8 +126,9 @@ class Copies:
 class _Running:
     """A run that was started in a copy. `outcome` ends it if it is not over, and restores the copy."""
 
-    def __init__(self, context: Any, run: Run, copy: Path) -> None:
+    def __init__(self, context: Any, run: Run, copy: Path, limit: float) -> None:
         self.copy = copy
+        self._limit = limit
         self._run = run
         self._output = copy.parent / "output.txt"
         self._output.write_text("")
@@ -139,7 +141,7 @@ class _Running:
         self.process.start()
 
     def is_over(self) -> bool:
-        return self.process.exitcode is not None or time.monotonic() - self._start > LIMIT_SECONDS
+        return self.process.exitcode is not None or time.monotonic() - self._start > self._limit
 
     def outcome(self) -> Outcome:
         said = "out of time" if self.process.exitcode is None else SAID.get(self.process.exitcode, "broken")
@@ -202,7 +204,8 @@ def table(outcomes: Sequence[Outcome]) -> str:
 @click.command(help=__doc__)
 @click.argument("names", nargs=-1)
 @click.option("--processes", default=2, show_default=True, help="Faults tried at the same time.")
-def main(names: tuple[str, ...], processes: int) -> None:
+@click.option("--limit", default=90.0, show_default=True, help="Seconds that the tests of a fault may take.")
+def main(names: tuple[str, ...], processes: int, limit: float) -> None:
     faults = load_faults()
     if unknown := set(names) - {fault.name for fault in faults}:
         raise click.ClickException(f"tests/mutants.yaml has no fault named {', '.join(sorted(unknown))}.")
@@ -210,7 +213,7 @@ def main(names: tuple[str, ...], processes: int) -> None:
     for fault in faults:
         faulty(fault, ROOT)
     with TemporaryDirectory() as folder:
-        copies = Copies(Path(folder), processes)
+        copies = Copies(Path(folder), processes, limit)
         check_unchanged(copies, dict.fromkeys(fault.tests for fault in faults))
         outcomes = []
         for outcome in copies.outcomes([Run(fault.tests, fault) for fault in faults]):

@@ -654,7 +654,8 @@ def test_reports_are_those_of_the_split_that_is_set(
     monkeypatch.setattr(stages.evaluate_domain, "Parameters", Parameters)
     stages.evaluate_domain.main.callback("ema", 0)
     measured = json.loads((run_folder / "metrics" / "domain" / "ema-0.json").read_text())
-    assert {model: metrics["reports"] for model, metrics in measured.items()} == {"ema": number, "ema_teacher": number}
+    assert {"ema", "ema_teacher"} <= measured.keys()
+    assert {metrics["reports"] for metrics in measured.values()} == {number}
 
 
 @pytest.mark.usefixtures("run_folder")

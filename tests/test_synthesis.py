@@ -160,7 +160,9 @@ def test_patients_have_one_to_four_reports_of_differing_categories(rows: Rows) -
         by_patient[row["patient_id"]].append(row["category"])
     sizes = Counter(map(len, by_patient.values()))
     assert sorted(sizes) == [1, 2, 3, 4]
-    assert any(len(set(categories)) > 1 for categories in by_patient.values())
+    # Reports are in random order: sorted by category, hardly any patient would have two categories.
+    several = [set(categories) for categories in by_patient.values() if len(categories) > 1]
+    assert sum(len(categories) > 1 for categories in several) > 0.4 * len(several)
     assert len({row["report_id"] for row in rows}) == len(rows)
 
 
