@@ -34,17 +34,22 @@ def free_locks(folder: Path) -> bool:
     if not (folder / RWLOCK_FILE).exists():
         return False
     with make_lock(str(folder / RWLOCK_LOCK)):
-        try:
-            listed = json.loads((folder / RWLOCK_FILE).read_text(encoding="utf-8"))
-            writers = list(listed.get("write", {}).values())
-            readers = [reader for readers in listed.get("read", {}).values() for reader in readers]
-            holders = {int(holder["pid"]) for holder in [*writers, *readers]}
-        except (ValueError, TypeError, AttributeError, KeyError):
-            holders = set()
-        if any(_runs_dvc(pid) for pid in holders):
+        holders = _holders((folder / RWLOCK_FILE).read_text(encoding="utf-8", errors="replace"))
+        if holders is not None and (not holders or any(_runs_dvc(pid) for pid in holders)):
             return False
         (folder / RWLOCK_FILE).unlink()
     return True
+
+
+def _holders(text: str) -> set[int] | None:
+    """The processes in the list; None if it was cut in its middle."""
+    try:
+        listed = json.loads(text)
+        writers = list(listed.get("write", {}).values())
+        readers = [reader for readers in listed.get("read", {}).values() for reader in readers]
+        return {int(holder["pid"]) for holder in [*writers, *readers]}
+    except (ValueError, TypeError, AttributeError, KeyError):
+        return None
 
 
 def _runs_dvc(pid: int) -> bool:

@@ -45,6 +45,8 @@ def test_locks_of_dead_and_other_processes_go_and_of_a_running_dvc_stay(
     assert not rwlock.exists()
     listed(tmp_path, os.getpid())
     assert free_locks(tmp_path)
+    rwlock.write_text('{"write": {}, "read": {}}')
+    assert not free_locks(tmp_path)
 
 
 @pytest.mark.parametrize("left", ["", '{"write": {"models/ba', "[]", '{"write": {"a": {"cmd": "x"}}}', "\x00\x00"])
