@@ -13,33 +13,36 @@ help:  ## list these targets
 # is up to date is skipped, and the plain `dvc repro` at the end makes sure that nothing was left out. A run that was
 # killed is continued by the next one. The methods that take longest are the last in params.yaml, and start first.
 repro: $(INSTALLED)  ## run the experiment (only what is not up to date) and print its result; make -j1 repro where a branch takes the whole machine (a GPU)
-	@python -m stages._recover
 	@python -m stages.check
+	@python -m stages._recover
 	@$(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j2) branches BRANCHES="$$(dvc stage \
 	    list --name-only | awk -F@ '$$1 == "train" {runs = $$2 " " runs} END {print runs}')"
 	dvc repro
+	@rm -f .dvc/tmp/*.dvc.lock
 	@sed -n '/^|/p' reports/report.md
 
 # Called by `repro`, which knows the BRANCHES (method-seed). All are trained before any is evaluated: short stages at the
 # end leave no core idle. Without --wait-for-lock a dvc process gives up after 3 s; another may take longer to hash a
 # model.
-REPRO := dvc --wait-for-lock repro --single-item
+# dvc.lock is copied after each, since DVC writes it in place: a kill in that moment would lose the record of all that
+# is done (stages._recover takes it from the copies).
+REPRO = dvc --wait-for-lock repro --single-item $(1) && cp dvc.lock .dvc/tmp/$@.dvc.lock
 TRAINED := $(BRANCHES:%=train@%)
 EVALUATED := $(BRANCHES:%=evaluate@%)
 .PHONY: branches $(TRAINED) $(EVALUATED) evaluate_base teacher corpus base
 branches: $(TRAINED) $(EVALUATED) evaluate_base
 $(TRAINED): teacher
-	$(REPRO) $@
+	$(call REPRO,$@)
 $(EVALUATED): evaluate@%: train@%
-	$(REPRO) evaluate_mmlu@$* evaluate_domain@$*
+	$(call REPRO,evaluate_mmlu@$* evaluate_domain@$*)
 evaluate_base: corpus base
-	$(REPRO) evaluate_base_mmlu evaluate_base_domain
+	$(call REPRO,evaluate_base_mmlu evaluate_base_domain)
 teacher: corpus base
-	$(REPRO) teacher
+	$(call REPRO,teacher)
 corpus:
-	$(REPRO) check synthesize corpus
+	$(call REPRO,check synthesize corpus)
 base:
-	$(REPRO) knowledge base
+	$(call REPRO,knowledge base)
 
 # A file's tests share what is slow to make, so that they stay in one process. In the files' own order, in which the
 # longest are not the last.

@@ -299,7 +299,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], Model, str]] = {
     "encoder and decoder (T5)": (
         lambda f: T5Config().save_pretrained(f) or (sources.byte_level().save_pretrained(f) and f),
         PLAIN,
-        "its architecture (t5) is no causal language model",
+        "its architecture (t5) is not a causal language model",
     ),
     "an architecture that transformers does not know": (
         lambda f: with_config(qwen2(f), model_type="qwen9"),
@@ -591,7 +591,7 @@ def test_reports_longer_than_the_models_context_are_refused_before_training(
 # ---- GGUF ----------------------------------------------------------------------------------------------------------
 
 
-def to_gguf(folder: Path, file: Path, quantized: bool = False, **metadata: Any) -> Path:
+def to_gguf(folder: Path, file: Path, quantized: bool = False, splitting: str | None = None, **metadata: Any) -> Path:
     """The model in `folder` as llama.cpp's converter writes it: its names, its order of rows, its metadata."""
     model = AutoModelForCausalLM.from_pretrained(folder)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
@@ -609,7 +609,7 @@ def to_gguf(folder: Path, file: Path, quantized: bool = False, **metadata: Any) 
         writer.add_key_length(config.head_dim)
         writer.add_value_length(config.head_dim)
         writer.add_sliding_window(config.sliding_window)
-    add_tokenizer(writer, tokenizer, config.vocab_size, "qwen2" if kind == "qwen2" else "gpt-2")
+    add_tokenizer(writer, tokenizer, config.vocab_size, splitting or {"qwen2": "qwen2"}.get(kind, "gpt-2"))
     for key, value in metadata.items():
         writer.add_string(f"{kind}.{key.replace('__', '.')}", value)
     names = get_tensor_name_map(MODEL_ARCH_BY_NAME[kind], config.num_hidden_layers)
@@ -685,6 +685,25 @@ def test_a_gguf_file_is_the_model_that_it_was_made_of(kind: str, tmp_path: Path)
     assert not (tmp_path / "scratch").exists()
 
 
+def test_what_lies_beside_a_gguf_file_is_not_read(tmp_path: Path) -> None:
+    """Neither an adapter, which transformers would load as well, nor the settings of another tokenizer."""
+    own = AutoModelForCausalLM.from_pretrained(llama(tmp_path / "model", sources.byte_level()))
+    file = to_gguf(tmp_path / "model", tmp_path / "model.gguf")
+    edit_json(_new(tmp_path / "adapter_config.json"), peft_type="LORA", base_model_name_or_path="elsewhere")
+    edit_json(_new(tmp_path / "tokenizer_config.json"), tokenizer_class="Qwen2Tokenizer", eos_token="<s>")
+    base, tokenizer = obtained(file)
+    torch.testing.assert_close(logits(base), logits(own), rtol=1e-5, atol=1e-5)
+    assert tokenizer.eos_token == "</s>"
+
+
+def test_digits_are_split_as_the_gguf_file_says(tmp_path: Path) -> None:
+    """SmolLM's tokenizer splits every digit; a vocabulary without such a split joins them."""
+    file = to_gguf(llama(tmp_path / "model", sources.byte_level()), tmp_path / "model.gguf", splitting="smollm")
+    joined = PreTrainedTokenizerFast.from_pretrained(tmp_path / "model").tokenize("1048576")
+    assert len(joined) < 7
+    assert obtained(file)[1].tokenize("1048576") == list("1048576")
+
+
 def test_a_quantized_gguf_file_becomes_plain_or_nf4(tmp_path: Path) -> None:
     own = AutoModelForCausalLM.from_pretrained(llama(tmp_path / "model", sources.byte_level()))
     file = to_gguf(tmp_path / "model", tmp_path / "model.gguf", quantized=True)
@@ -710,6 +729,7 @@ def with_biases(folder: Path) -> Path:
     ("change", "said"),
     [
         (lambda f: to_gguf(f, f.parent / "m.gguf", rope__scaling__type="linear"), "it scales its rotary positions"),
+        (lambda f: to_gguf(f, f.parent / "m.gguf", splitting="default"), "a way of its own (default)"),
         (lambda f: cut_file(to_gguf(f, f.parent / "m.gguf")), "unpacking it failed"),
         (lambda f: in_place(f, "m.gguf", sources.LFS_POINTER) / "m.gguf", "m.gguf is a Git LFS pointer"),
         (lambda f: in_place(f, "m.gguf", b"GGUF, or not") / "m.gguf", "reading its header failed"),

@@ -6,12 +6,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+from dvc.utils.serialize import dumps_yaml
 from ruamel.yaml import YAML
 
-from stages._recover import free_locks, mend_lock_file
+from stages._recover import free_locks, mend_lock_file, pipeline_stages
 from tests.conftest import ROOT
 
 
@@ -52,21 +54,52 @@ def test_a_cut_list_of_locks_is_removed(tmp_path: Path, left: str) -> None:
     assert not (tmp_path / "rwlock").exists()
 
 
+LOCK = (ROOT / "dvc.lock").read_bytes()
+STAGES = YAML(typ="safe").load(LOCK.decode())["stages"]
+
+
+def read(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    return dict(COMPILED_LOCKFILE_SCHEMA(YAML(typ="safe").load(path.read_text(encoding="utf-8"))).get("stages") or {})
+
+
 def test_a_lock_file_cut_anywhere_keeps_its_whole_stages(tmp_path: Path) -> None:
-    content = (ROOT / "dvc.lock").read_bytes()
-    whole = list(YAML(typ="safe").load(content.decode())["stages"].items())
     path = tmp_path / "dvc.lock"
-    mended = 0
-    for size in range(1, len(content), len(content) // 24):
-        path.write_bytes(content[:size])
-        mended += mend_lock_file(path)
-        if path.exists():
-            found = COMPILED_LOCKFILE_SCHEMA(YAML(typ="safe").load(path.read_text(encoding="utf-8")))
-            stages = list((found.get("stages") or {}).items())
-            assert stages[:-1] == whole[: len(stages) - 1]
-            lost = content[:size].count(b"\n    cmd:") - len(stages)
-            assert lost <= 1, size
-    assert mended > 3
-    path.write_bytes(content)
-    assert not mend_lock_file(path)
-    assert path.read_bytes() == content
+    for size in range(0, len(LOCK), len(LOCK) // 16):
+        path.write_bytes(LOCK[:size])
+        mend_lock_file(path)
+        stages = list(read(path).items())
+        assert stages[:-1] == list(STAGES.items())[: max(len(stages) - 1, 0)]
+        lost = LOCK[:size].count(b"\n    cmd:") - len(stages)
+        assert lost <= 1, size
+    path.write_bytes(LOCK)
+    assert mend_lock_file(path) == []
+    assert path.read_bytes() == LOCK
+
+
+@pytest.mark.parametrize("left", [0, 0.4, 0.9])
+def test_what_a_cut_lost_is_put_back_from_the_copies(tmp_path: Path, left: float) -> None:
+    """One copy may be cut too; an entry of a stage that dvc.yaml no longer has is not put back."""
+    path, copies = tmp_path / "dvc.lock", [tmp_path / "a.dvc.lock", tmp_path / "b.dvc.lock"]
+    copies[0].write_bytes(LOCK)
+    copies[1].write_bytes(LOCK[: len(LOCK) // 3])
+    path.write_bytes(LOCK[: int(left * len(LOCK))])
+    gone = [*STAGES][-1]
+    assert mend_lock_file(path, copies, set(STAGES) - {gone})
+    assert read(path) == {name: entry for name, entry in STAGES.items() if name != gone}
+    assert mend_lock_file(path, copies, set(STAGES) - {gone}) == []
+
+
+def test_an_entry_without_all_its_outputs_is_replaced(tmp_path: Path) -> None:
+    path, copy = tmp_path / "dvc.lock", tmp_path / "a.dvc.lock"
+    copy.write_bytes(LOCK)
+    lock = YAML(typ="safe").load(LOCK.decode())
+    del lock["stages"]["base"]["outs"][0]["size"]
+    path.write_text(dumps_yaml(lock), encoding="utf-8")
+    assert mend_lock_file(path, [copy], set(STAGES)) == ["base"]
+    assert read(path) == STAGES
+
+
+def test_the_stages_that_are_put_back_are_those_of_the_pipeline() -> None:
+    assert {"check", "base", "train@ema-0", "summarize"} <= pipeline_stages() <= set(STAGES)

@@ -4,6 +4,7 @@ import re
 import shutil
 from collections import Counter
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -69,6 +70,13 @@ def test_the_parameters_as_they_stand_are_good(profile: str) -> None:
         ("profiles/tiny.yaml", "evaluation.mmlu", "nowhere", "set it to facts, hub, or an existing folder"),
         ("profiles/tiny.yaml", "evaluation.num_fewshot", 6, "less than or equal to 5"),
         ("profiles/tiny.yaml", "evaluation.mmlu", "profiles", "has no folder dev/"),
+        pytest.param(
+            "profiles/tiny.yaml",
+            "evaluation.backend",
+            "vllm",
+            "`evaluation.backend` is vllm, which is not installed",
+            marks=pytest.mark.skipif(find_spec("vllm") is not None, reason="vllm is installed"),
+        ),
         ("profiles/tiny.yaml", "evaluation.max_new_tokens", 2048, "does not fit into the 2048 tokens of"),
         ("profiles/tiny.yaml", "optimization.max_length", 4096, "`optimization.max_length` does not fit into the 2048"),
         ("profiles/tiny.yaml", "pretraining.attention_heads", 5, "hidden_size must be a multiple of attention_heads"),

@@ -220,8 +220,8 @@ def _shortcuts(bag_of_words_macro_f1: float | None, telling_words: int) -> str:
     else:
         reached = f"{classifier} reaches a macro-F1 of {bag_of_words_macro_f1:.3f} on the test part."
     return (
-        f"{reached} {telling_words} single words predict a category with a precision above {TELLING_PRECISION:g} at a "
-        f"recall above {TELLING_RECALL:g}."
+        f"{reached} Words that alone predict a category, with a precision above {TELLING_PRECISION:g} at a recall "
+        f"above {TELLING_RECALL:g}: {telling_words}."
     )
 
 

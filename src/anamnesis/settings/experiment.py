@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,10 @@ def _check_shares(science: Mapping[str, Any]) -> None:
 
 
 def _check_served_by_vllm(science: Mapping[str, Any], methods: Sequence[str], file: str) -> None:
+    if find_spec("vllm") is None:
+        raise SettingsError(
+            f"{file}: `evaluation.backend` is vllm, which is not installed: install it, or set shared_prefix."
+        )
     for name in methods:
         if _tuner_of(science, name).kind != "lora" or section(science, name, Method).shares:
             raise SettingsError(

@@ -1,4 +1,4 @@
-"""Models that are no plain folder yet: a GGUF file is unpacked, a multimodal model reduced to its language model."""
+"""Making a plain folder: a GGUF file is unpacked, a multimodal model is reduced to its language model."""
 
 from pathlib import Path
 
@@ -31,6 +31,9 @@ DIGIT_BY_DIGIT = {"smollm", "starcoder", "refact", "command-r", "codeshell", "ex
 def unpack(file: Path, folder: Path, dtype: torch.dtype) -> None:
     """Save the model and the tokenizer of a GGUF file in `folder`, its weights in `dtype`.
 
+    The file is read through a link in a folder of its own: transformers also looks at what lies beside it, such as an
+    adapter or the settings of another tokenizer.
+
     Raises:
         UnusableModelError: transformers cannot read all of the file as llama.cpp does.
     """
@@ -38,13 +41,19 @@ def unpack(file: Path, folder: Path, dtype: torch.dtype) -> None:
     with explained("reading its header"):
         header, names = read_gguf_metadata(str(file))
     _check_header(header, names)
+    alone = folder / "file"
+    alone.mkdir(parents=True)
+    (alone / file.name).symlink_to(file.resolve())
     with explained("unpacking it"), without_report():
-        tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(
+            alone, gguf_file=file.name, local_files_only=True, trust_remote_code=False
+        )
         model, found = AutoModelForCausalLM.from_pretrained(
-            file.parent,
+            alone,
             gguf_file=file.name,
             quantization_config=GgufConfig(dequantize=True),
             local_files_only=True,
+            trust_remote_code=False,
             dtype=dtype,
             ignore_mismatched_sizes=True,
             output_loading_info=True,
@@ -66,7 +75,8 @@ def is_multimodal(config: PreTrainedConfig) -> bool:
     has_parts = config.get_text_config() is not config
     if kind is None and not (has_parts and type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING):
         raise UnusableModelError(
-            f"its architecture ({config.model_type}) is no causal language model in transformers; choose another model."
+            f"its architecture ({config.model_type}) is not a causal language model in transformers; choose another "
+            f"model."
         )
     return has_parts and (kind is None or kind.config_class is type(config))
 
@@ -100,14 +110,14 @@ def keep_language_model(folder: Path, config: PreTrainedConfig, output: Path, dt
 def _check_header(header: dict[str, object], names: tuple[str, ...]) -> None:
     if int(str(header.get("split.count", 1))) > 1:
         raise UnusableModelError("the file is one part of several; join them (llama.cpp's `llama-gguf-split --merge`).")
-    splitting = str(header.get("tokenizer.ggml.pre", "gpt-2"))
+    splitting = str(header.get("tokenizer.ggml.pre", "default"))
     known = {*GGUF_PRE_TOKENIZER_SPLITS, *AS_GPT2, *DIGIT_BY_DIGIT}
     if header.get("tokenizer.ggml.model") == "gpt2" and splitting not in known:
         raise UnusableModelError(
             f"its tokenizer splits text in a way of its own ({splitting}) that transformers does not know; give the "
             f"original folder of the model."
         )
-    architecture = header["general.architecture"]
+    architecture = header.get("general.architecture")
     scaled = header.get(f"{architecture}.rope.scaling.type", "none") != "none" and architecture != "gpt-oss"
     if scaled or any(name.startswith("rope_") for name in names):
         raise UnusableModelError(
@@ -117,7 +127,7 @@ def _check_header(header: dict[str, object], names: tuple[str, ...]) -> None:
 
 
 def _check_all_read(model: PreTrainedModel, names: tuple[str, ...]) -> None:
-    """transformers passes over tensors that it has no place for. Those of experts have other names in its list."""
+    """transformers skips tensors that it has no place for. Its list has other names for those of experts."""
     with explained("comparing its tensors"):
         known = get_gguf_hf_weights_map(model, TensorProcessor())
     unread = [name for name in names if name not in known and "exp" not in name]

@@ -8,6 +8,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
+    HFValidationError,
     HTTPError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
@@ -15,7 +16,7 @@ from huggingface_hub.errors import (
 from safetensors import SafetensorError, safe_open
 
 from anamnesis.files import read_json
-from anamnesis.modeling.source.refusal import UnusableModelError, explained
+from anamnesis.modeling.source.refusal import UnusableModelError, explained, quoted
 from anamnesis.settings.modeling import Model
 
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
@@ -44,7 +45,7 @@ def find(model: Model) -> Path:
         raise UnusableModelError("there is no such folder or file; check the path.")
     if model.revision is None:
         raise UnusableModelError(
-            "it is no local folder; for a hub id set `model.revision` to a commit, so that the experiment can be "
+            "it is not a local folder; for a hub id set `model.revision` to a commit, so that the experiment can be "
             "repeated."
         )
     return _fetch(model.source, model.revision)
@@ -104,7 +105,7 @@ def _check_length(file: Path) -> None:
             pass
     except SafetensorError as error:
         raise UnusableModelError(
-            f"{file.name} is damaged or cut short ({error}); copy or download it again."
+            f"{file.name} is damaged or cut short ({quoted(error)}); copy or download it again."
         ) from error
 
 
@@ -141,12 +142,12 @@ def _fetch(repository: str, revision: str) -> Path:
         ) from error
     except RevisionNotFoundError as error:
         raise UnusableModelError(f"the hub has no revision {revision} of it; check `model.revision`.") from error
-    except RepositoryNotFoundError as error:
+    except (RepositoryNotFoundError, HFValidationError) as error:
         raise UnusableModelError(
             "there is no such folder here, and no such repository on the hub; check it."
         ) from error
     except HfHubHTTPError as error:
-        raise UnusableModelError(f"the hub refused the download; try again later ({error}).") from error
+        raise UnusableModelError(f"the hub refused the download; try again later ({quoted(error)}).") from error
     except (HTTPError, OSError) as error:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             raise

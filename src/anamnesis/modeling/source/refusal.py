@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import torch
 from safetensors import SafetensorError
 
-# Text of an error that the user would have to search for its cause in, characters.
+# Longest text of a library's error that a sentence quotes, characters.
 LONGEST = 300
 
 
@@ -35,7 +35,7 @@ def explained(what: str) -> Iterator[None]:
 
 
 def _sentence(error: Exception, what: str) -> str:
-    said = _said(error)
+    said = quoted(error)
     if is_out_of_memory(error):
         return (
             f"there is not enough memory for it; use a smaller model, a machine with more memory, or a 16-bit "
@@ -51,7 +51,7 @@ def _sentence(error: Exception, what: str) -> str:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Python, CUDA, torch's CPU allocator and memory mapping each say it in another way."""
+    """Python, CUDA, torch's CPU allocator and memory mapping each report it differently."""
     return (
         isinstance(error, (MemoryError, torch.OutOfMemoryError))
         or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
@@ -59,7 +59,8 @@ def is_out_of_memory(error: Exception) -> bool:
     )
 
 
-def _said(error: Exception) -> str:
+def quoted(error: Exception) -> str:
+    """The error on one line, cut where it gets long."""
     text = " ".join(str(error).split())
     if len(text) > LONGEST:
         text = text[:LONGEST].rsplit(" ", 1)[0] + " …"

@@ -1,4 +1,4 @@
-"""The tokenizer: the one that its file describes, and one that the rest of the pipeline can work with."""
+"""The tokenizer: it must be the one that its file describes, and one that the rest of the pipeline can use."""
 
 import tempfile
 from pathlib import Path
@@ -8,19 +8,19 @@ from transformers import AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerBas
 
 from anamnesis.modeling.source.refusal import UnusableModelError, explained
 
-# Russian words, digits alone and in groups, line ends, several spaces; only characters that any tokenizer made for
-# Russian text has, and no space at the start, where tokenizers of one family differ.
+# Russian words, single digits and groups of them, line ends, several spaces. It has only characters that every
+# tokenizer for Russian text knows, and does not begin with a space, where tokenizers of one family differ.
 SAMPLE = (
     "Описание: Съешь ещё этих мягких булок,  да выпей чаю (12.5 мм; 2027).\n\nЗаключение: Bethesda IV. "
     "Фолликулярная опухоль щитовидной железы, 3 из 1048576 клеток.\r\nОтвет - объём 7 мл.   Answer: A\n"
 )
-# Ends of a prompt and beginnings of its answer, as corpora of other headings and categories have them too.
+# Ends of a prompt and beginnings of its answer, also with other headings and categories.
 BOUNDARIES = [("Заключение: Bethesda", " IV. Картина"), ("Код болезни", " J06. Острый"), ("Класс:", " 2")]
 UNLIMITED = int(1e30)
 
 
 def load_tokenizer(folder: Path, config: PreTrainedConfig) -> PreTrainedTokenizerBase:
-    """The folder's tokenizer; its `model_max_length` is the model's context, which `encode_reports` holds reports to.
+    """The folder's tokenizer; its `model_max_length` is the model's context, which `encode_reports` checks.
 
     Raises:
         UnusableModelError: it is not what the folder's tokenizer.json describes, loses text, or does not suit the model
@@ -59,7 +59,7 @@ def context_length(config: PreTrainedConfig) -> int | None:
 
 
 def check_splitting(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Some classes of transformers bring their own splitting and ignore that of tokenizer.json."""
+    """Some tokenizer classes of transformers split text their own way and ignore tokenizer.json."""
     file = folder / "tokenizer.json"
     if not file.is_file():
         return
@@ -75,7 +75,7 @@ def check_splitting(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
 
 
 def check_text_survives(tokenizer: PreTrainedTokenizerBase) -> None:
-    """Every character but white space comes back: tokenizers may drop what they do not know without a word."""
+    """All characters but white space must come back: tokenizers silently drop what they do not know."""
     back = tokenizer.decode(_ids(tokenizer, SAMPLE))
     if "".join(back.split()) != "".join(SAMPLE.split()):
         raise UnusableModelError(
@@ -88,7 +88,7 @@ def check_template(tokenizer: PreTrainedTokenizerBase) -> None:
     """Special tokens may come before a text (Llama and Gemma begin with BOS) and never after it.
 
     The harness takes the answer's tokens to be those after as many as the prompt alone has: an end-of-text token after
-    every prompt would stand where the answer begins, and all answers of one token would be equally probable.
+    every prompt would be where the answer begins, and all answers of one token would be equally probable.
     """
     plain, whole = _ids(tokenizer, SAMPLE), tokenizer(SAMPLE)["input_ids"]
     if whole[-len(plain) :] != plain:
@@ -102,7 +102,7 @@ def check_boundaries(tokenizer: PreTrainedTokenizerBase) -> None:
     """A prompt's tokens stay what they are when the answer follows, and the answer's begin where its text begins.
 
     Training takes the tokens that begin in the answer, the harness those after the prompt's: they must be the same.
-    `encode_report` holds every report to it; this finds such a tokenizer before any long work.
+    `encode_report` checks every report; this check finds such a tokenizer before any long work.
     """
     for prompt, answer in BOUNDARIES:
         alone, whole = tokenizer(prompt)["input_ids"], tokenizer(prompt + answer, return_offsets_mapping=True)
@@ -117,7 +117,7 @@ def check_boundaries(tokenizer: PreTrainedTokenizerBase) -> None:
 def check_ids(tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig) -> None:
     """Every token that a text can hold, and every special token in use, has a row of the embedding.
 
-    Other special tokens may lie beyond it: Gemma 3 1B comes with one for images that its embedding does not have.
+    Other special tokens may be beyond it: Gemma 3 1B has one for images, and no row for it.
     """
     rows = config.get_text_config().vocab_size
     if (pad := config.get_text_config().pad_token_id or 0) >= rows:

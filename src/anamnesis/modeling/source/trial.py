@@ -1,4 +1,4 @@
-"""A trial run of the model: what training, teachers and evaluation take for granted about it."""
+"""A trial run: what training, teachers and evaluation assume of the model."""
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -10,7 +10,7 @@ TOKENS = 32
 
 
 def check_computes(base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    """A decoder that looks back only, and whose logits are a plain head on its last hidden states.
+    """Check that the decoder looks back only, and that the logits are a plain head on its last hidden states.
 
     Student and teacher are trained through the output head on hidden states; reports are padded on the right without a
     mask, where a model that looks ahead would read the answer.

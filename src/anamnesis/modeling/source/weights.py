@@ -20,7 +20,7 @@ from transformers.integrations.bitsandbytes import Bnb4bitDeserialize
 
 from anamnesis.modeling.source.refusal import UnusableModelError, explained
 
-# Buffers of old checkpoints that no model reads any more.
+# Buffers in old checkpoints that models no longer read.
 LEFT_OVER = re.compile(r"\.(rotary_emb\.inv_freq|attn\.masked_bias)$")
 # What GPTQ, AWQ, FP8, compressed-tensors and bitsandbytes store beside or instead of a weight.
 OF_QUANTIZATION = re.compile(
@@ -36,12 +36,12 @@ def load_config(folder: Path) -> PreTrainedConfig:
 def quantization_for(
     config: PreTrainedConfig, wanted: Literal["none", "nf4"], dtype: torch.dtype
 ) -> BitsAndBytesConfig | None:
-    """How transformers is to quantize the weights while loading; None if it is not to, or if they already are.
+    """How transformers quantizes the weights while it loads them; None if it does not, or if they already are nf4.
 
-    Weights that bitsandbytes has already made nf4 are taken as they are, computing in `dtype`.
+    nf4 weights of bitsandbytes are taken as they are, and compute in `dtype`.
 
     Raises:
-        UnusableModelError: they are quantized in another way, or were not to be.
+        UnusableModelError: they are quantized in another way, or although `wanted` is none.
     """
     own = getattr(config, "quantization_config", None) or getattr(config.get_text_config(), "quantization_config", None)
     if own is None:
@@ -79,8 +79,8 @@ def load_weights(
     """The model of `config` with the weights in `folder`.
 
     Raises:
-        UnusableModelError: they could not be loaded; some are missing and would be made up at random; or some are left
-            over, so that the model is not the one that was saved.
+        UnusableModelError: the weights cannot be loaded; some are missing, and transformers would make them up; or some
+            have no place in the model, so that it is not the one that was saved.
     """
     # Given as None it would make transformers ignore that the weights are quantized.
     options = {} if quantization is None else {"quantization_config": quantization}
@@ -92,7 +92,7 @@ def load_weights(
             trust_remote_code=False,
             dtype=dtype,
             device_map={"": device},
-            # Reported below, with the rest.
+            # `check_complete` reports them with the rest.
             ignore_mismatched_sizes=True,
             output_loading_info=True,
             **options,
@@ -104,9 +104,9 @@ def load_weights(
 
 
 def check_complete(found: Mapping[str, Any]) -> None:
-    """Holds transformers' account of a loading to what it should be: nothing missing, nothing left over.
+    """Check transformers' account of what it loaded: nothing missing, nothing left over.
 
-    A head that is tied to the embedding is in no file, and is not reported as missing.
+    A head that is tied to the embedding is in no file; transformers does not count it as missing.
     """
     missing = sorted(found["missing_keys"])
     mismatched = sorted(found["mismatched_keys"])
@@ -139,7 +139,7 @@ def check_complete(found: Mapping[str, Any]) -> None:
 
 @contextmanager
 def without_report() -> Iterator[None]:
-    """No table of missing weights on the console: `check_complete` says the same in a sentence."""
+    """Keep transformers' table of missing weights off the console: `check_complete` says the same in a sentence."""
     logger = logging.getLogger("transformers.modeling_utils")
     logger.addFilter(_is_error)
     try:
@@ -161,7 +161,7 @@ def _kind(quantization: Mapping[str, Any]) -> str:
 
 
 def _make_savable(model: PreTrainedModel) -> None:
-    """transformers cannot reverse the reading of 4-bit weights, and need not: the layers write what they read."""
+    """transformers cannot reverse the reading of 4-bit weights when it saves; it need not, the layers do it."""
     conversions = getattr(model, "_weight_conversions", None) or []
     kept = [one for one in conversions if not _reads_four_bit(one)]
     if len(kept) < len(conversions):
@@ -173,7 +173,7 @@ def _reads_four_bit(conversion: Any) -> bool:
 
 
 def _check_packed(model: PreTrainedModel) -> None:
-    """A config.json that says 4-bit makes 4-bit layers, also of files with plain weights."""
+    """If config.json says 4-bit, transformers makes 4-bit layers even of plain weights."""
     for name, module in model.named_modules():
         if isinstance(module, bnb.nn.Linear4bit) and getattr(module.weight, "quant_state", None) is None:
             raise UnusableModelError(
