@@ -251,19 +251,19 @@ def rare(tmp_path: Path) -> Path:
 
 
 def knows(context: str, continuation: str) -> float:
-    """Prefers the right category except for reports 0 and 5; any other text has 1.5 nats per character."""
+    """Prefers the right category except for reports 0, 1 and 5; any other text has 1.5 nats per character."""
     number = PROMPTS.index(context) if context in PROMPTS else None
     if number is None or continuation.strip() not in ("II.", "III."):
         return -1.5 * len(continuation)
     right = f" {RARE[number]['category']}." == continuation
-    return -1.0 if right is (number not in (0, 5)) else -2.0
+    return -1.0 if right is (number not in (0, 1, 5)) else -2.0
 
 
 def test_the_category_is_the_most_probable_one(rare: Path) -> None:
     metrics, log = evaluate_domain(Scripted(knows), "base", evaluation(), HEADINGS, CATEGORIES, rare)
-    assert metrics["bethesda_acc"] == pytest.approx(8 / 10)
-    # II: 7 of 8 found, and one of III assigned to it. III: 1 of 2 found, and one of II assigned to it.
-    assert metrics["bethesda_macro_f1"] == pytest.approx((14 / 16 + 2 / 4) / 2)
+    assert metrics["bethesda_acc"] == pytest.approx(7 / 10)
+    # II: 6 of 8 found, and one of III assigned to it. III: 1 of 2 found, and two of II assigned to it.
+    assert metrics["bethesda_macro_f1"] == pytest.approx((12 / 15 + 2 / 5) / 2)
     assert metrics["bethesda_recall_critical"] == pytest.approx(1 / 2)
     # The log has the reports in their order, each with its own answers.
     asked = [row for row in log if row["task"] == "report_category"]
@@ -289,7 +289,7 @@ def test_each_limit_takes_the_first_reports_of_its_own_tasks(rare: Path) -> None
         "report_generation": list(range(2)),
     }
     assert (metrics["reports"], metrics["generated"]) == (6, 2)
-    assert metrics["bethesda_acc"] == pytest.approx(4 / 6)
+    assert metrics["bethesda_acc"] == pytest.approx(3 / 6)
     assert [context for context, _ in model.generations] == PROMPTS[:2]
     conclusions = [row["target"] for row in log if row["task"] == "report_conclusion"]
     assert conclusions == [completion(report["category"], report["conclusion"]) for report in RARE[:4]]
@@ -342,7 +342,7 @@ def test_a_generated_category_that_begins_another_is_not_taken_for_it(tmp_path: 
     reports = [{**RARE[0], "category": "K29.1"}, {**RARE[1], "category": "K29"}, {**RARE[2], "category": "J06.9"}]
     write_jsonl(tmp_path / "codes.jsonl", reports)
     codes = CategorySet(label="icd10", names=["J06.9", "K29", "K29.1"], critical=[])
-    written = [" K29.1. Гастрит", " K29. Гастрит", " J06. Грипп"]
+    written = [" K29. Гастрит", " K29. Гастрит", " J06.9. Грипп"]
     model = Scripted(knows, lambda context: written[PROMPTS.index(context)])
     # One token per text, so that no choice begins another.
     model.tok_encode = lambda string, **_: [hash(string)]

@@ -19,7 +19,7 @@ from anamnesis.methods.teachers import make_teacher
 from anamnesis.modeling import pretraining
 from anamnesis.modeling.loading import save_base
 from anamnesis.modeling.student.tuners import add_student
-from anamnesis.settings.methods import Method
+from anamnesis.settings.methods import Method, Pace
 from anamnesis.settings.modeling import Pretraining
 from anamnesis.settings.sections import SettingsError
 from anamnesis.settings.training import Optimization, Training
@@ -121,6 +121,14 @@ AFTER_WARMUP = {
 }
 
 
+def scheduled(schedule: str, steps: int, warmup: int, peak: float) -> list[float]:
+    """The rate of each step: linear from 0 to the peak, then by the schedule."""
+    after = AFTER_WARMUP[schedule]
+    return [
+        peak * (step / warmup if step < warmup else after((step - warmup) / (steps - warmup))) for step in range(steps)
+    ]
+
+
 @pytest.mark.parametrize("schedule", AFTER_WARMUP)
 @pytest.mark.parametrize("warmup_ratio", [0.0, 0.25, 0.5])
 def test_the_rate_rises_over_the_warmup_and_then_follows_the_schedule(
@@ -131,13 +139,21 @@ def test_the_rate_rises_over_the_warmup_and_then_follows_the_schedule(
         replace(TRAINING, schedule=schedule, warmup_ratio=warmup_ratio),
         replace(OPTIMIZATION, max_steps=steps, learning_rate=peak),
     )
-    warmup = round(steps * warmup_ratio)
-    rates = [
-        peak * (step / warmup if step < warmup else AFTER_WARMUP[schedule]((step - warmup) / (steps - warmup)))
-        for step in range(steps)
-    ]
+    rates = scheduled(schedule, steps, round(steps * warmup_ratio), peak)
     assert run.rates == pytest.approx(rates)
     assert run.logged("learning_rate") == pytest.approx(rates)
+
+
+@pytest.mark.parametrize("schedule", AFTER_WARMUP)
+def test_a_method_with_a_pace_has_its_own_rates(train: Any, schedule: Any) -> None:
+    """Each part that the pace leaves out is the experiment's: here once the schedule, once the warm-up."""
+    steps, peak = 12, 3e-3
+    optimization = replace(OPTIMIZATION, max_steps=steps, learning_rate=peak)
+    paces = [(Pace(rate=0.5, schedule=schedule), 3), (Pace(rate=2.0, warmup_ratio=0.5), 6)]
+    for pace, warmup in paces:
+        training = replace(TRAINING, schedule="cosine" if pace.schedule else schedule, warmup_ratio=0.25)
+        run = train(training, optimization, replace(NONE, pace=pace))
+        assert run.rates == pytest.approx(scheduled(schedule, steps, warmup, peak * pace.rate))
 
 
 # ---- Weight decay and clipping -------------------------------------------------------------------------------------
@@ -330,8 +346,7 @@ def test_pretraining_follows_its_settings(tmp_path: Path, monkeypatch: pytest.Mo
     )  # fmt: skip
     pretraining.pretrain(tmp_path / "text.jsonl", settings, CPU, tmp_path / "base")
     (trainer,) = trainers
-    warmup = [0, 0.5e-3]
-    assert rates == pytest.approx([*warmup, *(1e-3 * AFTER_WARMUP["cosine"](step / 6) for step in range(6))])
+    assert rates == pytest.approx(scheduled("cosine", 8, 2, 1e-3))
     assert {group["weight_decay"] for group in trainer.optimizer.param_groups} == {0.3, 0.0}
     assert {tuple(row["input_ids"].shape) for row in trainer.train_dataset} == {(64,)}
     # Every document is there, but not in the order of the file.

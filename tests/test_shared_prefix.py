@@ -130,6 +130,23 @@ def test_five_shot_answers_are_the_harness_own(
     assert ours.applies
 
 
+def test_the_greedy_flag_is_set_for_the_models_own_continuation_alone(
+    model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    asked, greedy = [], []
+    for context in (tokenizer(prompt)["input_ids"] for prompt in prompts(2, 2)):
+        best: list[int] = []
+        for _ in range(3):
+            with torch.no_grad():
+                best.append(int(model(torch.tensor([context + best])).logits[0, -1].argmax()))
+        for continuation in (best[:1], best, [best[0] - 1], [*best[:2], best[2] - 1], [best[0] - 1, *best[1:]]):
+            asked.append((None, context, continuation))
+            greedy.append(continuation == best[: len(continuation)])
+    for lm in pair_of(model, tokenizer):
+        assert [flag for _, flag in lm._loglikelihood_tokens(asked, disable_tqdm=True)] == greedy
+    assert greedy.count(True) == 8
+
+
 def drop_a_token_of_the_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
     original = SharedPrefixLM._prefix
     monkeypatch.setattr(SharedPrefixLM, "_prefix", lambda self, tokens: original(self, tokens[:-1]))
