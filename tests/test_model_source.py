@@ -350,7 +350,7 @@ def test_four_bit_weights_are_taken_as_they_are(tmp_path: Path) -> None:
     assert len(packed) == 14
     ours = dict(base.named_parameters())
     assert all(torch.equal(weight, ours[name]) for name, weight in packed.items())
-    # How they are computed is the setting's, and not what whoever packed them had in mind.
+    # How they are computed is the setting's, and not what the packed file says.
     assert own.config.quantization_config.bnb_4bit_compute_dtype == torch.bfloat16
     assert base.config.quantization_config.bnb_4bit_compute_dtype == torch.float32
     assert {module.compute_dtype for module in base.modules() if hasattr(module, "compute_dtype")} == {torch.float32}

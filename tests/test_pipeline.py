@@ -1,4 +1,4 @@
-"""dvc.yaml tested as code: what a stage reads stands there, and what stands there exists."""
+"""dvc.yaml tested as code: it declares what a stage reads, and what it declares exists."""
 
 import ast
 import re
