@@ -29,7 +29,7 @@ from transformers import (
 
 from anamnesis.errors import InputError
 from anamnesis.evaluation.harness import language_model
-from anamnesis.methods.losses import IGNORED
+from anamnesis.methods.supervision import IGNORED
 from anamnesis.modeling.loading import load_base, save_base
 from anamnesis.modeling.source import files, weights
 from anamnesis.modeling.source.obtaining import obtain
