@@ -149,11 +149,6 @@ def test_remainders_go_to_the_largest() -> None:
     assert Counter(row["category"] for row in rows) == {"I": 2, "II": 3, "III": 5}
 
 
-def test_too_few_reports_are_refused() -> None:
-    with pytest.raises(ValueError, match="raise `reports`"):
-        synthesize(replace(SETTINGS, reports=5))
-
-
 def test_patients_have_one_to_four_reports_of_differing_categories(rows: Rows) -> None:
     by_patient: dict[str, list[str]] = defaultdict(list)
     for row in rows:

@@ -150,8 +150,6 @@ def _conclusion(picture: str, found: Found, tables: Tables, standard_share: floa
 def _quotas(reports: int, shares: dict[str, float]) -> dict[str, int]:
     """Exact class counts by largest remainder; a category with a positive share is never empty."""
     present = [category for category in sorted(shares) if shares[category] > 0]
-    if reports < len(present):
-        raise InputError(f"{reports} reports cannot hold {len(present)} categories; raise `reports`")
     exact = {category: reports * shares[category] / sum(shares.values()) for category in present}
     counts = {category: max(1, int(exact[category])) for category in present}
     while sum(counts.values()) != reports:
