@@ -1,4 +1,4 @@
-# The commands of daily use. Everything is installed into .venv from requirements.lock.
+# The everyday commands. Everything is installed into .venv from requirements.lock.
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 INSTALLED := .venv/.installed
@@ -9,10 +9,10 @@ INSTALLED := .venv/.installed
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
 
-# Stages that do not depend on one another run at the same time: `make -j N repro` runs N at once, without -j two. What
-# is up to date is skipped, and the plain `dvc repro` at the end makes sure that nothing was left out. A run that was
-# killed is continued by the next one. The methods that take longest are the last in params.yaml, and start first.
-repro: $(INSTALLED)  ## run the experiment (only what is not up to date) and print its result; make -j1 repro where a branch takes the whole machine (a GPU)
+# Stages that do not depend on one another run at the same time: `make -j N repro` runs N at once, two without -j. What
+# is up to date is skipped, and the plain `dvc repro` at the end makes sure that nothing is left out. A run that was
+# killed is continued by the next one. The slowest methods are last in params.yaml, and start first.
+repro: $(INSTALLED)  ## run the experiment (only what is not up to date) and print its result; make -j1 repro if a branch needs the whole machine (a GPU)
 	@python -m stages.check
 	@python -m stages._recover
 	@$(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j2) branches BRANCHES="$$(dvc stage \
@@ -21,11 +21,10 @@ repro: $(INSTALLED)  ## run the experiment (only what is not up to date) and pri
 	@rm -f .dvc/tmp/*.dvc.lock
 	@sed -n '/^|/p' reports/report.md
 
-# Called by `repro`, which knows the BRANCHES (method-seed). All are trained before any is evaluated: short stages at the
-# end leave no core idle. Without --wait-for-lock a dvc process gives up after 3 s; another may take longer to hash a
-# model.
-# dvc.lock is copied after each, since DVC writes it in place: a kill in that moment would lose the record of all that
-# is done (stages._recover takes it from the copies).
+# Called by `repro`, which passes the BRANCHES (method-seed). With N at once, short stages at the end leave no core idle,
+# so evaluations come after the trainings. Without --wait-for-lock, a dvc process gives up after 3 s, but another may
+# need longer to hash a model. dvc.lock is copied after each command because DVC writes it in place: a kill at that
+# moment would lose the record of all that was done (stages._recover restores it from the copies).
 REPRO = dvc --wait-for-lock repro --single-item $(1) && cp dvc.lock .dvc/tmp/$@.dvc.lock
 TRAINED := $(BRANCHES:%=train@%)
 EVALUATED := $(BRANCHES:%=evaluate@%)
@@ -44,8 +43,8 @@ corpus:
 base:
 	$(call REPRO,knowledge base)
 
-# A file's tests share what is slow to make, so that they stay in one process. In the files' own order, in which the
-# longest are not the last.
+# The tests of a file share what is slow to make, so they stay in one process. Files keep their own order, in which the
+# longest are not last.
 test: $(INSTALLED)  ## run the tests
 	pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 

@@ -18,7 +18,7 @@ def copy_checkout(folder: Path, without: tuple[str, ...] = ()) -> None:
 
 
 def commit(folder: Path, message: str) -> None:
-    """Commit everything in `folder`, in a new repository if it is none yet."""
+    """Commit everything in `folder`, in a new repository if it is not one yet."""
     if not (folder / ".git").exists():
         subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
     subprocess.run(["git", "add", "--all"], cwd=folder, check=True)

@@ -1,4 +1,4 @@
-"""What many tests need: a tiny random model, its tokenizer, a few reports, and settings in test size."""
+"""What many tests need: a tiny random model, its tokenizer, a few reports, and settings at test size."""
 
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def _one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def reports() -> list[dict[str, str]]:
-    """A few reports of the tests' own wording."""
+    """A few reports worded for the tests."""
     return [
         {
             "report": str(number),

@@ -1,4 +1,4 @@
-"""One process of a small EMA training, for test_training to start several of; writes the curve to a file."""
+"""One process of a small EMA training; writes the curve to a file. test_training starts several of them."""
 
 import json
 import sys

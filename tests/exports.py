@@ -1,4 +1,4 @@
-"""Exports for the tests: the same reports in the forms that hospitals write, and a function that takes one in."""
+"""Exports for the tests: the same reports in the formats that hospitals use, and a function that takes one in."""
 
 import json
 from dataclasses import dataclass, replace

@@ -2,9 +2,9 @@
 
 Precision and recall mean something only on texts that the rules are not tuned to, and hospitals cannot lend theirs. So
 the reports come from the synthetic corpus, and random people are planted where exports have them: in a letterhead, in
-the middle of the text, in a signature. Words and numbers of cytology that only look like identifiers are planted too.
+the middle of the text, in a signature. Cytological words and numbers that only look like identifiers are planted too.
 
-Templates have three marks: `[a|b]` is one of several wordings, `<a/b>` a word about a woman or a man, `{slot:case}` a
+Templates have three marks: `[a|b]` is one of several wordings, `<a/b>` a form for a woman or a man, `{slot:case}` a
 value. The templates of a place are its common wordings; the variation inside an identifier is in the slot.
 """
 
@@ -44,7 +44,7 @@ Forms = tuple[str, ...]  # a word in the six cases
 
 
 def _words(text: str) -> tuple[str, ...]:
-    """A long list in a few lines."""
+    """A long list, written in a few lines."""
     return tuple(text.split())
 
 
@@ -133,7 +133,7 @@ class _People:
     surnames: tuple[str, ...]
     women: tuple[str, ...]
     men: tuple[str, ...]
-    # Words that may follow the father's name instead of a patronymic ("Гасан оглы"), of a man and of a woman.
+    # Words that may follow the father's name in place of a patronymic ("Гасан оглы"), for a man and for a woman.
     descent: tuple[str, str] | None = None
 
 
@@ -288,7 +288,7 @@ def _digits(count: int, rng: random.Random) -> str:
 
 
 def snils_check(nine: str) -> str:
-    """The two check digits of the nine digits of a SNILS, which distinguish it from other numbers."""
+    """The two check digits for the nine digits of a SNILS, which distinguish it from other numbers."""
     return f"{sum(int(digit) * weight for digit, weight in zip(nine, range(9, 0, -1), strict=True)) % 101 % 100:02d}"
 
 
@@ -448,7 +448,7 @@ _MONTHS = _words("январь февраль март апрель май ию�
 
 
 def _month(month: int) -> tuple[str, str, str]:
-    """A month in the nominative, genitive ("12 марта") and prepositional ("в марте")."""
+    """A month in the nominative, the genitive ("12 марта") and the prepositional ("в марте")."""
     word = _MONTHS[month - 1]
     stem = word.rstrip("йь")
     return word, stem + ("а" if stem == word else "я"), stem + "е"
@@ -519,7 +519,7 @@ _SETTLEMENTS = "с. с. село д. дер. деревня п. пос. посё
 
 
 def _house(rng: random.Random, flats: bool) -> list[str]:
-    """House, building and flat in one consistent style."""
+    """House, building and flat, all in the same style."""
     number = (
         str(rng.randint(1, 180 if flats else 70))
         + rng.choices(("", rng.choice("абв"), rng.choice("АБВ"), f"/{rng.randint(1, 9)}"), (80, 8, 4, 8))[0]
@@ -742,7 +742,7 @@ _SIGNS = (
     "С результатом <ознакомлена/ознакомлен> {patient}",
 )
 
-# Text that looks like an identifier but is none. Bare towns, hospitals and glass numbers like "стекло 2" are left out:
+# Text that looks like an identifier but is not. Bare towns, hospitals and glass numbers like "стекло 2" are left out:
 # whether they identify anyone is a matter of opinion.
 _TITLES = (
     "ПРОТОКОЛ ЦИТОЛОГИЧЕСКОГО ИССЛЕДОВАНИЯ",
@@ -864,7 +864,7 @@ class _Case:
         self._born = self._visit - timedelta(days=self._age * 365 + self._age // 4 + rng.randint(1, 360))
         self._numero = rng.choices(("№ ", "№", "N ", "№\u00a0"), (7, 3, 1, 1))[0]
         self._yo = rng.random() < 0.5
-        self._known: dict[str, str] = {}  # values of the patient, the same in the whole report
+        self._known: dict[str, str] = {}  # values of the patient, the same throughout the report
 
     def _once(self, slot: str, draw: Callable[[], str]) -> str:
         if slot not in self._known:
@@ -931,7 +931,7 @@ class _Case:
             pieces += [(gendered[at : slot.start()], ""), (value, kind)]
             at = slot.end()
             if slot[1] in ("birth", "date", "past") and not gendered.startswith(" г", at):
-                odds = 0.7 if value[-5] == " " else 0.15  # with the month in words, or in figures
+                odds = 0.7 if value[-5] == " " else 0.15  # with the month as a word, or as a number
                 if self._rng.random() < odds:
                     pieces.append((self._rng.choice((" г.", " г.", "г.")), ""))
         pieces.append((gendered[at:], ""))
@@ -961,7 +961,7 @@ _ROOM = {"head": 4, "sentence": 3, "tail": 1, "sign": 2}
 
 
 def _draw_templates(wanted: int, rng: random.Random) -> dict[str, list[str]]:
-    """Templates with exactly `wanted` identifiers together; no place has a kind twice."""
+    """Templates with exactly `wanted` identifiers in all; no place has the same kind twice."""
     drawn: dict[str, list[str]] = {place: [] for place in _PLACES}
     told: dict[str, set[str]] = {place: set() for place in _PLACES}
     missing = wanted
@@ -1004,7 +1004,7 @@ def _head(templates: list[str], case: _Case, titled: bool, rng: random.Random) -
 
 
 def _body(text: str, plants: list[list[Piece]], tails: list[list[Piece]], rng: random.Random) -> list[Piece]:
-    """The sentences of a report with planted ones between them, and remarks in brackets inside some."""
+    """The sentences of a report with planted ones between them, and bracketed remarks inside some."""
     sentences: list[list[Piece]] = [[(text, "")] for text in re.split(r"(?<=[\w)»%]\.)(?<!под к\.) (?=[А-ЯЁ])", text)]
     for sentence, tail in zip(rng.sample(sentences, len(tails)), tails, strict=True):
         sentence[:] = [(sentence[0][0].removesuffix("."), ""), *tail, (".", "")]

@@ -1,8 +1,8 @@
 """Seeded faults: do the tests notice a wrong line?
 
-Every fault of mutants.yaml replaces one place of one file in a copy of the checkout, and the tests named with it are
-run there. A fault is caught if a test fails; it is alive if all pass. Before any fault is applied, each selection of
-tests is run on the unchanged copy and must pass.
+Every fault in mutants.yaml changes one place in one file of a copy of the checkout, and the tests named with it are run
+there. A fault is caught if a test fails; it is alive if all pass. Before any fault is applied, each selection of tests
+is run on the unchanged copy and must pass.
 """
 
 import multiprocessing
@@ -54,7 +54,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Run:
-    """Tests to run, on an unchanged copy if there is no fault."""
+    """Tests to run; on an unchanged copy if there is no fault."""
 
     tests: str
     fault: Fault | None = None
@@ -78,7 +78,7 @@ def load_faults() -> list[Fault]:
 
 
 def faulty(fault: Fault, root: Path) -> str:
-    """The text of the fault's file in the checkout at `root`, with the fault.
+    """The text of the fault's file in the checkout at `root`, with the fault applied.
 
     Raises:
         ClickException: `old` does not occur exactly once, or nothing would change.
@@ -107,7 +107,7 @@ class Copies:
             (copy / ".venv").symlink_to(ROOT / ".venv")
 
     def outcomes(self, runs: Sequence[Run]) -> Iterator[Outcome]:
-        """Run all and yield each outcome when it is ready."""
+        """Run all and yield each outcome as soon as it is ready."""
         waiting, free, running = list(runs), list(self._copies), []
         try:
             while waiting or running:
@@ -146,7 +146,7 @@ class _Running:
     def outcome(self) -> Outcome:
         said = "out of time" if self.process.exitcode is None else SAID.get(self.process.exitcode, "broken")
         seconds = time.monotonic() - self._start
-        # Including processes that the tests have started; none may be left.
+        # Including processes that the tests started; none may be left behind.
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.join()
@@ -166,7 +166,7 @@ def _pytest(tests: str, copy: Path, output: Path) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == "tests"]:
         del sys.modules[name]
     sys.path[:] = [path for path in sys.path if Path(path) != ROOT]
-    # Python recognizes stale compiled files by time and size only, and would not notice some faults.
+    # Python recognizes stale compiled files only by time and size, so it would miss some faults.
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     sys.dont_write_bytecode = True
     import pytest
@@ -192,7 +192,7 @@ def check_unchanged(copies: Copies, selections: Iterable[str]) -> None:
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
-    """Markdown: caught and seeded faults by room."""
+    """A Markdown table of caught and seeded faults by room."""
     faults = [(outcome.run.fault, outcome.said) for outcome in outcomes if outcome.run.fault is not None]
     seeded = Counter(fault.room for fault, _ in faults)
     caught = Counter(fault.room for fault, said in faults if said == "caught")

@@ -1,4 +1,4 @@
-"""A copy of the checkout in test size, in which the real commands are run."""
+"""A copy of the checkout at test size, in which the real commands are run."""
 
 import json
 import os
@@ -61,12 +61,12 @@ class Project:
         commit(self.folder, message)
 
     def restore(self) -> None:
-        """Back to the last commit: files from Git, and what a failed stage removed from DVC's cache."""
+        """Back to the last commit: files from Git, and from DVC's cache what a failed stage removed."""
         self.run("git", "checkout", "--quiet", "--force", "HEAD")
         self.run("dvc", "checkout", "--quiet", "--force")
 
     def run(self, *command: str, fails: bool = False) -> str:
-        """What the command prints; it must succeed, or with `fails` must not."""
+        """What the command prints. It must succeed, or with `fails` it must not."""
         environment = {
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",

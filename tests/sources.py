@@ -1,4 +1,4 @@
-"""Model folders as users have them: whole ones of several architectures, and ways in which a folder is not whole."""
+"""Model folders as users have them: complete ones of several architectures, and ways in which one can be broken."""
 
 import json
 import shutil
@@ -59,7 +59,7 @@ def qwen2(folder: Path) -> Path:
 
 
 def llama(folder: Path, tokenizer: PreTrainedTokenizerBase | None = None, **changes: object) -> Path:
-    """A Llama whose tokenizer.json is read as it is; by default it begins every text with BOS."""
+    """A Llama whose tokenizer.json is read as it stands; by default it begins every text with BOS."""
     tokenizer = byte_level(template="<s> $A") if tokenizer is None else tokenizer
     set_seed(7)
     ids = {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
@@ -77,7 +77,7 @@ def save(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBas
 def byte_level(
     template: str | None = None, pattern: str | None = None, **special: str | None
 ) -> PreTrainedTokenizerFast:
-    """Byte-level BPE with a split of its own (None: GPT-2's; an empty one: none at all)."""
+    """Byte-level BPE with the given split (None: GPT-2's; empty: none at all)."""
     tokenizer = Tokenizer(models.BPE())
     whole = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=pattern is None)
     split = [pre_tokenizers.Split(Regex(pattern), "isolated")] if pattern else []
@@ -93,7 +93,7 @@ def byte_level(
 
 
 def metaspace(template: str | None = None, text: str = SAMPLE) -> PreTrainedTokenizerFast:
-    """SentencePiece's way: a word begins with the space before it; characters not in `text` are unknown."""
+    """As SentencePiece does it: a word begins with the space before it; characters not in `text` are unknown."""
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     tokenizer.decoder = decoders.Metaspace()
@@ -133,7 +133,7 @@ def gemma3(folder: Path) -> Path:
 
 
 def llava(folder: Path) -> Path:
-    """A multimodal model that transformers does not count among the causal language models."""
+    """A multimodal model that transformers does not list among the causal language models."""
     tokenizer = byte_level(template="<s> $A")
     text = LlamaConfig(**(SHAPE | {"vocab_size": len(tokenizer) + 1})).to_dict()
     vision = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
@@ -169,7 +169,7 @@ def four_bit(folder: Path, kind: str = "nf4") -> Path:
 
 
 def edit_json(file: Path, **changes: Any) -> None:
-    """Set keys of a JSON file; None takes one out."""
+    """Set keys of a JSON file; None removes one."""
     content = json.loads(file.read_text()) | changes
     file.write_text(json.dumps({key: value for key, value in content.items() if value is not None}))
 
@@ -210,7 +210,7 @@ def with_added_token(folder: Path, token: str, role: str | None = None) -> Path:
 
 
 def capped(folder: Path) -> Path:
-    """Gemma 2 squeezes its logits after the head."""
+    """Gemma 2 caps its logits after the head."""
     tokenizer = byte_level()
     set_seed(7)
     config = Gemma2Config(**(SHAPE | {"vocab_size": len(tokenizer), "head_dim": 16, "final_logit_softcapping": 0.5}))

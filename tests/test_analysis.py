@@ -43,7 +43,7 @@ SUMMARY = summarize(COMPARED, BASE, "bethesda")
 
 @pytest.fixture
 def measured(tmp_path: Path) -> Path:
-    """Measurements of a base and of two methods with two seeds; no two numbers are equal."""
+    """Measurements of a base and of two methods with two seeds each; no two numbers are equal."""
     numbers = iter(range(1, 1000))
     for run in ("base", "none-0", "none-1", "ema-0", "ema-1", "ema-7", "old-0"):
         method = run.partition("-")[0]
@@ -96,7 +96,7 @@ def test_axes_are_differences_from_the_base() -> None:
 
 
 def test_to_lose_knowledge_is_to_forget_and_to_read_reports_better_is_to_adapt() -> None:
-    """Signs: an arm that answers fewer questions than the base forgets more than nothing, and the reverse."""
+    """Signs: forgetting is positive if an arm answers fewer questions than the base, negative if it answers more."""
     arms = {
         "worse": {0: BASE | {"mmlu_acc": 0.8, "bethesda_macro_f1": 0.05}},
         "same": {0: BASE},
@@ -118,7 +118,7 @@ def test_summary_has_mean_spread_and_number_of_seeds() -> None:
 
 
 def test_spread_is_that_of_a_sample() -> None:
-    """Divided by n - 1: of three values around their mean, the spread is 1 and not the square root of 2/3."""
+    """Divided by n - 1: the spread of 0, 1 and 2 is 1, not the square root of 2/3."""
     runs = {"none": {seed: {"mmlu_acc": float(seed)} for seed in range(3)}}
     assert summarize(runs, BASE, "bethesda")["none"]["mmlu_acc_std"] == pytest.approx(1)
 
@@ -250,7 +250,7 @@ def test_error_bars_are_one_standard_deviation_to_each_side() -> None:
 
 
 def curves_of(methods: list[str]) -> pd.DataFrame:
-    """Values that tell step, method and seed: seed 0 and 1 lie 1 below and above a method's mean."""
+    """Values that encode step, method and seed: seeds 0 and 1 lie 1 below and 1 above a method's mean."""
     rows = [
         (step, method, seed, quantity, 100.0 * place + step + 2 * seed - 1)
         for place, method in enumerate(methods)
@@ -274,7 +274,7 @@ def test_curves_show_the_mean_of_the_seeds_and_their_range() -> None:
 
 
 def test_a_method_has_one_colour_and_marker_in_every_figure() -> None:
-    """Whichever arms a figure shows, and in which order."""
+    """Whichever arms a figure shows, in whatever order."""
     runs = {seed: {"forgetting": 0.1 * seed, "adaptation": 0.2} for seed in (0, 1)}
     seen: dict[str, set[object]] = {}
     for shown in (["none", "ema", "top_layer"], ["top_layer", "ema"], ["ema_slow", "top_layer", "none"]):

@@ -1,4 +1,4 @@
-"""Every benchmark runs, in its smallest size, and prints its table."""
+"""Every benchmark runs at its smallest size and prints its table."""
 
 import logging
 import subprocess
@@ -21,7 +21,7 @@ from tests.conftest import ROOT
 
 @pytest.fixture
 def _alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A benchmark has its process to itself: it restarts with other variables, and switches logging off."""
+    """A benchmark expects a process of its own: it restarts with other variables, and switches logging off."""
     for name, value in {**KEEP_FREED_MEMORY, **RETURN_FREED_MEMORY}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("KINETO_LOG_LEVEL", "99")
@@ -35,7 +35,7 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def run(name: str, *options: str) -> str:
-    """What `python -m benchmarks.<name>` prints, in this process: its imports are most of its time."""
+    """What `python -m benchmarks.<name>` prints, run in this process: most of its time goes into imports."""
     command = import_module(f"benchmarks.{name}").main
     assert isinstance(command, click.Command)
     result = CliRunner().invoke(command, options, catch_exceptions=False)
@@ -44,7 +44,7 @@ def run(name: str, *options: str) -> str:
 
 
 def row(output: str, first: str) -> list[str]:
-    """The cells after the first one of the table's row that begins with it."""
+    """The cells after the first one, in the table row whose first cell is `first`."""
     (line,) = [line for line in output.splitlines() if line.startswith(f"| {first} |")]
     return [cell.strip() for cell in line.split("|")[2:-1]]
 
@@ -76,7 +76,7 @@ def test_real_size(tmp_path: Path) -> None:
     output = run("real_size", *small, "--folder", str(tmp_path))
     for phase in ("step: teacher's forward", "step: backward", "step: optimizer, average"):
         assert len(row(output, phase)) == 2
-    # Between two steps there are weights and averages, and the calculation covers all of them.
+    # Between two steps, memory holds weights and averages, and the calculation covers them all.
     calculated = float(row(output, "**between steps**")[0])
     measured = next(line for line in output.splitlines() if line.startswith("| measured |"))
     assert float(measured.split("|")[2]) == pytest.approx(calculated, rel=0.05)
@@ -84,7 +84,7 @@ def test_real_size(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("_alone")
 def test_gpu() -> None:
-    """On a CPU: the parts without CUDA."""
+    """On a CPU: the parts that need no CUDA."""
     small = ["--device", "cpu", "--layers", "1", "--vocabulary", "512", "--batches", "1", "--length", "16"]
     output = run("gpu", *small, "--subjects", "1", "--questions", "1", "--mmlu-batch", "1")
     for arm in ("none", "cached", "ema"):
@@ -105,7 +105,7 @@ def test_mmlu(tmp_path: Path) -> None:
 
 
 def test_corpus(tmp_path: Path) -> None:
-    """By itself, since it starts processes."""
+    """On its own, since it starts processes."""
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.corpus", "--reports", "100,200", "--folder", str(tmp_path)],
         cwd=ROOT,

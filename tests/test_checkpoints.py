@@ -1,4 +1,4 @@
-"""A damaged checkpoint is passed over for the one before it; resuming from that changes no bit."""
+"""A damaged checkpoint is passed over for the one before it, and resuming from that one changes no bit."""
 
 import logging
 import shutil

@@ -1,4 +1,4 @@
-"""Devices and processes: what is asked for and cannot be had stops with a sentence."""
+"""Devices and processes: a request that the machine cannot meet stops with one sentence."""
 
 import logging
 import subprocess
@@ -8,7 +8,7 @@ import pytest
 import torch
 from accelerate import PartialState
 
-import stages  # noqa: F401 - quiets the line that the last test is about
+import stages  # noqa: F401 - silences the line that the last test is about
 from anamnesis.compute import check_one_device_a_process, configure_compute, device_of_this_process, share_of
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.sections import SettingsError
@@ -31,7 +31,7 @@ def test_a_missing_gpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_one_process_does_not_spread_over_several_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trainer would: by DataParallel, with another batch than the profile's."""
+    """Trainer would, through DataParallel, with a batch size other than the profile's."""
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
     monkeypatch.delenv("LOCAL_RANK", raising=False)
     with pytest.raises(SettingsError, match="`launch` to torchrun --nproc-per-node 4"):
@@ -54,7 +54,7 @@ def test_a_batch_that_cannot_be_divided_is_refused(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_missing_optional_package_is_no_news(caplog: pytest.LogCaptureFixture) -> None:
-    """bitsandbytes says at every start that `kernels` is not installed; what else it warns of is shown."""
+    """bitsandbytes says at every start that `kernels` is not installed; its other warnings are shown."""
     done = subprocess.run(
         [sys.executable, "-c", "import stages; import bitsandbytes"], cwd=ROOT, capture_output=True, text=True
     )

@@ -207,7 +207,7 @@ def test_a_sentence_of_every_category_is_boilerplate_and_one_of_most_reports_is_
 
 
 def test_boilerplate_is_taken_out_and_counted(tmp_path: Path) -> None:
-    """A signature is boilerplate too, after its name is replaced."""
+    """A signature is boilerplate too, once the name in it is replaced."""
     rows = [
         {**ROWS[i % 60], "Описание": f"{letterhead(i)} Врач-цитолог: Петрова А.{'БВГД'[i % 4]}., просмотрено вручную."}
         for i in range(240)

@@ -99,7 +99,7 @@ UNTOUCHED = [
     "Пунктировал врач УЗИ. Больная жалоб не предъявляет. Рекомендована консультация эндокринолога.",
 ]
 
-# Numbers as they are written without an announcing word, by kind; # is any digit.
+# Numbers as written without a word that announces them, by kind; # is any digit.
 UNANNOUNCED = {
     "passport": ["#### ######", "## ## ######", "## ## № ######", "#### № ######", "####№######"],
     "policy": ["################", "#### #### #### ####", "####-####-####-####"],
@@ -143,7 +143,7 @@ def test_only_the_identifier_is_replaced(text: str, expected: str) -> None:
 @hypothesis_settings(max_examples=20)
 @given(digits=st.text("0123456789", min_size=20, max_size=20))
 def test_a_number_that_no_word_announces_is_replaced(kind: str, writing: str, sentence: str, digits: str) -> None:
-    """Exports hold bare numbers: in cells of their own, in footers, after words in another column."""
+    """Exports hold bare numbers: in separate cells, in footers, with the announcing word in another column."""
     drawn = iter(digits)
     number = "".join(next(drawn) if letter == "#" else letter for letter in writing)
     assert deidentify(sentence.format(number)) == (sentence.format(PLACEHOLDERS[kind]), {kind: 1})

@@ -1,4 +1,4 @@
-"""The real commands in a copy of the checkout, in the smallest size: what a user types, and what it must print."""
+"""The real commands in a copy of the checkout, at the smallest size: what a user types, and what it must print."""
 
 import json
 import time
@@ -48,7 +48,7 @@ def test_rows_are_accounted_for(project: Project) -> None:
 
 
 def test_no_reports_text_leaves_data(project: Project) -> None:
-    """Not in metrics, pictures' tables, the report, the model folders' text, or on the console."""
+    """Not into metrics, the figures' tables, the report, the text files of model folders, or the console."""
     texts = set()
     for line in (project.folder / "data/raw/fna_synthetic.jsonl").read_text(encoding="utf-8").splitlines():
         report = json.loads(line)
@@ -117,7 +117,7 @@ def test_another_decay_runs_the_ema_branch_alone_and_changes_its_rows_alone(proj
 def test_a_mistake_stops_in_seconds_with_one_sentence(
     project: Project, tmp_path: Path, state: str, file: str, changes: Mapping[str, Any], said: str
 ) -> None:
-    """In a fresh clone, where `base` would come first, and in a finished one, where only what changed is run."""
+    """In a fresh clone, where `base` would run first, and in a finished one, where only what changed is run."""
     at = Project(tmp_path) if state == "fresh" else project
     (at.folder / "empty.jsonl").touch()
     at.change(file, changes)
@@ -128,14 +128,14 @@ def test_a_mistake_stops_in_seconds_with_one_sentence(
     (project.folder / "empty.jsonl").unlink(missing_ok=True)
     assert said in output
     assert "Traceback" not in output
-    # No long work was done: neither the base was made, nor did a training come to its end.
+    # No long work was done: the base was not made, and no training finished.
     assert "base" not in stages_run(output)
     assert "saved models/" not in output
     assert seconds < 20
 
 
 def test_the_full_size_profile_is_the_same_graph(project: Project) -> None:
-    """As far as it goes without the hub: every parameter is found, and what depends on the scale is stale."""
+    """As far as can be tested without the hub: every parameter is found, and what depends on the scale is stale."""
     project.change("params.yaml", {"profile": "qwen2-1.5b"})
     project.run("python", "-m", "stages.check")
     planned = stages_run(project.run("dvc", "repro", "--dry"))
@@ -159,13 +159,13 @@ def test_whole_reports_can_be_trained_on_and_the_validation_split_be_measured(pr
     assert {"train@none-0", "evaluate_domain@none-0", "evaluate_base_domain", "summarize"} <= set(stages_run(output))
     assert measured["reports"] == counts["validation"] != counts["test"]
     assert f"- held-out reports: {counts['validation']} of the validation split" in said
-    # Other tokens are under the loss; of so small a model the loss itself is nearly the same.
+    # Other tokens are under the loss; with so small a model, the loss itself hardly changes.
     assert len(of_reports) == len(of_conclusions)
     assert of_reports[0] != of_conclusions[0]
 
 
 def test_two_processes_do_the_same_experiment(project: Project) -> None:
-    """By the `launch` parameter: the same curve and the same scores, and the stages that it concerns alone."""
+    """Through the `launch` parameter: the same curve, the same scores, and only the stages that it affects."""
 
     def measured() -> tuple[list[float], dict[str, Any]]:
         curves = project.folder / "metrics/curves/ema-0/plots/metrics/ce_nats.tsv"

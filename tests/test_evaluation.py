@@ -77,7 +77,7 @@ def test_macro_f1_is_over_the_categories_that_occur_whether_predicted_or_not() -
 
 
 def test_text_scores_see_russian_words() -> None:
-    """The default tokenizer of rouge_score drops all letters but a-z, so no two Russian texts would agree."""
+    """The default tokenizer of rouge_score drops all letters but a-z, so no two Russian texts would share a word."""
     same = text_scores(["Картина коллоидного узла."], ["Картина коллоидного узла."])
     assert same == pytest.approx({"bleu": 100, "chrf": 100, "rouge_l": 1})
     other = text_scores(["Картина коллоидного узла."], ["Подозрение на рак."])
@@ -199,7 +199,7 @@ def test_exam_counts_every_question_the_same(lm: Any, tmp_path: Path) -> None:
     assert not any("Вопрос" in json.dumps(row, ensure_ascii=False) for row in log)
 
 
-# ---- By a model whose answers are known --------------------------------------------------------------------------
+# ---- With a model whose answers are known ------------------------------------------------------------------------
 
 
 class Scripted(TemplateLM):
@@ -251,7 +251,7 @@ def rare(tmp_path: Path) -> Path:
 
 
 def knows(context: str, continuation: str) -> float:
-    """Prefers the right category except for reports 0, 1 and 5; any other text has 1.5 nats per character."""
+    """Prefers the right category except for reports 0, 1 and 5; any other text costs 1.5 nats per character."""
     number = PROMPTS.index(context) if context in PROMPTS else None
     if number is None or continuation.strip() not in ("II.", "III."):
         return -1.5 * len(continuation)
@@ -262,7 +262,7 @@ def knows(context: str, continuation: str) -> float:
 def test_the_category_is_the_most_probable_one(rare: Path) -> None:
     metrics, log = evaluate_domain(Scripted(knows), "base", evaluation(), HEADINGS, CATEGORIES, rare)
     assert metrics["bethesda_acc"] == pytest.approx(7 / 10)
-    # II: 6 of 8 found, and one of III assigned to it. III: 1 of 2 found, and two of II assigned to it.
+    # II: 6 of 8 are found, and one III is assigned to it. III: 1 of 2 is found, and two II are assigned to it.
     assert metrics["bethesda_macro_f1"] == pytest.approx((12 / 15 + 2 / 5) / 2)
     assert metrics["bethesda_recall_critical"] == pytest.approx(1 / 2)
     # The log has the reports in their order, each with its own answers.
@@ -296,7 +296,7 @@ def test_each_limit_takes_the_first_reports_of_its_own_tasks(rare: Path) -> None
 
 
 def test_bits_per_byte_are_of_utf8_bytes(rare: Path, tmp_path: Path) -> None:
-    """The model has 1.5 nats per character; most characters are two bytes long, some one."""
+    """A character costs the model 1.5 nats; most characters are two bytes long, some one."""
     metrics, _ = evaluate_domain(Scripted(knows), "base", evaluation(), HEADINGS, CATEGORIES, rare)
     answers = [completion(report["category"], report["conclusion"]) for report in RARE]
     whole = [asked + answer for asked, answer in zip(PROMPTS, answers, strict=True)]
@@ -322,10 +322,10 @@ def test_generated_conclusions_are_compared_with_the_reports_own(rare: Path) -> 
 
     model = Scripted(knows, writes)
     metrics, _ = evaluate_domain(model, "base", evaluation(generation_limit=3), HEADINGS, CATEGORIES, rare)
-    # The first category is right; of the others one is III for II and one II for III.
+    # The first category is right; of the others, one is III instead of II and one is II instead of III.
     assert metrics["category_agreement"] == pytest.approx(1 / 3)
     assert metrics["bleu"] == pytest.approx(100 * math.exp(1 - 18 / 17))
-    # The second pair shares 5 words, of 6 and 5; the others are equal.
+    # The second pair has 6 and 5 words and shares 5; the others are equal.
     assert metrics["rouge_l"] == pytest.approx((1 + 2 * 5 / 11 + 1) / 3)
     references = [report["conclusion"] for report in RARE[:3]]
     written = [references[0], references[1].removesuffix(" контроль"), references[2]]
@@ -344,14 +344,14 @@ def test_a_generated_category_that_begins_another_is_not_taken_for_it(tmp_path: 
     codes = CategorySet(label="icd10", names=["J06.9", "K29", "K29.1"], critical=[])
     written = [" K29. Гастрит", " K29. Гастрит", " J06.9. Грипп"]
     model = Scripted(knows, lambda context: written[PROMPTS.index(context)])
-    # One token per text, so that no choice begins another.
+    # One token per text, so that no choice is the beginning of another.
     model.tok_encode = lambda string, **_: [hash(string)]
     metrics, _ = evaluate_domain(model, "base", evaluation(), HEADINGS, codes, tmp_path / "codes.jsonl")
     assert metrics["category_agreement"] == pytest.approx(2 / 3)
 
 
 def greedily(model: Qwen2ForCausalLM, tokens: list[int], longest: int, ends: set[int]) -> list[int]:
-    """The most probable token, one after the other."""
+    """The most probable tokens, one after the other."""
     written: list[int] = []
     while len(written) < longest and not ends & set(written):
         with torch.no_grad():
@@ -364,7 +364,7 @@ def test_conclusions_are_generated_greedily_up_to_a_line_end(
     base: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase, held_out: Path, reports: Any, backend: Any
 ) -> None:
     (line_end,) = tokenizer("\n")["input_ids"]
-    # Makes the model end its line for some reports, and not always at once.
+    # Makes the model end its line for some reports, but not always at once.
     base.lm_head.register_forward_hook(
         lambda _, __, logits: logits + 5.5 * (torch.arange(logits.shape[-1]) == line_end)
     )

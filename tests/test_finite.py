@@ -1,4 +1,4 @@
-"""Numbers that are no numbers: training, evaluation and the files between stages refuse them."""
+"""NaN and infinity: training, evaluation and the files between stages refuse them."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +25,7 @@ SHORT = replace(SMALL, max_steps=3)
 
 
 class Spoil(TrainerCallback):
-    """Puts `value` into one weight at the start of a step."""
+    """Sets one weight to `value` at the start of a step."""
 
     def __init__(self, step: int, value: float, name: str) -> None:
         self._step, self._value, self._name = step, value, name

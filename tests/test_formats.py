@@ -1,4 +1,4 @@
-"""Every reasonable export gives the same reports; an error is reported in one sentence or by a reason code."""
+"""Every reasonable export gives the same reports; an error is reported as one sentence or as a reason code."""
 
 import csv as csv_module
 import gzip
@@ -340,7 +340,7 @@ def utf8_with_cp1251_rows(folder: Path) -> Path:
 
 
 def glued(folder: Path) -> Path:
-    """Tab-separated without quoting; a quote opens in row 20 and closes in row 30."""
+    """Tab-separated without quoting; a quotation mark opens in row 20 and closes in row 30."""
     rows = [[str(v).replace("\n", " ").replace('"', "") for v in r.values()] for r in [*ROWS, *ROWS[:11]]]
     rows[60][1], rows[70][1] = '"Шоколадная киста', 'киста"'
     lines = ["\t".join(ROWS[0]), *map("\t".join, rows)]
@@ -350,7 +350,7 @@ def glued(folder: Path) -> Path:
 
 REPEATED_KEY = json.dumps(GOOD_ROW, ensure_ascii=False)[:-1] + f', "Описание": "{SECRET}"}}'
 
-# Corpora that are refused as a whole, and a part of the sentence.
+# Corpora that are refused as a whole, and a part of the message.
 REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "no file": (lambda folder: folder / "нет.csv", "there is no file or folder"),
     "an unknown kind": (file("corpus.docx", b"PK"), "ends in .docx; give a file of one of the kinds"),

@@ -38,7 +38,7 @@ def whole() -> dict[str, bytes]:
     }
 
 
-# Damage to files: bytes are removed, inserted (also those with a meaning in a format), doubled, or overwritten.
+# Damage to files: bytes are removed, inserted (including those with a meaning in a format), doubled, or overwritten.
 PLACE = st.floats(0, 1)
 PIECES = st.one_of(
     st.binary(max_size=20),

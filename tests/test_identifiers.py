@@ -55,7 +55,7 @@ def test_an_identifier_is_whole_and_without_the_words_around_it(labelled: list[L
             text, after = one.text[found.start : found.end], one.text[found.end : found.end + 1]
             assert text == text.strip()
             assert not one.text[max(0, found.start - 1) : found.start].isalnum(), text
-            # only "12.03.2021г." is written without a space
+            # only "12.03.2021г." has no space
             assert not after.isalnum() or (found.kind == "date" and after in "гГ"), text
             assert not ANNOUNCING.match(text), text
             assert not NO_IDENTIFIER.search(text), text

@@ -1,4 +1,4 @@
-"""General text and exam of the tiny profile: an exam with a wrong key, or with known questions, measures nothing."""
+"""General text and exam of the tiny profile: an exam with a wrong key, or questions seen before, measures nothing."""
 
 import hashlib
 import os
@@ -60,7 +60,7 @@ def test_known_facts_are_read_from_the_right_columns(facts: list[Fact]) -> None:
 
 
 def test_every_subject_has_enough_wordings() -> None:
-    """Training keeps three of each fact, and the exam has questions of its own."""
+    """Training keeps three wordings of each fact, and the exam has its own questions."""
     for languages in read_wordings().subjects.values():
         for wordings in languages.values():
             assert len(set(wordings.statements)) >= MIN_TRAINING_WORDINGS

@@ -1,6 +1,6 @@
-"""The loss: equal to the plain formula in value and gradient, free of the ways in which published code got it wrong.
+"""The loss: equal to the plain formula in value and gradient, and free of errors that published code has made.
 
-The plain formula is written out here on all logits at once, its gradient by autograd.
+Here the plain formula is written out for all logits at once; its gradient comes from autograd.
 """
 
 import math
@@ -48,7 +48,7 @@ def tokens(n: int = 5) -> Tensor:
 
 
 def plain_divergence(student: Tensor, teacher: Tensor, how: Method) -> Tensor:
-    """The textbook sum, of logits."""
+    """The textbook sum, computed from logits."""
     p, q = (student / how.temperature).softmax(-1), (teacher / how.temperature).softmax(-1)
     m = (p + q) / 2
 
@@ -111,7 +111,7 @@ def test_gradient_is_the_derivative_of_the_value_in_fp64(how: Method) -> None:
 @pytest.mark.parametrize("autocast", [False, True])
 @pytest.mark.parametrize("how", HOW, ids=str)
 def test_in_bf16_value_and_gradient_stay_within_its_resolution(how: Method, autocast: bool) -> None:
-    """Products in bf16 (8 bits: 0.4 %), the rest in fp32: values within 2 %, gradients within 3 % of their norm.
+    """Products are in bf16 (8 bits: 0.4 %), the rest in fp32: values within 2 %, gradients within 3 % of their norm.
 
     Cross-entropy here is about 5 nats; a divergence near 0 would have no relative bound.
     """
@@ -133,7 +133,7 @@ def test_in_bf16_value_and_gradient_stay_within_its_resolution(how: Method, auto
 
 
 def test_fp16_gradients_survive_a_small_share_of_a_large_step() -> None:
-    """Divided by many tokens a gradient leaves fp16's range; the loss scale that saves it comes only in backward."""
+    """Divided by many tokens, a gradient falls below fp16's range; only in backward does the loss scale save it."""
     head = output_head(torch.float16)
     student = states(0, dtype=torch.float16).requires_grad_()
     (fused(student, None, head, NONE, count=10_000_000).total * 2.0**16).backward()
@@ -145,7 +145,7 @@ def test_fp16_gradients_survive_a_small_share_of_a_large_step() -> None:
 
 @pytest.mark.parametrize("how", [NONE, method()], ids=str)
 def test_never_more_than_one_chunk_of_logits_is_alive(how: Method) -> None:
-    """A teacher's logits share the chunk with the student's: its peak is not higher."""
+    """A teacher's logits share the chunk with the student's, so the peak is not higher."""
     sizes: list[int] = []
     chunks: list[int] = []
 
@@ -198,7 +198,7 @@ def test_gradient_pulls_the_student_to_the_teacher(divergence: str) -> None:
 
 
 def test_temperature_keeps_the_size_of_the_gradient() -> None:
-    """At high temperature tau^2 KL tends to the mean square of the centred logits' difference, which has no tau."""
+    """At high temperature, tau^2 KL tends to the mean square of the centred difference of logits, which has no tau."""
     head = output_head(torch.float64)
     student, teacher = states(0, dtype=torch.float64), states(1, dtype=torch.float64)
     difference = head(teacher) - head(student)

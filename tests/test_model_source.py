@@ -91,7 +91,7 @@ def no_tokenizer(folder: Path) -> Path:
 
 
 def no_offsets(folder: Path) -> Path:
-    """A class of transformers that splits in Python, by characters."""
+    """A tokenizer class of transformers that splits in Python, into characters."""
     edit_json(llama(folder) / "tokenizer_config.json", tokenizer_class="CanineTokenizer", backend="custom")
     (folder / "tokenizer.json").unlink()
     (folder / "vocab.json").write_text("{}")
@@ -350,7 +350,7 @@ def test_four_bit_weights_are_taken_as_they_are(tmp_path: Path) -> None:
     assert len(packed) == 14
     ours = dict(base.named_parameters())
     assert all(torch.equal(weight, ours[name]) for name, weight in packed.items())
-    # How they are computed is the setting's, and not what the packed file says.
+    # How they are computed is up to the setting, not to the packed file.
     assert own.config.quantization_config.bnb_4bit_compute_dtype == torch.bfloat16
     assert base.config.quantization_config.bnb_4bit_compute_dtype == torch.float32
     assert {module.compute_dtype for module in base.modules() if hasattr(module, "compute_dtype")} == {torch.float32}
@@ -365,7 +365,7 @@ def test_a_head_that_differs_from_the_embedding_is_kept_though_config_says_tied(
 
 
 def test_names_and_buffers_of_old_checkpoints_are_no_fault(tmp_path: Path) -> None:
-    """GPT-2 as it was first published: no prefix, and buffers that no model reads any more."""
+    """GPT-2 as first published: no prefix, and buffers that no model reads any more."""
     tokenizer = sources.byte_level()
     config = GPT2Config(vocab_size=len(tokenizer), n_embd=32, n_layer=2, n_head=4, n_positions=64, bos_token_id=1)
     sources.save(tmp_path / "model", GPT2LMHeadModel(config), tokenizer)
@@ -403,7 +403,7 @@ def test_a_multimodal_model_becomes_its_language_model(
 
 
 def test_a_special_token_for_pictures_may_lie_beyond_the_embedding(tmp_path: Path) -> None:
-    """As in Gemma 3 1B: no text holds it."""
+    """As in Gemma 3 1B; it occurs in no text."""
     folder = llama(tmp_path / "model")
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
     tokenizer.add_tokens(["<image>"], special_tokens=True)
@@ -425,7 +425,7 @@ def test_the_tokenizer_is_loaded_back_as_its_file_says(make: Callable[[Path], Pa
     assert again.model_max_length == 512
 
 
-# ---- What goes wrong around the files ----------------------------------------------------------------------------
+# ---- Problems around the files -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -502,12 +502,12 @@ def test_a_hub_repository_is_fetched_at_its_revision_and_is_a_folder_from_then_o
     monkeypatch.setattr(files, "snapshot_download", snapshot)
     base, _ = obtain(HUB, CPU, tmp_path / "scratch")
     assert torch.equal(logits(base), logits(own))
-    # The second copy of the weights, as a pickle, is fetched only where it is the only one.
+    # Weights in pickle form are fetched only if there are no others.
     assert asked == [(HUB.source, HUB.revision, False), (HUB.source, HUB.revision, True)][: 1 if safetensors else 2]
 
 
 def test_nothing_is_asked_on_the_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not even where a config is changed between the check of the files and their loading."""
+    """Not even if a config changes between the check of the files and their loading."""
     monkeypatch.setattr("builtins.input", raising(AssertionError("a question on the terminal")))
     folder = with_config(qwen2(tmp_path / "model"), model_type="mine", auto_map={"AutoConfig": "configuration.Mine"})
     monkeypatch.setattr("anamnesis.modeling.source.obtaining.check_files", lambda _: None)
@@ -528,7 +528,7 @@ def words(request: pytest.FixtureRequest) -> PreTrainedTokenizerFast:
 def test_what_is_trained_is_what_the_harness_scores(
     words: PreTrainedTokenizerFast, target: Any, tmp_path: Path
 ) -> None:
-    """The same tokens of the answer, from its first on; in front of them the prompt, with BOS if there is one."""
+    """The same tokens of the answer, from the first on; before them the prompt, with BOS if there is one."""
     base, tokenizer = obtained(llama(tmp_path / "model", words))
     asked, answer = prompt("Съешь ещё этих мягких булок", HEADINGS), completion("IV", "Картина неясная")
     encoded = encode_report(tokenizer, asked, answer, target)
@@ -561,7 +561,7 @@ def test_answers_of_one_token_and_whole_texts_are_scored_by_the_models_own_proba
     bare = tokenizer(text, add_special_tokens=False)["input_ids"]
     rolling = lm.loglikelihood_rolling([request("loglikelihood_rolling", text)], True)
     assert rolling == pytest.approx([own([tokenizer.bos_token_id, *bare], len(bare))], rel=1e-4)
-    # And the rule for prompts is as before.
+    # The rule for prompts stays as before.
     assert lm.tok_encode(text) == tokenizer(text)["input_ids"]
 
 
@@ -578,7 +578,7 @@ def test_a_token_across_prompt_and_answer_is_refused_where_reports_are_encoded()
 def test_reports_longer_than_the_models_context_are_refused_before_training(
     tmp_path: Path, reports: list[dict[str, str]]
 ) -> None:
-    """`optimization.max_length` may be longer than the context, the reports may not."""
+    """`optimization.max_length` may exceed the context; the reports may not."""
     _, tokenizer = obtained(llama(tmp_path / "short", max_position_embeddings=64))
     with pytest.raises(
         InputError, match=r"the model of `model\.source` reads 64 tokens, but 24 of 24 reports are longer"
@@ -592,7 +592,7 @@ def test_reports_longer_than_the_models_context_are_refused_before_training(
 
 
 def to_gguf(folder: Path, file: Path, quantized: bool = False, splitting: str | None = None, **metadata: Any) -> Path:
-    """The model in `folder` as llama.cpp's converter writes it: its names, its order of rows, its metadata."""
+    """The model in `folder` as llama.cpp's converter writes it, with its names, row order and metadata."""
     model = AutoModelForCausalLM.from_pretrained(folder)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
     config = model.config
@@ -637,7 +637,7 @@ def to_gguf(folder: Path, file: Path, quantized: bool = False, splitting: str | 
 
 
 def add_tokenizer(writer: GGUFWriter, tokenizer: PreTrainedTokenizerFast, rows: int, splitting: str) -> None:
-    """A vocabulary of bytes with its merges, or SentencePiece's without; rows beyond it are named as unused."""
+    """A byte vocabulary with its merges, or SentencePiece's without; rows beyond it are marked as unused."""
     model = json.loads(tokenizer.backend_tokenizer.to_str())["model"]
     tokens = sorted(tokenizer.get_vocab(), key=tokenizer.get_vocab().__getitem__)
     unused = [f"[PAD{number}]" for number in range(len(tokens), rows)]
@@ -660,7 +660,7 @@ def add_tokenizer(writer: GGUFWriter, tokenizer: PreTrainedTokenizerFast, rows: 
 
 
 def interleaved(weight: np.ndarray, heads: int) -> np.ndarray:
-    """llama.cpp turns neighbouring rows together, transformers rows half a head apart."""
+    """llama.cpp rotates neighbouring rows together, transformers rows that are half a head apart."""
     return weight.reshape(heads, 2, weight.shape[0] // heads // 2, -1).swapaxes(1, 2).reshape(weight.shape)
 
 
@@ -678,7 +678,7 @@ def test_a_gguf_file_is_the_model_that_it_was_made_of(kind: str, tmp_path: Path)
     for text in (SAMPLE, "Узел 3 мм\n\n  Bethesda IV"):
         before = PreTrainedTokenizerFast.from_pretrained(tmp_path / "model")
         assert tokenizer(text)["input_ids"] == before(text)["input_ids"]
-    # Saved like any other, without the file it came from.
+    # Saved like any other model, without the file it came from.
     save_base(base, tokenizer, tmp_path / "base")
     assert torch.equal(logits(load_base(tmp_path / "base", CPU)[0]), logits(base))
     assert "quantization_config" not in json.loads((tmp_path / "base" / "config.json").read_text())
@@ -686,7 +686,7 @@ def test_a_gguf_file_is_the_model_that_it_was_made_of(kind: str, tmp_path: Path)
 
 
 def test_what_lies_beside_a_gguf_file_is_not_read(tmp_path: Path) -> None:
-    """Neither an adapter, which transformers would load as well, nor the settings of another tokenizer."""
+    """Neither an adapter, which transformers would also load, nor the settings of another tokenizer."""
     own = AutoModelForCausalLM.from_pretrained(llama(tmp_path / "model", sources.byte_level()))
     file = to_gguf(tmp_path / "model", tmp_path / "model.gguf")
     edit_json(_new(tmp_path / "adapter_config.json"), peft_type="LORA", base_model_name_or_path="elsewhere")
@@ -721,7 +721,7 @@ def cut_file(file: Path) -> Path:
 
 
 def with_biases(folder: Path) -> Path:
-    """llama.cpp's `llama` has biases where there are some; transformers gives it none."""
+    """llama.cpp's `llama` has biases if the file has them; transformers gives it none."""
     return to_gguf(with_config(folder, attention_bias=True), folder.parent / "m.gguf")
 
 

@@ -1,4 +1,4 @@
-"""The list of seeded faults belongs to the code: `make mutants` can apply each, and runs tests that exist."""
+"""The list of seeded faults matches the code: `make mutants` can apply each fault, and the tests it runs exist."""
 
 from collections import Counter
 from pathlib import Path

@@ -77,7 +77,7 @@ def norm(tensors: Sequence[Tensor]) -> float:
 
 @pytest.fixture
 def train(tokenizer: PreTrainedTokenizerBase, reports: Reports, tmp_path: Path) -> Any:
-    """Trains a fresh model, always from the same start, and records every step."""
+    """Trains a new model, always from the same start, and records every step."""
 
     def run(
         training: Training = TRAINING,
@@ -146,7 +146,7 @@ def test_the_rate_rises_over_the_warmup_and_then_follows_the_schedule(
 
 @pytest.mark.parametrize("schedule", AFTER_WARMUP)
 def test_a_method_with_a_pace_has_its_own_rates(train: Any, schedule: Any) -> None:
-    """Each part that the pace leaves out is the experiment's: here once the schedule, once the warm-up."""
+    """Each part that the pace leaves out is the experiment's: here the schedule, then the warm-up."""
     steps, peak = 12, 3e-3
     optimization = replace(OPTIMIZATION, max_steps=steps, learning_rate=peak)
     paces = [(Pace(rate=0.5, schedule=schedule), 3), (Pace(rate=2.0, warmup_ratio=0.5), 6)]
@@ -188,7 +188,7 @@ def test_gradients_are_cut_to_the_norm_and_keep_their_direction(train: Any) -> N
 
 
 def test_beyond_the_clip_a_gradient_ten_times_larger_makes_the_same_steps(train: Any) -> None:
-    """Only one of several steps is scaled: Adam does not depend on a common scale of all gradients."""
+    """Only one of several steps is scaled, since Adam ignores a common scale of all gradients."""
 
     def tenfold(step: int) -> float:
         return 10.0 if step == 1 else 1.0
@@ -236,7 +236,7 @@ def test_logged_means_are_over_the_steps_since_the_last_point(train: Any) -> Non
         single = every.logged(name)
         means = [single[0], sum(single[1:3]) / 2, sum(single[3:6]) / 3]
         assert some.logged(name) == pytest.approx(means, rel=1e-4, abs=1e-7), name
-    # Distances are measured at the point, not averaged.
+    # Distances are measured at that step, not averaged.
     for name in ("update_norm", "teacher_distance"):
         assert some.logged(name) == [every.logged(name)[step - 1] for step in points], name
 
@@ -349,7 +349,7 @@ def test_pretraining_follows_its_settings(tmp_path: Path, monkeypatch: pytest.Mo
     assert rates == pytest.approx(scheduled("cosine", 8, 2, 1e-3))
     assert {group["weight_decay"] for group in trainer.optimizer.param_groups} == {0.3, 0.0}
     assert {tuple(row["input_ids"].shape) for row in trainer.train_dataset} == {(64,)}
-    # Every document is there, but not in the order of the file.
+    # Every document is there, but not in the file's order.
     tokenizer = pretraining.train_tokenizer(documents, 300)
     read = "".join(tokenizer.decode(row["input_ids"], skip_special_tokens=True) for row in trainer.train_dataset)
     places = [read.find(document) for document in documents]

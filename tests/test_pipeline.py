@@ -44,7 +44,7 @@ def path_of(module: str) -> Path | None:
 
 @cache
 def imported_by(path: Path) -> frozenset[Path]:
-    """First-party files that one file imports, each package on the way included."""
+    """First-party files that one file imports, including each package on the way."""
     modules: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -91,7 +91,7 @@ def test_every_module_a_stage_imports_is_a_dependency(stage: str) -> None:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_code_dependency_is_imported_or_below_an_imported_package(stage: str) -> None:
-    """A dependency too many makes a stage stale for nothing."""
+    """One dependency too many makes a stage stale for no reason."""
     imported = all_imported_by(command_module(stage))
     for dep in STAGES[stage]["deps"]:
         if dep.startswith(("src/", "stages/")):
@@ -126,7 +126,7 @@ def test_tasks_of_the_harness_are_dependencies_of_the_evaluations() -> None:
 
 
 def test_adapter_and_base_are_dependencies_of_every_evaluation() -> None:
-    """Left out, an evaluation keeps the scores of an adapter that is gone."""
+    """Without them, an evaluation keeps the scores of an adapter that is gone."""
     for stage in ("evaluate_mmlu", "evaluate_domain"):
         assert "models/adapters/${item.method}-${item.seed}" in STAGES[stage]["deps"]
     for stage in ("teacher", "train", "evaluate_mmlu", "evaluate_domain", "evaluate_base_mmlu", "evaluate_base_domain"):
@@ -134,7 +134,7 @@ def test_adapter_and_base_are_dependencies_of_every_evaluation() -> None:
 
 
 def test_the_paths_that_the_stages_use_are_those_of_the_map() -> None:
-    """Every path that `_paths` names, but for scratch, is an output or a dependency here, or holds or is within one."""
+    """Every path in `_paths`, except scratch, is an output or a dependency in dvc.yaml, or a folder that holds one."""
     declared: set[Path] = set()
     for stage in STAGES.values():
         for entry in [*stage["deps"], *stage.get("outs", []), *stage.get("metrics", []), *stage.get("plots", [])]:
@@ -157,7 +157,7 @@ def test_every_stage_says_what_it_does_and_none_switches_the_run_cache_off() -> 
 
 
 def test_patient_text_stays_under_data() -> None:
-    """Outputs kept in Git hold numbers and pictures; whatever may hold a report's text is under data/."""
+    """Outputs kept in Git hold numbers and pictures; what may hold a report's text is under data/ or models/."""
     for name, stage in STAGES.items():
         for out in [*stage.get("outs", []), *stage.get("metrics", []), *stage.get("plots", [])]:
             path, options = next(iter(out.items())) if isinstance(out, dict) else (out, {})
@@ -197,7 +197,7 @@ def test_every_declared_key_exists() -> None:
 
 
 def test_every_existing_key_is_declared_by_a_stage_that_uses_it() -> None:
-    """`check` reads them only to refuse them, and PLAIN are used by dvc.yaml itself."""
+    """`check` does not count: it reads keys only to refuse them. The keys in PLAIN are used by dvc.yaml itself."""
     users = [declared_keys(stage) for stage in STAGES if stage != "check"]
     science = {key.split(".")[0] for keys, _ in users for key in keys}
     scale = {key.split(".")[0] for _, keys in users for key in keys}

@@ -56,7 +56,7 @@ def test_model_learns_its_text_and_a_question_at_position_zero(trained: tuple) -
 
 
 def test_saved_tokenizer_is_the_one_it_was_trained_with(trained: tuple) -> None:
-    """Loaded back, a tokenizer may be of another class and split the same text differently."""
+    """When loaded, a tokenizer may be of another class and split the same text differently."""
     loaded, tokenizer = trained[1], train_tokenizer(DOCUMENTS, 300)
     for text in [*DOCUMENTS, " IV", "+375 é\n\tRaз"]:
         assert loaded(text)["input_ids"] == tokenizer(text)["input_ids"]
@@ -91,5 +91,5 @@ def test_packing_keeps_every_token_and_starts_rows_with_documents(documents: lis
     assert labels == [token for document in documents for token in [*document, 0]]
     assert all(len(row["input_ids"]) == len(row["attention_mask"]) == length for row in rows)
     if all(len(document) < length for document in documents):
-        # No document is cut: every row ends with a document's end, and so begins with a document's start.
+        # No document is cut: every row ends where a document ends, and so begins where one begins.
         assert all(row["input_ids"][sum(row["attention_mask"]) - 1] == 0 for row in rows)

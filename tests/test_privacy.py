@@ -49,7 +49,7 @@ def canary(number: int, rng: random.Random) -> tuple[str, str]:
 
 @pytest.fixture(scope="module")
 def planted() -> tuple[list[list[str]], list[str]]:
-    """The rows of an export with patients' names, and the texts that must not leave it."""
+    """The rows of an export with patients' names, and the texts that must not appear outside it."""
     rng = random.Random(0)
     parameters = section(read_yaml(ROOT / "params.yaml"), "synthesis", Synthesis)
     rows, secret = [], []
@@ -90,7 +90,7 @@ def test_no_planted_identifier_is_seen_again(planted: tuple[list[list[str]], lis
     assert any(place.startswith("models/adapters") for place in written)
     found = {place: sum(text in content for text in secret) for place, content in written.items()}
     assert {place: count for place, count in found.items() if count} == {}
-    # The search itself works: in the export it finds everything.
+    # The search itself works: it finds everything in the export.
     text = export.read_text(encoding="utf-8")
     assert all(one in text for one in secret)
     replaced = project.json("data/prepared/account.json")["identifiers"]

@@ -61,7 +61,7 @@ def test_a_missing_or_short_key_stops_the_run(value: str | None, monkeypatch: py
 def test_spellings_of_one_patient_in_an_export_are_one_patient(
     deidentification: Deidentification, tmp_path: Path
 ) -> None:
-    """Otherwise the reports of one patient could be in two parts."""
+    """Otherwise the reports of one patient could end up in two parts."""
     spellings = ["Иванова А.Б.", "ИВАНОВА А. Б.", "Петрова А.Б.", "иванова а б", "Иванова А.В."]
     rows = [{**ROWS[i], "Пациент": name, "Категория": "II"} for i, name in enumerate(spellings)]
     got = taken(settings(jsonl(tmp_path / "corpus.jsonl", rows), deidentification=deidentification), tmp_path)

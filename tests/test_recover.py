@@ -1,4 +1,4 @@
-"""DVC's own files after a kill: `make repro` gets through without hand work."""
+"""DVC's own files after a kill: `make repro` completes without manual repair."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from tests.conftest import ROOT
 
 @pytest.fixture
 def another_process(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that looks like DVC: a Python that runs a script of that name."""
+    """A process that looks like DVC: Python running a script of that name."""
     (tmp_path / "dvc").write_text("import time; time.sleep(60)")
     with subprocess.Popen([sys.executable, str(tmp_path / "dvc")]) as process:
         yield process
@@ -82,7 +82,7 @@ def test_a_lock_file_cut_anywhere_keeps_its_whole_stages(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("left", [0, 0.4, 0.9])
 def test_what_a_cut_lost_is_put_back_from_the_copies(tmp_path: Path, left: float) -> None:
-    """One copy may be cut too; an entry of a stage that dvc.yaml no longer has is not put back."""
+    """One copy may be cut short too; the entry of a stage that dvc.yaml no longer has is not restored."""
     path, copies = tmp_path / "dvc.lock", [tmp_path / "a.dvc.lock", tmp_path / "b.dvc.lock"]
     copies[0].write_bytes(LOCK)
     copies[1].write_bytes(LOCK[: len(LOCK) // 3])

@@ -34,7 +34,7 @@ def test_what_names_no_declared_category_is_none(text: str) -> None:
 
 
 def test_categories_are_terminated_where_one_begins_another() -> None:
-    """With characters as tokens, I begins II: without a full stop the shorter is never less probable."""
+    """With characters as tokens, II begins with I: without a full stop, the shorter one is never less probable."""
     by_character = terminated(CATEGORIES, lambda text: [ord(c) for c in text])
     assert by_character == [" I.", " II.", " III.", " IV.", " V.", " VI."]
     with pytest.raises(InputError, match="begins another"):

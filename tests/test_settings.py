@@ -190,7 +190,7 @@ def test_broken_yaml_is_named(project: Path) -> None:
 
 
 def test_profiles_have_the_same_keys() -> None:
-    """`pretraining` may be switched off by null."""
+    """`pretraining` may be switched off with null."""
     tiny, full = (read_yaml(ROOT / f"profiles/{name}.yaml") for name in ("tiny", "qwen2-1.5b"))
     assert list(tiny) == list(full) == list(SCALE)
     for name, keys in tiny.items():
@@ -297,7 +297,7 @@ def test_an_optional_section_is_read_or_absent() -> None:
 
 
 def test_every_reader_of_the_settings_sees_the_same_values(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What YAML 1.1 reads as booleans, times and text is text and numbers in 1.2, to our code and to DVC."""
+    """What YAML 1.1 reads as booleans, times or text is text or a number in YAML 1.2, for our code and for DVC."""
     shutil.copy(ROOT / "dvc.yaml", project)
     (project / ".dvc").mkdir()
     (project / ".dvc" / "config").write_text("[core]\n    no_scm = true\n", encoding="utf-8")

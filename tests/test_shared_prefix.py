@@ -1,4 +1,4 @@
-"""The shared-prefix model gives the answers of the harness's own model, to rounding; and the code around it."""
+"""The shared-prefix model gives the same answers as the harness's own model, up to rounding; and the code around it."""
 
 import importlib.util
 import json
@@ -57,7 +57,7 @@ from tests.test_evaluation import CATEGORIES, evaluation, small_exam
 
 MMLU = ROOT.parent / "shared" / "data" / "mmlu"
 LETTERS = [f" {letter}" for letter in "ABCD"]
-# One token each with the tokenizer of these tests.
+# One token each in the tokenizer of these tests.
 DIGITS = ["0", "1", "2", "3"]
 TEXTS = [" II", " III", " V: контроль через 6 мес.", " нет", " есть\nкартина коллоидного узла"]
 
@@ -68,7 +68,7 @@ def question(subject: int, number: int) -> str:
 
 
 def prompts(subjects: int = 3, questions: int = 8) -> list[str]:
-    """Five worked examples of each subject before each of its questions, as MMLU has them."""
+    """Five worked examples of its subject before each question, as in MMLU."""
     examples = [
         f"Вопросы об узле номер {subject}.\n\n"
         + "".join(f"{question(subject, 20 + i)} {'ABCD'[i % 4]}\n\n" for i in range(5))
@@ -91,7 +91,7 @@ def with_choices(contexts: Sequence[str], choices: Sequence[str]) -> list[tuple[
 
 
 def assert_same(ours: Sequence[tuple[float, bool]], theirs: Sequence[tuple[float, bool]], choices: int = 1) -> None:
-    """Greedy flags, the most probable of every `choices` neighbours, and log-likelihoods, to fp32 rounding."""
+    """Equal greedy flags and most probable of every `choices` neighbours; equal log-likelihoods up to fp32 rounding."""
     assert [greedy for _, greedy in ours] == [greedy for _, greedy in theirs]
     best = [
         [max(range(choices), key=lambda i: found[start + i][0]) for start in range(0, len(found), choices)]
@@ -234,7 +234,7 @@ def test_an_empty_context_and_a_context_that_ends_in_a_space(
 
 
 def test_rolling_likelihood_of_texts(tokenizer: PreTrainedTokenizerBase, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Including texts longer than the model's context, and with the logits computed in several portions."""
+    """Including texts longer than the model's context, and with logits computed in several portions."""
     ours, theirs = pair_of(random_qwen2(tokenizer, max_position_embeddings=64), tokenizer)
     texts = ["Узел 7 мм.", "коллоид", *prompts(1, 3), prompts(2, 1)[-1]]
     rolling = [Instance("loglikelihood_rolling", {}, (text,), 0, ("task", 0, 1)) for text in texts]
@@ -294,7 +294,7 @@ def test_a_four_bit_model_with_an_adapter(
     assert ours.applies
 
 
-# ---- What it leaves to the harness's own model -------------------------------------------------------------------
+# ---- What is left to the harness's own model ---------------------------------------------------------------------
 
 SMALL = {
     "hidden_size": 32,
@@ -354,7 +354,7 @@ def test_virtual_tokens(model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerB
 def test_prompts_that_are_cut_are_counted(
     tokenizer: PreTrainedTokenizerBase, backend: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A prompt counts once whatever the number of its choices; one warning gives the number."""
+    """A prompt counts once, however many choices it has; a single warning gives the number."""
     short = random_qwen2(tokenizer, max_position_embeddings=400)
     lengths = [len(tokenizer(prompt)["input_ids"]) for prompt in prompts()]
     limit = sorted(lengths)[-4]
@@ -446,7 +446,7 @@ def encoder(request: pytest.FixtureRequest) -> tuple[LineEncoder, Any, bool]:
     return LineEncoder(tokenizer, encode), encode, by_line
 
 
-# Repeated pieces test the encoder's cache; pieces at a line's edge are where it could be wrong.
+# Repeated pieces test the encoder's cache; at the edge of a line it could go wrong.
 PIECES = st.sampled_from(
     ["a", "Узел", "7", " ", "\n", "\n\n", "\r\n", "\t", ".", "'s", "_", "é", "é", "</s>", "½", "ll", "'"]
 )
@@ -513,7 +513,7 @@ def test_both_backends_measure_the_same(
 def test_both_backends_measure_the_same_of_reports(
     model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase, reports: list[dict[str, str]], tmp_path: Path
 ) -> None:
-    """Likelihoods agree to rounding, generated texts exactly."""
+    """Likelihoods agree up to rounding, generated texts exactly."""
     write_jsonl(tmp_path / "test.jsonl", reports)
     settings = evaluation(generation_limit=6, max_new_tokens=12)
     (metrics, log), (stock_metrics, stock_log) = (
@@ -528,7 +528,7 @@ def test_both_backends_measure_the_same_of_reports(
 
 
 def assert_same_measured(ours: tuple[Any, Any], theirs: tuple[Any, Any]) -> None:
-    """Metrics and logs, to rounding of the log-likelihoods."""
+    """Equal metrics and logs, up to rounding of the log-likelihoods."""
     (metrics, log), (other_metrics, other_log) = ours, theirs
     assert metrics.keys() == other_metrics.keys()
     for key, value in metrics.items():
@@ -538,7 +538,7 @@ def assert_same_measured(ours: tuple[Any, Any], theirs: tuple[Any, Any]) -> None
     for row, other in zip(log, other_log, strict=True):
         assert {**row, "responses": None} == {**other, "responses": None}
         for response, same in zip(row["responses"], other["responses"], strict=True):
-            # A pair of log-likelihood and greedy flag, a log-likelihood, or a text.
+            # A log-likelihood with a greedy flag, a log-likelihood alone, or a text.
             if isinstance(response, float):
                 assert response == pytest.approx(same, rel=1e-6)
             elif isinstance(response, str):
@@ -566,7 +566,7 @@ def test_templates_are_compiled_once_and_the_harness_is_left_as_it_was(
 def test_prompts_cut_are_in_the_metrics_of_each_model(
     tokenizer: PreTrainedTokenizerBase, mmlu_folder: Path, tmp_path: Path
 ) -> None:
-    """The count of one adapter does not include prompts of the adapter measured before."""
+    """The count for one adapter does not include prompts of the adapter measured before it."""
     exam, heldout = small_exam(tmp_path)
     lm = language_model(random_qwen2(tokenizer, max_position_embeddings=256), tokenizer, 7)
     settings = evaluation(mmlu=str(mmlu_folder), num_fewshot=5, mmlu_limit=1)

@@ -69,7 +69,7 @@ def test_every_text_is_wholly_similar_to_itself(text: str) -> None:
 
 
 def test_near_duplicates_are_found_and_others_are_not() -> None:
-    """Of 100 pairs that differ in one word (similarity 0.9) and 100 pairs in 10 words, against an exact search."""
+    """100 pairs differ in one word (similarity 0.9) and 100 in ten; the result is compared with an exact search."""
     random = np.random.default_rng(0)
     texts = []
     for changes in [1] * 100 + [10] * 100:
@@ -95,7 +95,7 @@ def test_a_chain_of_near_duplicates_is_one_cluster() -> None:
 
 
 def test_a_report_links_every_cluster_that_it_is_near() -> None:
-    """The first two of three texts are not similar enough, and the third is similar to both."""
+    """Of three texts, the first two are not similar enough, but the third is similar to both."""
     random = np.random.default_rng(3)
     for _ in range(30):
         middle = random_text(random)
@@ -130,7 +130,7 @@ def test_groups_are_the_chains_of_patients_and_clusters(of: list[tuple[int, int]
     patients, clusters = np.array(of).T
     clusters = np.minimum(clusters, len(of) - 1)
     groups = groups_of(patients.astype(np.int64), clusters.astype(np.int64))
-    # Independently: the lowest name spreads along shared patients and clusters until nothing changes.
+    # An independent method: the lowest name spreads along shared patients and clusters until nothing changes.
     names = list(range(len(of)))
     for _ in of:
         for a, b in combinations(range(len(of)), 2):
@@ -268,8 +268,8 @@ def test_no_near_duplicates_are_in_two_parts(written: Written) -> None:
 
 
 def test_the_first_reports_of_a_part_are_a_random_sample_of_it(written: Written) -> None:
-    """A limit of the evaluation takes the first reports of a part. They must have the categories of the whole part,
-    come from the whole export, and not belong to a few patients, even if the export is sorted."""
+    """A limit in the evaluation takes the first reports of a part. They must have the categories of the whole part,
+    come from the whole export, and not belong to just a few patients, even if the export is sorted."""
     for part in written[0].values():
         first = part[: len(part) // 3]
         for category in CATEGORIES[:5]:
@@ -379,7 +379,7 @@ def test_a_report_is_kept_once_whoever_it_is_said_to_be_of(tmp_path: Path) -> No
 
 
 def test_a_random_split_leaks_what_ours_does_not(tmp_path: Path) -> None:
-    """Every description occurs five times with one word changed, for five different patients."""
+    """Every description occurs five times, each with one word changed and for a different patient."""
     random = np.random.default_rng(0)
     rows = []
     for number in range(60):

@@ -1,4 +1,4 @@
-"""The student: every kind of tuner must start as the base, be taken off without a trace, and come back from disk."""
+"""The student: every kind of tuner must start as the base, come off without a trace, and load back from disk."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -40,7 +40,7 @@ Bases = Callable[[], Qwen2ForCausalLM]
 
 @pytest.fixture(params=["fp32", "nf4"])
 def bases(request: pytest.FixtureRequest, tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> Bases:
-    """Makes the same base again and again; biases are noise, as a trained model's would be."""
+    """Makes the same base every time; its biases are random, since a trained model's are not zero."""
 
     def fresh() -> Qwen2ForCausalLM:
         model = random_qwen2(tokenizer, hidden_size=64, intermediate_size=128)
@@ -126,7 +126,7 @@ def test_other_weights_are_held_for_a_block_and_leave_no_trace(bases: Bases, kin
 
 
 def test_autocast_does_not_remember_the_weights_that_were_held(tokenizer: PreTrainedTokenizerBase) -> None:
-    """It keeps low-precision copies of trainable parameters by their identity, which a swap does not change."""
+    """It caches low-precision copies of trainable parameters by identity, which a swap does not change."""
     student = add_student(random_qwen2(tokenizer), TUNER)
     disturb(student.weights)
     other = [torch.zeros_like(weight) for weight in student.weights]
@@ -174,7 +174,7 @@ def test_a_teacher_with_weights_missing_is_refused(bases: Bases, tmp_path: Path)
 
 @pytest.mark.parametrize("kind", TUNERS)
 def test_an_update_is_what_merging_adds_to_the_base(bases: Bases, kind: str) -> None:
-    """By PEFT's own merge of one layer; a bias is merged into the bias."""
+    """Compared with PEFT's own merge of one layer; a bias is merged into the bias."""
     student = add_student(bases(), TUNERS[kind])
     disturb(student.weights)
     layers = [
@@ -250,7 +250,7 @@ def test_a_share_of_dora_does_not_exist(bases: Bases) -> None:
 
 
 def test_names_of_shares_have_no_dot() -> None:
-    """DVC cuts a metric's key at every dot."""
+    """DVC splits a metric's key at every dot."""
     assert [share_name("none", share) for share in (0.25, 0.5, 0.125)] == [
         "none_share_0_25",
         "none_share_0_5",

@@ -34,13 +34,13 @@ SETTINGS = Synthesis(
 )
 CATEGORIES = list(SETTINGS.class_shares)
 
-# What would name the category, or the diagnosis behind it, in a description.
+# Words that would give away the category, or the diagnosis behind it, in a description.
 LEAK = re.compile(
     r"bethesda|бетесд|бетезд|\brак|карцин|доброкач|злокач|атипи|подозр|неоплаз|опухол|аденом|метаст|тиреоидит|"
     r"лимфом|\bзоб|неинформ|медулляр|анаплаз|анапласт|неопредел|категори|\b[ivхx]+\b",
     re.IGNORECASE,
 )
-# The word by which each conclusion is recognised: it must be there in its own category and in no other.
+# The word by which each conclusion is recognized: it must occur in its own category and in no other.
 # Category VI has none of them but names a malignancy outright; V names one too, as a suspicion.
 VERDICTS = {
     "I": re.compile(r"неинформатив", re.IGNORECASE),
@@ -470,7 +470,7 @@ def test_a_mistake_in_a_table_is_one_sentence_with_its_place(
 
 
 def test_wordings_of_impossible_length_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the limit, the program draws forever."""
+    """Without the limit, the program would keep drawing forever."""
     folder = _edited(tmp_path, "findings.yaml", '"{тиреоцитов} в {мазках} не {найдено}"', '"' + "нет " * 70 + '"')
     monkeypatch.setattr(reports, "load_tables", lambda: load_tables(folder))
     with pytest.raises(InputError, match=r"A description of `(только кровь|жидкость кисты)` never has 20 to 65 words"):

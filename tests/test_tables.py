@@ -1,4 +1,4 @@
-"""Tables that people edit: what is read, and the sentence about each mistake in the file itself."""
+"""Tables that people edit: what is read, and the message about each mistake in the file itself."""
 
 import random
 from pathlib import Path

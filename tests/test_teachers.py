@@ -29,7 +29,7 @@ def student(base: Qwen2ForCausalLM) -> Student:
 
 
 def disturb(weights: Sequence[Tensor], seed: int = 0) -> None:
-    """As if trained: LoRA's B starts at zero, where every student is the base."""
+    """As if trained: LoRA's B starts at zero, and there every student equals the base."""
     generator = torch.Generator().manual_seed(seed)
     for weight in weights:
         weight.data += 0.2 * torch.randn(weight.shape, generator=generator)
@@ -103,7 +103,7 @@ def test_ema_starts_as_a_copy_and_follows_the_closed_form(student: Student) -> N
 
 
 def test_started_as_a_copy_the_product_does_not_lag_quadratically(student: Student) -> None:
-    """From zero both factors lag by f and their product by f squared; from a copy it follows at least by f."""
+    """From zero, both factors reach a share f, and their product f squared; from a copy, it reaches at least f."""
     teacher = EmaTeacher(student, decay=0.95, warmup=False)
     for weight in student.weights[1::2]:
         weight.data += torch.randn(weight.shape, generator=torch.Generator().manual_seed(3))

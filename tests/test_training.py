@@ -56,7 +56,7 @@ Reports = list[dict[str, str]]
 
 @pytest.fixture
 def train(tokenizer: PreTrainedTokenizerBase, reports: Reports, tmp_path: Path) -> Any:
-    """Trains a fresh model by a method; the same seed each time."""
+    """Trains a new model with a method; the same seed each time."""
 
     def run(
         method: Method,
@@ -106,7 +106,7 @@ def test_weight_zero_is_plain_fine_tuning_bit_for_bit(train: Any, teacher: Metho
     tuner = replace(TUNER, dropout=dropout)
     plain, weighted = train(NONE, tuner=tuner), train(teacher, tuner=tuner)
     assert identical(weights(plain), weights(weighted))
-    # Not because the teacher was left out: its divergence was computed, and is not zero.
+    # And not because the teacher was left out: its divergence was computed and is not zero.
     assert weighted.state.log_history[-2]["divergence_nats"] > 0
 
 
@@ -118,7 +118,7 @@ def test_decay_one_is_the_static_teacher_bit_for_bit(train: Any) -> None:
 
 
 def test_decay_zero_is_no_pull_at_all(train: Any) -> None:
-    """The teacher is the student itself: no divergence, and the weights of plain fine-tuning up to rounding."""
+    """The teacher is the student itself: no divergence, and, up to rounding, the weights of plain fine-tuning."""
     still = train(replace(EMA, decay=0.0))
     assert all(abs(row["divergence_nats"]) < 1e-5 for row in still.state.log_history if "divergence_nats" in row)
     for a, b in zip(weights(train(NONE)), weights(still), strict=True):
@@ -153,7 +153,7 @@ KINDS = [TUNER, replace(TUNER, kind="dora"), Tuner(kind="bitfit"), replace(TUNER
 def test_every_tuner_trains_by_every_method(
     train: Any, kept: Any, tokenizer: PreTrainedTokenizerBase, tuner: Tuner
 ) -> None:
-    """With a weight of 0 as without a teacher, with decay 1 as with the frozen base, with kept states as with live."""
+    """Weight 0 equals no teacher, decay 1 equals the frozen base, and saved states equal live ones."""
     plain, static, ema = (train(method, tuner=tuner) for method in (NONE, STATIC, EMA))
     assert identical(weights(plain), weights(train(replace(EMA, kl_weight=0.0), tuner=tuner)))
     assert identical(weights(static), weights(train(replace(EMA, decay=1.0), tuner=tuner)))
@@ -177,7 +177,7 @@ def test_every_tuner_resumes_bit_for_bit(train: Any, tuner: Tuner) -> None:
 
 
 def test_a_methods_pace_is_the_same_as_the_experiments(train: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A tenth of the rate in the method is a tenth of it in the profile, bit for bit; so are schedule and warm-up."""
+    """A tenth of the rate in the method equals a tenth in the profile, bit for bit; so do schedule and warm-up."""
     slow = train(replace(NONE, pace=Pace(rate=0.1)))
     assert identical(weights(slow), weights(train(NONE, replace(OPTIMIZATION, learning_rate=0.1 * 1e-2))))
     assert not identical(weights(slow), weights(train(NONE)))
@@ -192,7 +192,7 @@ def test_training_moves_student_and_ema_teacher(train: Any) -> None:
     trainer = train(EMA)
     student, teacher = weights(trainer), teachers_weights(trainer)
     assert not identical(student, teacher)
-    # Every B has left zero, the teacher's too: its rule reaches all the weights.
+    # Every B has left zero, the teacher's too: the averaging reaches all the weights.
     assert all(weight.abs().max() > 0 for weight in student + teacher)
 
 
@@ -266,7 +266,7 @@ def test_gradients_lost_to_the_teacher_are_noticed(tokenizer: PreTrainedTokenize
 
 @pytest.fixture
 def kept(tokenizer: PreTrainedTokenizerBase, reports: Reports, tmp_path: Path) -> Any:
-    """Writes the states of the frozen base over the reports, and opens them."""
+    """Writes the frozen base's states for the reports, and opens them."""
 
     def write(base: PreTrainedModel, max_bytes: float = 1e9) -> TeacherStates | None:
         encoded = encode_reports(reports, HEADINGS, tokenizer, "conclusion", 256)
@@ -290,7 +290,7 @@ def kept(tokenizer: PreTrainedTokenizerBase, reports: Reports, tmp_path: Path) -
 def test_kept_states_train_as_the_live_teacher_does_bit_for_bit(
     train: Any, kept: Any, tokenizer: PreTrainedTokenizerBase
 ) -> None:
-    """Also in another order and in other batches than they were computed in."""
+    """Even in another order and in other batches than those they were computed in."""
     states = kept(random_qwen2(tokenizer))
     live, cached = train(STATIC), train(STATIC, states=states)
     assert isinstance(live.teacher, StaticTeacher)
@@ -329,7 +329,7 @@ def test_states_of_other_reports_are_refused(kept: Any, tokenizer: PreTrainedTok
         open_states(tmp_path / "teacher", {1: 3})
 
 
-# ---- Going on from a checkpoint, low precision, several processes --------------------------------------------------
+# ---- Resuming from a checkpoint, low precision, several processes --------------------------------------------------
 
 
 class KilledError(Exception):
@@ -337,7 +337,7 @@ class KilledError(Exception):
 
 
 class Kill(TrainerCallback):
-    """As a lost machine would: no callback after it is told."""
+    """Stops as a lost machine would: no later callback is called."""
 
     def __init__(self, step: int) -> None:
         self._step = step
@@ -353,14 +353,14 @@ class Kill(TrainerCallback):
 def test_resumed_is_as_never_stopped_bit_for_bit(
     train: Any, method: Method, killed_at: int, accumulation: int, tmp_path: Path
 ) -> None:
-    """An epoch is six steps, or three of two passes: killed in the first or in the second, once between two points."""
+    """An epoch is six steps, or three of two passes. The kills are in the first or second, one between curve points."""
     tuner = replace(TUNER, dropout=0.3)
     plain = replace(OPTIMIZATION, max_steps=8, gradient_accumulation_steps=accumulation)
     whole = train(method, plain, tuner, curves=tmp_path / "whole")
     saving = replace(plain, save_every_steps=2)
     with pytest.raises(KilledError):
         train(method, saving, tuner, curves=tmp_path / "killed", callbacks=[Kill(killed_at)])
-    # As if killed while the next one was written.
+    # As if killed while writing the next one.
     (tmp_path / "scratch" / "checkpoint-8").mkdir()
     assert last_checkpoint(tmp_path / "scratch").endswith(f"checkpoint-{killed_at - 1}")
     resumed = train(method, saving, tuner, curves=tmp_path / "resumed")
@@ -375,7 +375,7 @@ def test_resumed_is_as_never_stopped_bit_for_bit(
 
 
 def test_no_epoch_of_a_seed_has_the_order_of_another(train: Any) -> None:
-    """The sampler adds the epoch to its seed: taken as it is, seed 0's second epoch would be seed 1's first."""
+    """The sampler adds the epoch to its seed: used unchanged, seed 0's second epoch would be seed 1's first."""
 
     def order(trainer: DistillationTrainer, seed: int, epoch: int) -> tuple[int, ...]:
         trainer.args.seed = seed
@@ -407,7 +407,7 @@ def test_another_parameter_or_other_code_never_goes_on_from_an_old_checkpoint(tm
 def test_under_autocast_the_steps_are_the_same_within_its_resolution(
     train: Any, monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype
 ) -> None:
-    """On a GPU the trainer's arguments bring it about; accelerate has none in fp16 for a CPU, torch has."""
+    """On a GPU the trainer's arguments turn it on. On a CPU, accelerate has none for fp16, but torch has."""
     exact = train(EMA)
     monkeypatch.setattr(Accelerator, "autocast", lambda *_: torch.autocast("cpu", dtype))
     low = train(EMA)
@@ -450,7 +450,7 @@ def test_processes_that_differ_are_noticed(tmp_path: Path) -> None:
 
 
 def parts(tokenizer: PreTrainedTokenizerBase, report: Mapping[str, str], target: Any) -> tuple[str, str]:
-    """The text without loss and the text under the loss."""
+    """The text outside the loss and the text under the loss."""
     encoded = encode_report(
         tokenizer,
         prompt(report["description"], HEADINGS),
