@@ -21,6 +21,7 @@ from dvc.utils.serialize import dumps_yaml
 from ruamel.yaml import YAML, YAMLError
 from voluptuous import Invalid
 
+from anamnesis.errors import InputError
 from anamnesis.files import written_whole
 from stages import ROOT
 
@@ -74,6 +75,8 @@ def mend_lock_file(path: Path, copies: Iterable[Path] = (), known: Collection[st
     """
     if path.exists():
         content = path.read_bytes()
+        if re.search(rb"^(<{7}|={7}|>{7})", content, flags=re.MULTILINE):
+            raise InputError(f"{path.name} holds the marks of a merge conflict: resolve it first.")
         whole = _whole_part(content)
         if not whole:
             path.unlink()
@@ -129,8 +132,14 @@ def main() -> None:
     if free_locks(scratch):
         print("removed DVC's locks of processes that are gone")
     if put_back := mend_lock_file(ROOT / "dvc.lock", scratch.glob("*.dvc.lock"), pipeline_stages()):
-        print(f"dvc.lock was half-written: put back {', '.join(put_back)}")
+        print(
+            f"put back into dvc.lock what an unfinished run had recorded of {', '.join(put_back)} "
+            f"(to run a stage again: dvc repro -f)"
+        )
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except InputError as error:
+        raise SystemExit(f"Error: {error}") from None

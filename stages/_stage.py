@@ -5,6 +5,7 @@ import functools
 import gc
 import logging
 import os
+import shutil
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -18,6 +19,9 @@ from anamnesis.settings.sections import section
 from stages import ROOT
 
 T = TypeVar("T")
+
+# Bytes that are left on a disk that is full for torch: its archive writes in blocks.
+ALMOST_FULL = 2**20
 
 
 def stage(command: Callable[..., None]) -> Callable[..., None]:
@@ -37,14 +41,23 @@ def stage(command: Callable[..., None]) -> Callable[..., None]:
             command(*args, **kwargs)
         except InputError as error:
             raise click.ClickException(str(error)) from None
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
+        except Exception as error:
+            if not is_full_disk(error):
                 raise
             raise click.ClickException(
                 "the disk is full, and the output of this stage is incomplete: make room and run it again."
             ) from None
 
     return run
+
+
+def is_full_disk(error: Exception) -> bool:
+    """Python, safetensors and torch's archive each say it in another way; the last does not say what went wrong."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return True
+    if "No space left on device" in str(error) or "os error 28" in str(error):
+        return True
+    return "inline_container" in str(error) and shutil.disk_usage(ROOT).free < ALMOST_FULL
 
 
 class Parameters:

@@ -4,6 +4,7 @@ import logging
 import shutil
 
 import click
+from accelerate import PartialState
 from transformers import set_seed
 
 from anamnesis.compute import configure_compute, is_main_process
@@ -14,7 +15,7 @@ from anamnesis.modeling.loading import load_base
 from anamnesis.modeling.student.saving import save_run
 from anamnesis.modeling.student.tuners import add_student
 from anamnesis.settings.compute import Compute
-from anamnesis.settings.methods import Method
+from anamnesis.settings.methods import Method, check_shares
 from anamnesis.settings.rendering import Headings
 from anamnesis.settings.training import Optimization, Training
 from anamnesis.settings.tuner import Tuner
@@ -38,6 +39,7 @@ def main(method: str, seed: int) -> None:
     parameters = Parameters(f"train@{run}")
     arm = parameters.section(method, Method)
     tuner = arm.tuner or parameters.section("tuner", Tuner)
+    check_shares(method, arm, tuner)
     training = parameters.section("training", Training)
     optimization = parameters.section("optimization", Optimization)
     compute = parameters.section("compute", Compute)
@@ -54,7 +56,7 @@ def main(method: str, seed: int) -> None:
     unfinished = SCRATCH / "train" / run
     scratch = scratch_folder(
         unfinished,
-        [arm, tuner, training, optimization, compute, headings, seed],
+        [arm, tuner, training, optimization, compute, headings, seed, PartialState().num_processes],
         [BASE, TRAINING_REPORTS, TEACHER_STATES / "index.json", ROOT / "src", ROOT / "stages"],
     )
     trainer = make_trainer(

@@ -95,7 +95,7 @@ def test_with_no_whole_checkpoint_training_starts_anew(
 
 
 def test_the_newest_is_the_one_of_most_steps_and_two_are_kept(train: Any, tmp_path: Path) -> None:  # noqa: F811
-    train(EMA, replace(SAVING, max_steps=12))
+    train(EMA, replace(SAVING, max_steps=14))
     scratch = tmp_path / "scratch"
     assert sorted(path.name for path in scratch.iterdir()) == ["checkpoint-10", "checkpoint-12"]
     (scratch / "checkpoint-12").rename(scratch / "checkpoint-8")

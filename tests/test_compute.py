@@ -1,17 +1,22 @@
 """Devices and processes: a request that the machine cannot meet stops with one sentence."""
 
+import errno
 import logging
+import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
 from accelerate import PartialState
+from safetensors import SafetensorError
 
 import stages  # noqa: F401 - silences the line that the last test is about
 from anamnesis.compute import check_one_device_a_process, configure_compute, device_of_this_process, share_of
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.sections import SettingsError
+from stages._stage import is_full_disk
 from tests.conftest import CPU, ROOT
 
 GPU = Compute(device="cuda", threads=1)
@@ -65,3 +70,13 @@ def test_a_missing_optional_package_is_no_news(caplog: pytest.LogCaptureFixture)
         log.warning("Failed to load: %s", ModuleNotFoundError("No module named 'kernels'"))
         log.warning("Failed to load: %s", OSError("no network"))
     assert [record.getMessage() for record in caplog.records] == ["Failed to load: no network"]
+
+
+def test_a_full_disk_is_known_in_the_words_of_every_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    torchs = RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 64 vs 0")
+    assert is_full_disk(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    assert is_full_disk(SafetensorError("I/O error: No space left on device (os error 28)"))
+    assert not is_full_disk(PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+    assert not is_full_disk(torchs)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=100))
+    assert is_full_disk(torchs)

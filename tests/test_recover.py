@@ -13,6 +13,7 @@ from dvc.schema import COMPILED_LOCKFILE_SCHEMA
 from dvc.utils.serialize import dumps_yaml
 from ruamel.yaml import YAML
 
+from anamnesis.errors import InputError
 from stages._recover import free_locks, mend_lock_file, pipeline_stages
 from tests.conftest import ROOT
 
@@ -105,3 +106,12 @@ def test_an_entry_without_all_its_outputs_is_replaced(tmp_path: Path) -> None:
 
 def test_the_stages_that_are_put_back_are_those_of_the_pipeline() -> None:
     assert {"check", "base", "train@ema-0", "summarize"} <= pipeline_stages() <= set(STAGES)
+
+
+def test_a_merge_conflict_is_the_users_to_resolve(tmp_path: Path) -> None:
+    lock = tmp_path / "dvc.lock"
+    content = "schema: '2.0'\nstages:\n<<<<<<< HEAD\n  base: {}\n=======\n  base: {}\n>>>>>>> other\n"
+    lock.write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match="marks of a merge conflict: resolve it first"):
+        mend_lock_file(lock)
+    assert lock.read_text(encoding="utf-8") == content

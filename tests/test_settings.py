@@ -119,6 +119,7 @@ def test_the_parameters_as_they_stand_are_good(profile: str) -> None:
         ("params.yaml", "ema.decay", None, "needs a decay"),
         ("params.yaml", "none.shares", [0.5, 0.5], "names a share twice"),
         ("params.yaml", "none.shares", [1.0], "less than 1"),
+        ("params.yaml", "none.shares", [0.5, 0.5000001], "names a share twice"),
         ("params.yaml", "dora.shares", [0.5], "`dora.shares` cannot be had with a tuner of kind dora"),
         ("params.yaml", "slow.pace.rat", 0.1, "unknown key `slow.pace.rat`; did you mean `rate`?"),
         ("params.yaml", "slow.pace.rate", 0.0, "`slow.pace.rate` is 0.0: input should be greater than 0"),

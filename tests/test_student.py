@@ -8,7 +8,14 @@ import pytest
 import torch
 from peft.tuners.lora import LoraLayer
 from torch import Tensor
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase, Qwen2ForCausalLM
+from transformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerBase,
+    Qwen2ForCausalLM,
+)
 
 from anamnesis.errors import InputError
 from anamnesis.modeling.loading import load_base, save_base
@@ -199,6 +206,21 @@ def test_an_update_is_what_merging_adds_to_the_base(bases: Bases, kind: str) -> 
         torch.testing.assert_close(dense.float(), change, rtol=1e-3, atol=1e-5)
 
 
+def test_a_dora_update_of_gpt2_has_the_right_way_round() -> None:
+    """GPT-2's layers keep their weights transposed."""
+    gpt2 = GPT2LMHeadModel(GPT2Config(vocab_size=64, n_embd=32, n_layer=2, n_head=4, n_positions=64))
+    student = add_student(gpt2, Tuner(kind="dora", r=4, alpha=8.0, dropout=0.0, target_modules=["c_attn", "c_proj"]))
+    assert norm(student.updates()) == pytest.approx(0, abs=1e-4)
+    disturb(student.weights)
+    layers = [module for module in student.model.modules() if isinstance(module, LoraLayer)]
+    for layer, update in zip(layers, list(student.updates()), strict=True):
+        before = layer.base_layer.weight.detach().clone()
+        layer.merge()
+        torch.testing.assert_close(
+            update.delta.float().T, layer.base_layer.weight.detach() - before, rtol=1e-3, atol=1e-5
+        )
+
+
 def test_dora_starts_with_the_base_s_norms(bases: Bases) -> None:
     student = add_student(bases(), TUNERS["dora"])
     assert norm(student.updates()) == pytest.approx(0, abs=1e-5)
@@ -265,7 +287,7 @@ def test_bitfit_needs_a_model_with_biases() -> None:
     llama = LlamaForCausalLM(
         LlamaConfig(vocab_size=64, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4)
     )
-    with pytest.raises(InputError, match=r"`tuner\.kind` is bitfit, which trains biases.*choose another kind"):
+    with pytest.raises(InputError, match=r"`tuner\.kind` is bitfit, which trains the biases of.*choose another kind"):
         add_student(llama, Tuner(kind="bitfit"))
 
 

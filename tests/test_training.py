@@ -390,6 +390,18 @@ def test_no_epoch_of_a_seed_has_the_order_of_another(train: Any) -> None:
     assert all(sorted(one) == list(range(24)) for one in orders[0])
 
 
+def test_a_training_killed_after_its_last_step_takes_no_step_more(train: Any) -> None:
+    """Trainer would take one from a checkpoint of the last step, unless that ends an epoch: there is none."""
+    plain = replace(OPTIMIZATION, max_steps=4)
+    whole = train(EMA, plain)
+    saving = replace(plain, save_every_steps=2)
+    train(EMA, saving)
+    again = train(EMA, saving)
+    assert again.state.global_step == 4
+    assert identical(weights(whole), weights(again))
+    assert identical(teachers_weights(whole), teachers_weights(again))
+
+
 def test_another_parameter_or_other_code_never_goes_on_from_an_old_checkpoint(tmp_path: Path) -> None:
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "a.py").write_text("1")

@@ -65,18 +65,22 @@ def keep_states(
         Whether they were kept, and how many bytes they take.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    mapped, index = None, None
+    index = None
     total, done, needed = sum(counts.values()), 0, 0
-    for chunk in chunks:
-        if mapped is None:
-            needed = total * chunk.shape[1] * chunk.dtype.itemsize
-            if needed > max_bytes:
-                write_json(folder / INDEX, None)
-                return False, needed
-            index = {"counts": list(counts.items()), "hidden_size": chunk.shape[1], "dtype": str(chunk.dtype)}
-            mapped = _mapped(folder / STATES, total, chunk.shape[1], chunk.dtype, shared=True)
-        mapped[done : done + len(chunk)] = chunk
-        done += len(chunk)
+    # Written and not mapped: a full disk is then an error, and not the end of the process.
+    with (folder / STATES).open("wb") as file:
+        for chunk in chunks:
+            if index is None:
+                needed = total * chunk.shape[1] * chunk.dtype.itemsize
+                if needed > max_bytes:
+                    break
+                index = {"counts": list(counts.items()), "hidden_size": chunk.shape[1], "dtype": str(chunk.dtype)}
+            file.write(chunk.contiguous().view(torch.uint8).numpy().tobytes())
+            done += len(chunk)
+    if needed > max_bytes:
+        (folder / STATES).unlink()
+        write_json(folder / INDEX, None)
+        return False, needed
     if done != total:
         raise RuntimeError(f"the teacher gave {done} hidden states for {total} supervised positions")
     write_json(folder / INDEX, index)
@@ -98,8 +102,6 @@ def open_states(folder: Path, counts: Mapping[int, int]) -> TeacherStates | None
     ends = list(accumulate(kept.values()))
     places = {document: slice(end - kept[document], end) for document, end in zip(kept, ends, strict=True)}
     dtype = getattr(torch, index["dtype"].removeprefix("torch."))
-    return TeacherStates(_mapped(folder / STATES, ends[-1], index["hidden_size"], dtype, shared=False), places)
-
-
-def _mapped(path: Path, rows: int, columns: int, dtype: torch.dtype, shared: bool) -> Float[Tensor, "rows columns"]:
-    return torch.from_file(str(path), shared=shared, size=rows * columns, dtype=dtype).view(rows, columns)
+    rows, columns = ends[-1], index["hidden_size"]
+    states = torch.from_file(str(folder / STATES), shared=False, size=rows * columns, dtype=dtype)
+    return TeacherStates(states.view(rows, columns), places)

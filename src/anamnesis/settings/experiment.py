@@ -15,7 +15,7 @@ from anamnesis.settings.compute import Compute
 from anamnesis.settings.corpus import Corpus
 from anamnesis.settings.evaluation import Evaluation
 from anamnesis.settings.knowledge import Knowledge
-from anamnesis.settings.methods import Method
+from anamnesis.settings.methods import Method, check_shares
 from anamnesis.settings.modeling import Model, Pretraining
 from anamnesis.settings.sections import SEED_MAX, SettingsError, read_yaml, section, unknown_key
 from anamnesis.settings.synthesis import Synthesis
@@ -98,8 +98,7 @@ def check_all(root: Path, profile: str | None = None) -> None:
     for name in science.keys() - SCIENCE.keys() - set(PLAIN):
         if name not in methods and not (isinstance(science[name], dict) and "teacher" in science[name]):
             raise SettingsError(unknown_key("params.yaml", str(name), [*SCIENCE, *methods, *PLAIN]))
-        section(science, name, Method)
-    _check_shares(science)
+        check_shares(name, section(science, name, Method), _tuner_of(science, name))
     scale = read_yaml(root / file)
     for name in scale:
         if name not in SCALE:
@@ -125,19 +124,15 @@ def _tuner_of(science: Mapping[str, Any], name: str) -> Tuner:
     return section(science, name, Method).tuner or section(science, "tuner", Tuner)
 
 
-def _check_shares(science: Mapping[str, Any]) -> None:
-    for name in science.keys() - SCIENCE.keys() - set(PLAIN):
-        if section(science, name, Method).shares and _tuner_of(science, name).kind == "dora":
-            raise SettingsError(
-                f"params.yaml: `{name}.shares` cannot be had with a tuner of kind dora, whose update is not linear in "
-                f"its weights: make it [], or set `{name}.tuner.kind` to lora."
-            )
-
-
 def _check_served_by_vllm(science: Mapping[str, Any], methods: Sequence[str], file: str) -> None:
     if find_spec("vllm") is None:
         raise SettingsError(
             f"{file}: `evaluation.backend` is vllm, which is not installed: install it, or set shared_prefix."
+        )
+    if not Path(shlex.split(science["launch"])[0]).name.startswith("python"):
+        raise SettingsError(
+            f"{file}: `evaluation.backend` is vllm, which runs in one process, and `launch` is {science['launch']!r}: "
+            f"set the backend to shared_prefix, or `launch` to python."
         )
     for name in methods:
         if _tuner_of(science, name).kind != "lora" or section(science, name, Method).shares:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from anamnesis.settings.sections import STRICT, Rate, Share, Weight
+from anamnesis.settings.sections import STRICT, Rate, SettingsError, Share, Weight
 from anamnesis.settings.training import Schedule, WarmupRatio
 from anamnesis.settings.tuner import Tuner
 
@@ -50,5 +50,18 @@ class Method:
             raise ValueError("teacher ema needs a decay between 0 and 1, for example 0.99")
         if self.teacher != "ema" and (self.decay is not None or self.decay_warmup):
             raise ValueError("decay and decay_warmup belong to teacher ema only: take them out")
-        if len(set(self.shares)) != len(self.shares):
-            raise ValueError(f"shares names a share twice: {self.shares}; name each once")
+        if len({f"{share:g}" for share in self.shares}) != len(self.shares):
+            raise ValueError(f"shares names a share twice: {self.shares}; name each once (six digits count)")
+
+
+def check_shares(name: str, method: Method, tuner: Tuner) -> None:
+    """Refuse shares of an update that is not linear in the trained weights.
+
+    Raises:
+        SettingsError: the method has shares, and what it trains is DoRA.
+    """
+    if method.shares and tuner.kind == "dora":
+        raise SettingsError(
+            f"params.yaml: `{name}.shares` cannot be had with a tuner of kind dora, whose update is not linear in its "
+            f"weights: make it [], or set the kind of `{name}.tuner` (or of `tuner`) to lora."
+        )

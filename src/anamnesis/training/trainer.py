@@ -112,6 +112,9 @@ class DistillationTrainer(FiniteTrainer):
                 logs["teacher_distance"] = (
                     logs["update_norm"] if own is None else distance(self.student.updates(), self.student.updates(own))
                 )
+            if self.accelerator.optimizer_step_was_skipped:
+                # In fp16 while it looks for its scale; the norm is infinite.
+                logs.pop("grad_norm", None)
             self._sums.clear()
             self._summed_from_step = self.state.global_step
         super().log(logs, start_time)
@@ -183,6 +186,11 @@ class _AfterStep(TrainerCallback):
     ) -> None:
         if state.global_step == 0:
             check_gradients(self._trainer.student)
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """No checkpoint of the last step: resumed from there, Trainer would take one step more."""
+        if state.global_step >= state.max_steps:
+            control.should_save = False
 
     def on_optimizer_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any

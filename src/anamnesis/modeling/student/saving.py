@@ -3,7 +3,7 @@
 models/adapters/ema-0/
     adapter_config.json, adapter_model.safetensors    the student, as PEFT saves it
     teacher/                                          the teacher, in the same form
-    run.json                                          kind of tuner, shares
+    run.json                                          shares
 """
 
 import json

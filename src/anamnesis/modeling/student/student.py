@@ -109,7 +109,11 @@ def _update(layer: BaseTunerLayer) -> Update:
     if is_dora(layer):
         # W' = m (W + sBA) / |W + sBA|, the norm over each output's row (Liu et al. 2024, arXiv:2402.09353, eq. 5).
         base = dequantize_module_weight(layer.get_base_layer()).double()
-        direction = base + layer.get_delta_weight(ADAPTER).double()
+        delta = layer.get_delta_weight(ADAPTER).double()
+        if layer.fan_in_fan_out:
+            # GPT-2's Conv1D keeps its weight as (in, out).
+            base, delta = base.T, delta.T
+        direction = base + delta
         magnitude = layer.lora_magnitude_vector[ADAPTER].weight.double()
         return Dense(magnitude[:, None] * direction / direction.norm(dim=1, keepdim=True) - base)
     if isinstance(layer, LoraLayer):

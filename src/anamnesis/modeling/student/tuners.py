@@ -81,8 +81,8 @@ def _linear_layers_with_bias(base: PreTrainedModel, first_layer: int) -> list[st
     ]
     if not names:
         raise InputError(
-            f"`tuner.kind` is bitfit, which trains biases, and the linear layers of {type(base).__name__} have none "
-            f"from layer {first_layer} on: choose another kind, or a model with biases (Qwen2)."
+            f"`tuner.kind` is bitfit, which trains the biases of torch.nn.Linear, and {type(base).__name__} has none "
+            f"from layer {first_layer} on: choose another kind, or a model with such biases (Qwen2)."
         )
     return names
 
