@@ -69,8 +69,8 @@ class Staging:
         return len(self._offsets)
 
     def add(self, number: int, sketched: Sketched) -> bool:
-        """Whether the report is new. A repeated one is dropped whoever its patient is: it could be trained on and
-        tested on."""
+        """Whether the report is new. A repeated one is dropped even if it is another patient's: it could be
+        both trained on and tested on."""
         if sketched.digest in self._seen:
             return False
         self._seen.add(sketched.digest)
