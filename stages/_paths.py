@@ -23,8 +23,10 @@ ADAPTERS = Path("models/adapters")
 # Per-question logs, which may hold a report's text, and the numbers made of them.
 EVALUATED = Path("data/evaluated")
 METRICS = Path("metrics")
+SCORES = Path("data/scores")
 CURVES = METRICS / "curves"
 SUMMARY = METRICS / "summary.json"
+DETAILS = METRICS / "details.json"
 REPORTS = Path("reports")
 
 # What an unfinished stage leaves for the next attempt; not declared to DVC, ignored by Git.

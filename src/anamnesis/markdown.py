@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 
 
 def table(header: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
-    """A Markdown table; each cell is written as `str` gives it."""
+    """A Markdown table; each cell is written as `str` gives it, except that a vertical bar does not end it."""
     lines = [_line(header), "|" + "---|" * len(header), *map(_line, rows)]
     return "\n".join(lines)
 
 
 def _line(cells: Sequence[object]) -> str:
-    return "| " + " | ".join(map(str, cells)) + " |"
+    return "| " + " | ".join(str(cell).replace("|", r"\|") for cell in cells) + " |"

@@ -1,14 +1,17 @@
-"""The figures of the results page."""
+"""The figures of the report. Each can be read in black and white: by markers, line styles and written numbers."""
 
 from collections.abc import Sequence
-from statistics import mean
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from anamnesis.analysis.summary import Runs
-from anamnesis.figures import Look, frame, look, method_of
+from anamnesis.analysis.experiment import Results
+from anamnesis.analysis.measures import Measure
+from anamnesis.analysis.scores import BASE
+from anamnesis.analysis.wording import number
+from anamnesis.figures import frame, look
 
 TITLES = {
     "ce_nats": "cross-entropy, nats per token",
@@ -19,62 +22,108 @@ TITLES = {
     "grad_norm": "gradient norm",
 }
 MARKERS_ON_A_CURVE = 7
+# A change of this many margins has the strongest colour.
+STRONGEST = 10
 
 
-def tradeoff(compared: Runs, methods: Sequence[str]) -> Figure:
-    """Adaptation against forgetting: a small marker per seed, mean and standard deviation per arm; the base is (0, 0).
+def tradeoff(results: Results, methods: Sequence[str]) -> Figure:
+    """What each arm gains against what it forgets, one panel per measure of the gain: they need not agree.
 
-    Arms that hold a share of one method's update are joined by a dotted line, from the base to the whole update.
+    Large markers with 95 % intervals are arms; small ones are seeds, and a thin line joins the arms of one seed. A dotted
+    line joins the shares of one method's update. The base, at no gain and no loss, is outside.
 
     Args:
-        compared: the arms' runs, with `forgetting` and `adaptation`.
+        results: the experiment's results.
         methods: the names of all methods of params.yaml, which give the colours.
     """
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    axes = figure.subplots()
-    axes.axhline(0, color="0.85", zorder=0)
-    axes.axvline(0, color="0.85", zorder=0)
-    axes.plot([0], [0], marker="*", markersize=11, color="0.4", linestyle="", label="base")
-    means: dict[str, dict[str, tuple[float, float]]] = {}
-    for arm, runs in compared.items():
-        points = pd.DataFrame(list(runs.values()))[["forgetting", "adaptation"]]
-        _arm(axes, arm, points, look(arm, methods))
-        x, y = points.mean()
-        means.setdefault(method_of(arm, methods), {})[arm] = (x, y)
-    for arms in means.values():
-        _shares(axes, {look(arm, methods): point for arm, point in arms.items()})
-    axes.set_xlabel("forgetting: loss of exam accuracy (left is better)")
-    axes.set_ylabel("adaptation: gain in macro-F1 (up is better)")
-    frame(axes)
-    figure.legend(loc="outside right upper", frameon=False)
+    keys = (results.adaptation.key, f"{results.label}_recall_critical", "conclusion_bits_per_byte")
+    shown = [measure for key in keys for measure in results.measures if measure.key == key]
+    figure = Figure(figsize=(4.6 * len(shown), 4.8), layout="constrained")
+    for panel, measure in zip(figure.subplots(1, len(shown), squeeze=False).flat, shown, strict=True):
+        _gains(panel, results, measure, methods)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(6, len(labels)), frameon=False)
     return figure
 
 
-def _arm(axes: Axes, arm: str, points: pd.DataFrame, drawn: Look) -> None:
-    axes.plot(
-        points["forgetting"], points["adaptation"], linestyle="", alpha=0.5, marker=drawn.marker, markersize=4,
-        color=drawn.colour, markerfacecolor=drawn.face,
-    )  # fmt: skip
-    spread = points.std().fillna(0)
-    bars = axes.errorbar(
-        mean(points["forgetting"]), mean(points["adaptation"]), xerr=spread["forgetting"], yerr=spread["adaptation"],
-        linestyle="", marker=drawn.marker, markersize=8, capsize=3, color=drawn.colour, markerfacecolor=drawn.face,
-        label=arm,
-    )  # fmt: skip
-    for bar in bars.lines[2]:
-        bar.set_linestyle(drawn.line)
+def _gains(panel: Axes, results: Results, measure: Measure, methods: Sequence[str]) -> None:
+    forgotten = {arm: -results.gains(arm, results.capability) for arm in results.arms}
+    gained = {arm: results.gains(arm, measure) for arm in results.arms}
+    for row in range(min(map(len, forgotten.values()))):
+        panel.plot(
+            [forgotten[arm][row] for arm in results.arms], [gained[arm][row] for arm in results.arms],
+            color="0.85", linewidth=0.8, zorder=0,
+        )  # fmt: skip
+    for arm in results.arms:
+        drawn = look(arm, methods)
+        panel.plot(
+            forgotten[arm], gained[arm], linestyle="", alpha=0.5, marker=drawn.marker, markersize=4, color=drawn.colour,
+            markerfacecolor=drawn.face,
+        )  # fmt: skip
+        x, y = results.forgetting(arm), results.comparison(BASE, arm, measure).gain
+        bars = panel.errorbar(
+            x[0], y[0], xerr=_reach(x), yerr=_reach(y), linestyle="", marker=drawn.marker, markersize=8, capsize=3,
+            color=drawn.colour, markerfacecolor=drawn.face, label=arm,
+        )  # fmt: skip
+        for bar in bars.lines[2]:
+            bar.set_linestyle(drawn.line)
+    _shares(panel, results, measure, methods)
+    frame(panel, f"gain in {measure.title}")
+    panel.set_xlabel(f"forgetting: loss of {results.capability.title} (left is better)")
 
 
-def _shares(axes: Axes, points: dict[Look, tuple[float, float]]) -> None:
-    """Join the shares of one method's update, and write each beside its marker."""
-    shares = sorted((drawn.fill, point) for drawn, point in points.items() if drawn.fill > 0)
-    if len(shares) < 2:
-        return
-    colour = next(iter(points)).colour
-    along = [(0.0, 0.0), *(point for _, point in shares)]
-    axes.plot(*zip(*along, strict=True), linestyle=":", linewidth=1, color=colour, zorder=1)
-    for share, point in shares[:-1]:
-        axes.annotate(f"{share:g}", point, xytext=(6, -11), textcoords="offset points", fontsize=8, color=colour)
+def _reach(interval: tuple[float, float, float]) -> list[list[float]]:
+    estimate, low, high = interval
+    return [[estimate - low], [high - estimate]]
+
+
+def _shares(panel: Axes, results: Results, measure: Measure, methods: Sequence[str]) -> None:
+    """The shares of each update, with the share written beside its marker; they begin outside, at the base."""
+    for method, arms in results.shares.items():
+        points = [(results.forgetting(arm)[0], results.comparison(BASE, arm, measure).gain[0]) for arm in arms]
+        colour = look(method, methods).colour
+        panel.plot(*zip(*points, strict=True), linestyle=":", linewidth=1, color=colour, zorder=1)
+        for arm, point in list(zip(arms, points, strict=True))[:-1]:
+            drawn = look(arm, methods)
+            panel.plot(*point, marker=drawn.marker, markersize=6, color=colour, markerfacecolor=drawn.face)
+            panel.annotate(
+                f"{drawn.fill:g}", point, xytext=(6, -11), textcoords="offset points", fontsize=8, color=colour
+            )
+
+
+def capabilities(results: Results) -> Figure:
+    """What every arm keeps of each general capability: the change against the base, written in each cell.
+
+    The colour is the change in margins of params.yaml: orange is worse, blue is better, white is within one margin.
+    """
+    measures = [measure for measure in results.measures if measure.general]
+    changes = np.array(
+        [[results.comparison(BASE, arm, measure).gain[0] for measure in measures] for arm in results.arms]
+    )
+    margins = np.array([results.comparison(BASE, results.arms[0], measure).margin for measure in measures])
+    inside = np.abs(changes) <= margins
+    figure = Figure(figsize=(1.6 + 1.7 * len(measures), 1.8 + 0.45 * len(results.arms)), layout="constrained")
+    panel = figure.subplots()
+    panel.imshow(np.where(inside, 0, changes / margins), cmap="PuOr", vmin=-STRONGEST, vmax=STRONGEST, aspect="auto")
+    for row, arm in enumerate(results.arms):
+        for column, measure in enumerate(measures):
+            one = results.comparison(BASE, arm, measure)
+            strong = abs(changes[row, column] / margins[column]) > 0.7 * STRONGEST
+            panel.text(
+                column, row, number(one.difference.estimate, signed=True), ha="center", va="center", fontsize=9,
+                color="white" if strong else "black",
+            )  # fmt: skip
+    panel.set_xticks(range(len(measures)), [_two_lines(measure.title) for measure in measures], fontsize=8)
+    panel.set_yticks(range(len(results.arms)), results.arms)
+    panel.tick_params(length=0)
+    panel.spines[:].set_visible(False)
+    return figure
+
+
+def _two_lines(title: str) -> str:
+    words = title.split()
+    half = (len(words) + 1) // 2
+    return "\n".join(" ".join(part) for part in (words[:half], words[half:]) if part)
 
 
 def training_curves(curves: pd.DataFrame, methods: Sequence[str]) -> Figure:

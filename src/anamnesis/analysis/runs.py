@@ -1,38 +1,15 @@
-"""Collects the measurements of an experiment's runs.
+"""Reads what the runs of an experiment left beside their scores: training curves, and conclusions as written.
 
 The parameters name the runs. Files in the folder do not: some may belong to an earlier experiment.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from anamnesis.files import read_json
-
-
-def load_runs(
-    metrics: Path, methods: Sequence[str], seeds: Sequence[int]
-) -> tuple[dict[str, Any], dict[str, dict[int, dict[str, Any]]]]:
-    """The base's measurements, and every arm's by seed.
-
-    One run can measure several arms: a method, its EMA teacher (`ema_teacher`), and shares of its update
-    (`none_share_0_25`).
-    """
-    base = _both(metrics, "base")["base"]
-    runs: dict[str, dict[int, dict[str, Any]]] = {}
-    for method in methods:
-        for seed in seeds:
-            for arm, measured in _both(metrics, f"{method}-{seed}").items():
-                runs.setdefault(arm, {})[seed] = measured
-    return base, runs
-
-
-def _both(metrics: Path, run: str) -> dict[str, dict[str, Any]]:
-    mmlu = read_json(metrics / "mmlu" / f"{run}.json")
-    domain = read_json(metrics / "domain" / f"{run}.json")
-    return {arm: {**mmlu[arm], **domain[arm]} for arm in mmlu}
+from anamnesis.analysis.report import Example
+from anamnesis.files import read_jsonl
 
 
 def load_curves(curves: Path, methods: Sequence[str], seeds: Sequence[int]) -> pd.DataFrame:
@@ -54,3 +31,26 @@ def load_curves(curves: Path, methods: Sequence[str], seeds: Sequence[int]) -> p
                     )
                 )
     return pd.concat(parts, ignore_index=True)
+
+
+def load_examples(logs: Path, methods: Sequence[str], seed: int, count: int) -> list[Example]:
+    """The first conclusions that were generated, each with its reference. Never call it for a real corpus.
+
+    Args:
+        logs: the folder with the domain logs.
+        methods: whose conclusions.
+        seed: of which training.
+        count: how many reports, spread over the log.
+    """
+    written: dict[str, list[str]] = {}
+    references: list[str] = []
+    for method in methods:
+        rows = read_jsonl(logs / f"{method}-{seed}.jsonl")
+        rows = [row for row in rows if row["task"] == "report_generation" and row["model"] == method]
+        references = [row["target"] for row in rows]
+        written[method] = [row["responses"][0] for row in rows]
+    every = max(1, len(references) // count)
+    return [
+        Example(references[at].strip(), {method: texts[at].strip() for method, texts in written.items()})
+        for at in range(0, len(references), every)
+    ][:count]

@@ -1,80 +1,82 @@
-"""From the measurements of single runs to one flat summary: mean, spread and number of seeds for every arm."""
+"""The numbers that are kept: a short summary for `dvc metrics`, and all details for the report and for reruns."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from statistics import mean, stdev
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
 
-BASE = "base"
-SUFFIX_STD = "_std"
-
-Runs = Mapping[str, Mapping[int, Mapping[str, float]]]
-Summary = dict[str, dict[str, float | int]]
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """A number in the summary: its key, its title in tables, whether the first table shows it, and its decimals."""
-
-    key: str
-    title: str
-    first: bool = False
-    decimals: int = 3
+from anamnesis.analysis.comparison import Comparison
+from anamnesis.analysis.experiment import Results
+from anamnesis.analysis.scores import BASE
+from anamnesis.analysis.statistics import Estimate
 
 
-def quantities(label: str) -> list[Quantity]:
-    """The numbers of an experiment whose category is called `label`, in the order of the tables."""
-    return [
-        Quantity("mmlu_acc", "exam accuracy", first=True),
-        Quantity("forgetting", "forgetting", first=True),
-        Quantity("general_bits_per_byte", "general text, bits per byte"),
-        Quantity("mmlu_medical_acc", "MMLU medical"),
-        Quantity("mmlu_other_acc", "MMLU other"),
-        Quantity(f"{label}_macro_f1", "macro-F1", first=True),
-        Quantity("adaptation", "adaptation", first=True),
-        Quantity(f"{label}_acc", "accuracy"),
-        Quantity(f"{label}_recall_critical", "recall of critical"),
-        Quantity("conclusion_bits_per_byte", "conclusion, bits per byte"),
-        Quantity("report_bits_per_byte", "report, bits per byte"),
-        Quantity("category_agreement", "generated category"),
-        Quantity("bleu", "BLEU", decimals=1),
-        Quantity("chrf", "chrF", decimals=1),
-        Quantity("rouge_l", "ROUGE-L"),
-    ]
+def summary(results: Results) -> dict[str, dict[str, float | int]]:
+    """At most twelve numbers an arm: what `dvc metrics show` and `dvc exp show` print."""
+    recall = f"{results.label}_recall_critical"
+    shown = (results.capability.key, results.adaptation.key, recall, "base_text_kl_nats", "template_leak")
+    found: dict[str, dict[str, float | int]] = {}
+    for arm, of_arm in results.intervals.items():
+        found[arm] = {key: of_arm[key].estimate for key in dict.fromkeys(shown) if key in of_arm}
+        if arm != BASE:
+            for name, change in (("forgetting", results.forgetting(arm)), ("adaptation", results.gain(arm))):
+                found[arm] |= dict(zip((name, f"{name}_low", f"{name}_high"), change, strict=True))
+            found[arm]["seeds"] = len(results.seeds(arm))
+    return found
 
 
-def compare_with_base(runs: Runs, base: Mapping[str, float], label: str) -> dict[str, dict[int, dict[str, float]]]:
-    """Each run's numbers, plus the two axes of the question.
-
-    forgetting = the base's accuracy on the exam (or MMLU) - the run's: what fine-tuning cost.
-    adaptation = the run's macro-F1 on held-out reports - the base's: what fine-tuning gained.
-    """
-    score = f"{label}_macro_f1"
-    keys = {quantity.key for quantity in quantities(label)}
+def details(results: Results, provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything that the report says and that a rerun is held against."""
+    source = {measure.key: measure.source for measure in results.measures}
     return {
-        arm: {
-            seed: {key: value for key, value in run.items() if key in keys}
-            | {"forgetting": base["mmlu_acc"] - run["mmlu_acc"], "adaptation": run[score] - base[score]}
-            for seed, run in seeds.items()
-        }
-        for arm, seeds in runs.items()
+        "provenance": dict(provenance),
+        "arms": {
+            arm: {
+                key: _arm(one, results.scores[arm][source[key]].seeds, results.samples[arm][key].estimates.tolist())
+                for key, one in of_arm.items()
+            }
+            for arm, of_arm in results.intervals.items()
+        },
+        "differences": [_difference(one) for one in results.comparisons],
+        "matched": {arm: asdict(one) for arm, one in results.matched.items()},
+        "claim": asdict(results.claim) if results.claim else None,
+        "verdicts": {
+            arm: {"verdict": one.outcome, "reasons": list(one.reasons)} for arm, one in results.judgements.items()
+        },
     }
 
 
-def summarize(compared: Runs, base: Mapping[str, float], label: str) -> Summary:
-    """For the base and every arm, `key` (the mean over seeds), `key`_std (sample standard deviation) and `seeds` (n).
+def _arm(one: Estimate, seeds: Sequence[int], estimates: Sequence[float]) -> dict[str, Any]:
+    return {
+        "estimate": one.estimate,
+        "low": one.low,
+        "high": one.high,
+        "std": one.std,
+        "by_seed": {str(seed): value for seed, value in zip(seeds, estimates, strict=True)},
+        "seeds": len(estimates),
+        "cases": one.cases,
+    }
 
-    With a single seed there is no standard deviation, and `key`_std is left out.
-    """
-    keys = [quantity.key for quantity in quantities(label)]
-    summary: Summary = {BASE: {key: base[key] for key in keys if key in base}}
-    for arm, seeds in compared.items():
-        runs = list(seeds.values())
-        summary[arm] = {"seeds": len(runs)}
-        for key in keys:
-            if key not in runs[0]:
-                continue
-            values = [run[key] for run in runs]
-            summary[arm][key] = mean(values)
-            if len(values) > 1:
-                summary[arm][key + SUFFIX_STD] = stdev(values)
-    return summary
+
+def _difference(one: Comparison) -> dict[str, Any]:
+    found = one.difference
+    return {
+        "first": one.first,
+        "second": one.second,
+        "measure": one.measure.key,
+        "estimate": found.estimate,
+        "low": found.low,
+        "high": found.high,
+        "se": found.se,
+        "df": found.df,
+        "p": found.p,
+        "p_holm": one.p_holm,
+        "equivalence_p": one.equivalence_p,
+        "margin": one.margin,
+        "smallest_detectable": one.smallest_detectable,
+        "seeds": found.seeds,
+        "cases": found.cases,
+        "components": asdict(found.components),
+        "mcnemar": {str(seed): p for seed, p in one.mcnemar.items()} if one.mcnemar else None,
+        "verdict": one.word,
+        "needed": asdict(one.needed) if one.needed else None,
+    }

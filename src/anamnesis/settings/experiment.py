@@ -22,6 +22,7 @@ from anamnesis.settings.synthesis import Synthesis
 from anamnesis.settings.teacher_cache import TeacherCache
 from anamnesis.settings.training import Optimization, Training, check_saving
 from anamnesis.settings.tuner import Tuner
+from anamnesis.settings.verdict import Verdict
 
 SCIENCE: dict[str, type] = {
     "corpus": Corpus,
@@ -29,6 +30,7 @@ SCIENCE: dict[str, type] = {
     "knowledge": Knowledge,
     "tuner": Tuner,
     "training": Training,
+    "verdict": Verdict,
 }
 SCALE: dict[str, type] = {
     "model": Model,

@@ -1,0 +1,162 @@
+"""An experiment's results: all measures with their intervals, all comparisons, and what follows from them."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from anamnesis.analysis.answers import Claim, Judgement, claim, judge
+from anamnesis.analysis.comparison import Comparison, all_samples, compare
+from anamnesis.analysis.measures import Measure, all_measures
+from anamnesis.analysis.scores import BASE, AllScores
+from anamnesis.analysis.statistics import Estimate, Matched, Sample, interval, matched_difference
+from anamnesis.errors import InputError
+from anamnesis.settings.verdict import Verdict
+
+# The method whose shares are the curve on which others are compared at equal adaptation.
+PLAIN = "none"
+# A recall of fewer reports than this is not computed: it has no interval.
+FEWEST = 2
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything the report says, as numbers.
+
+    arms: the trained models and EMA teachers, which are compared. shares: for every method with `shares`, the arms that
+    hold a share of its update, in ascending order, the whole update last.
+    """
+
+    label: str
+    split: str
+    capability: Measure
+    adaptation: Measure
+    measures: Sequence[Measure]
+    arms: Sequence[str]
+    shares: Mapping[str, Sequence[str]]
+    scores: AllScores
+    samples: Mapping[str, Mapping[str, Sample]]
+    intervals: Mapping[str, Mapping[str, Estimate]]
+    comparisons: Sequence[Comparison]
+    judgements: Mapping[str, Judgement]
+    claim: Claim | None
+    matched: Mapping[str, Matched]
+
+    def comparison(self, first: str, second: str, measure: Measure) -> Comparison:
+        return next(
+            one for one in self.comparisons if (one.first, one.second, one.measure.key) == (first, second, measure.key)
+        )
+
+    def forgetting(self, arm: str) -> tuple[float, float, float]:
+        """The arm's loss of the capability against the base: estimate, low, high."""
+        return self.comparison(BASE, arm, self.capability).loss
+
+    def gain(self, arm: str) -> tuple[float, float, float]:
+        """The arm's adaptation: estimate, low, high."""
+        return self.comparison(BASE, arm, self.adaptation).gain
+
+    def gains(self, arm: str, measure: Measure) -> np.ndarray:
+        """How much better each seed's model is than the base, (seeds,)."""
+        difference = self.samples[arm][measure.key].estimates - self.samples[BASE][measure.key].estimates[0]
+        return difference if measure.better == "higher" else -difference
+
+    def seeds(self, arm: str) -> tuple[int, ...]:
+        return self.scores[arm][self.capability.source].seeds
+
+
+def analyse(
+    scores: AllScores, methods: Sequence[str], label: str, critical: Sequence[str], split: str, settings: Verdict
+) -> Results:
+    """Compute the results of an experiment from its per-case scores.
+
+    Args:
+        scores: of the base and of all arms.
+        methods: the experiment's methods.
+        label: name of the category in the keys.
+        critical: the categories that must not be missed.
+        split: the part of the corpus that was measured.
+        settings: margins, limits, the claim.
+
+    Raises:
+        InputError: `verdict.capability` was not measured.
+    """
+    gold = scores[BASE][label].gold
+    if gold is None or np.isin(gold, critical).sum() < FEWEST:
+        critical = ()
+    measures = [one for one in all_measures(label, critical) if one.source in scores[BASE]]
+    by_key = {one.key: one for one in measures}
+    capability = by_key.get(settings.capability or ("mmlu_acc" if "mmlu_acc" in by_key else "exam_acc"))
+    if capability is None:
+        raise InputError(
+            f"params.yaml: `verdict.capability` is {settings.capability}, which this profile does not measure: choose "
+            f"one of {[one.key for one in measures if one.general]}, or null."
+        )
+    adaptation = by_key[f"{label}_macro_f1"]
+    shares = shares_of(scores, methods)
+    parts = {arm for of_method in shares.values() for arm in of_method[:-1]}
+    arms = [arm for arm in scores if arm != BASE and arm not in parts]
+    samples = all_samples(scores, measures)
+    intervals = {arm: {key: interval(one) for key, one in of_arm.items()} for arm, of_arm in samples.items()}
+    comparisons = compare(scores, samples, measures, arms, sorted(parts), settings.margins)
+    results = Results(
+        label, split, capability, adaptation, measures, arms, shares, scores, samples, intervals, comparisons,
+        judgements={}, claim=None, matched={},
+    )  # fmt: skip
+    return replace(
+        results,
+        judgements={arm: _judgement(results, arm, settings) for arm in arms},
+        claim=_claim(results, methods, settings.claim),
+        matched=_matched(results),
+    )
+
+
+def shares_of(scores: AllScores, methods: Sequence[str]) -> dict[str, list[str]]:
+    """The arms that hold shares of one method's update, ascending, with the method itself last."""
+    found: dict[str, list[str]] = {}
+    for method in methods:
+        parts = [arm for arm in scores if re.fullmatch(rf"{method}_share_[\d_]+", arm)]
+        if parts:
+            found[method] = [*sorted(parts, key=share_of), method]
+    return found
+
+
+def share_of(arm: str) -> float:
+    """0.25 for `none_share_0_25`; 1 for a whole update."""
+    _, found, share = arm.partition("_share_")
+    return float(share.replace("_", ".")) if found else 1.0
+
+
+def _judgement(results: Results, arm: str, settings: Verdict) -> Judgement:
+    recall = results.intervals[arm].get(f"{results.label}_recall_critical")
+    return judge(
+        settings, results.forgetting(arm), results.gain(arm), recall,
+        seeds=len(results.seeds(arm)),
+    )  # fmt: skip
+
+
+def _claim(results: Results, methods: Sequence[str], arm: str | None) -> Claim | None:
+    """The claim is about methods: an EMA teacher is the claimed arm's own product, no rival."""
+    rivals = [method for method in methods if method != arm]
+    if arm not in methods or not rivals:
+        return None
+    by_measure = {
+        measure.key: [one for one in results.comparisons if one.measure.key == measure.key]
+        for measure in (results.capability, results.adaptation)
+    }
+    return claim(arm, rivals, by_measure[results.capability.key], by_measure[results.adaptation.key])
+
+
+def _matched(results: Results) -> dict[str, Matched]:
+    """Every other arm against the curve of plain fine-tuning; a reason where they cannot be compared."""
+    if PLAIN not in results.shares:
+        return {}
+    axes = (results.adaptation.key, results.capability.key)
+    curve = [results.samples[arm] for arm in (BASE, *results.shares[PLAIN])]
+    return {
+        arm: matched_difference(
+            *([point[key] for point in curve] for key in axes), *(results.samples[arm][key] for key in axes)
+        )
+        for arm in results.arms
+        if arm != PLAIN
+    }

@@ -1,0 +1,90 @@
+"""The measures: what each is called, in which direction it is better, and how it is computed from the scores."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal, Protocol
+
+from anamnesis.analysis.scores import Scores
+from anamnesis.analysis.statistics import Sample, macro_f1, mean_of, ratio_of, recall_of
+
+Kind = Literal["accuracy", "macro_f1", "bits_per_byte", "kl_nats"]
+
+
+class Statistic(Protocol):
+    def __call__(self, scores: Scores, fixed: bool) -> Sample: ...
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One measure.
+
+    general: of what the base knew before; otherwise of the domain. source: its name in the score files. better: None for
+    a measure that only describes, such as how far a model has moved on the reports.
+    """
+
+    key: str
+    title: str
+    kind: Kind
+    general: bool
+    source: str
+    statistic: Statistic
+    better: Literal["higher", "lower"] | None
+
+    @property
+    def right_or_wrong(self) -> bool:
+        """Whether each case is a question that is answered right or wrong."""
+        return self.statistic is _mean and self.key != "rouge_l"
+
+
+def _mean(scores: Scores, fixed: bool) -> Sample:
+    return mean_of(scores.values, fixed=fixed)
+
+
+def _ratio(scores: Scores, fixed: bool) -> Sample:
+    return ratio_of(scores.values, scores.weights, fixed=fixed)
+
+
+def _macro_f1(scores: Scores, fixed: bool) -> Sample:
+    return macro_f1(scores.gold, scores.predicted, fixed=fixed)
+
+
+def _recall(scores: Scores, fixed: bool, positives: Sequence[str]) -> Sample:
+    return recall_of(scores.gold, scores.predicted, positives, fixed=fixed)
+
+
+def all_measures(label: str, critical: Sequence[str]) -> list[Measure]:
+    """Every measure of an experiment whose category is called `label`, in the order of the tables.
+
+    Args:
+        label: as in the keys of the metrics.
+        critical: the categories that must not be missed; without any, their recall is no measure.
+    """
+    texts = {"facts": "statements of facts", "clinical": "clinical prose", "cytology": "cytology of another organ"}
+    recall = partial(_recall, positives=critical)
+    return [
+        _accuracy("exam_acc", "exam", general=True),
+        _accuracy("mmlu_acc", "MMLU", general=True),
+        *(_per_unit(f"{text}_text_bits_per_byte", title, "bits_per_byte", True) for text, title in texts.items()),
+        _per_unit("base_text_kl_nats", "KL from the base, its own text", "kl_nats", True),
+        Measure("template_leak", "answers in report form", "accuracy", True, "template_leak", _mean, "lower"),
+        Measure(f"{label}_macro_f1", "macro-F1", "macro_f1", False, label, _macro_f1, "higher"),
+        Measure(f"{label}_acc", "accuracy", "accuracy", False, label, _mean, "higher"),
+        *(
+            [Measure(f"{label}_recall_critical", "recall of critical", "accuracy", False, label, recall, "higher")]
+            * bool(critical)
+        ),
+        _per_unit("conclusion_bits_per_byte", "conclusion", "bits_per_byte", False),
+        _per_unit("report_bits_per_byte", "whole report", "bits_per_byte", False),
+        replace(_per_unit("domain_kl_nats", "KL from the base, reports", "kl_nats", False), better=None),
+        _accuracy("category_agreement", "generated category", general=False),
+        _accuracy("rouge_l", "ROUGE-L", general=False),
+    ]
+
+
+def _accuracy(key: str, title: str, general: bool) -> Measure:
+    return Measure(key, title, "accuracy", general, key, _mean, "higher")
+
+
+def _per_unit(key: str, title: str, kind: Kind, general: bool) -> Measure:
+    return Measure(key, title, kind, general, key, _ratio, "lower")

@@ -1,0 +1,221 @@
+"""The report as Markdown: question, claim and verdicts first; then what they rest on."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from anamnesis import markdown
+from anamnesis.analysis.answers import Judgement
+from anamnesis.analysis.comparison import Comparison
+from anamnesis.analysis.experiment import Results, share_of
+from anamnesis.analysis.scores import BASE
+from anamnesis.analysis.wording import number, on_matched, p_value, verdicts, with_interval
+
+QUESTION = (
+    "What does a language model forget when it is fine-tuned on a narrow domain, and which method of fine-tuning keeps "
+    "more of it at the same adaptation?"
+)
+
+
+@dataclass(frozen=True)
+class Example:
+    """A held-out report's own conclusion, and what each arm writes instead. Synthetic corpora only."""
+
+    reference: str
+    written: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the report says beside the numbers: settings and versions, and its pictures by file name."""
+
+    settings: Mapping[str, object]
+    provenance: Mapping[str, object]
+    figures: Mapping[str, str]
+    examples: Sequence[Example]
+
+
+def headline(results: Results) -> str:
+    """The table of the first screen: the capability, what is lost of it, and the adaptation, with 95 % intervals."""
+    header = ["", results.capability.title, "forgetting", "adaptation"]
+    rows = []
+    for arm in (BASE, *results.arms):
+        own = results.intervals[arm][results.capability.key]
+        changes = ["", ""]
+        if arm != BASE:
+            changes = [with_interval(*results.forgetting(arm)), with_interval(*results.gain(arm))]
+        rows.append([f"`{arm}`", with_interval(own.estimate, own.low, own.high), *changes])
+    return markdown.table(header, rows)
+
+
+def report(results: Results, context: Context) -> str:
+    """The whole report. Pictures are referred to by their names in `context.figures`."""
+    sections = [
+        f"# Adaptation and forgetting\n\n{QUESTION}",
+        _answer(results),
+        _limits(results.judgements),
+        _tradeoff(results, context.figures),
+        _capabilities(results, context.figures),
+        _pairs(results),
+        _flips(results),
+        _measures(results),
+        _examples(context.examples),
+        _picture("Training curves", "curves.png", context.figures),
+        _coverage(results),
+        _list("Settings", context.settings),
+        _list("Provenance", context.provenance),
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _answer(results: Results) -> str:
+    said = "\n".join(f"- {sentence}" for sentence in verdicts(results))
+    n = len(results.seeds(results.arms[0]))
+    return (
+        f"## Verdict\n\n{said}\n\n{headline(results)}\n\nWith 95 % intervals, on the {results.split} split, "
+        f"{n} {'seed' if n == 1 else 'seeds'}. Forgetting is the loss of {results.capability.title} against the base, "
+        f"adaptation the gain in {results.adaptation.title}."
+    )
+
+
+def _limits(judgements: Mapping[str, Judgement]) -> str:
+    if not any(one.reasons for one in judgements.values()):
+        return ""
+    rows = ([f"`{arm}`", one.outcome, "; ".join(one.reasons)] for arm, one in judgements.items())
+    return f"## Held against the limits\n\n{markdown.table(['', 'verdict', 'why'], rows)}"
+
+
+def _picture(title: str, name: str, figures: Mapping[str, str]) -> str:
+    return f"## {title}\n\n![{figures[name]}]({name})\n\n*{figures[name]}*"
+
+
+def _tradeoff(results: Results, figures: Mapping[str, str]) -> str:
+    text = _picture("Trade-off", "tradeoff.png", figures)
+    if results.matched:
+        said = "\n".join(f"- {on_matched(arm, one, results.capability.better)}" for arm, one in results.matched.items())
+        text += (
+            "\n\nAny method forgets less if it is trained less. So each arm is compared with plain fine-tuning whose "
+            f"update is scaled down to the arm's own adaptation:\n\n{said}"
+        )
+    if results.shares:
+        header = ["", "share of the update", "forgetting", "adaptation"]
+        rows = [
+            [
+                f"`{method}`",
+                f"{share_of(arm):g}",
+                with_interval(*results.forgetting(arm)),
+                with_interval(*results.gain(arm)),
+            ]
+            for method, arms in results.shares.items()
+            for arm in arms
+        ]
+        text += f"\n\n{markdown.table(header, rows)}"
+    return text
+
+
+def _capabilities(results: Results, figures: Mapping[str, str]) -> str:
+    general = [measure for measure in results.measures if measure.general]
+    return f"{_picture('What each arm keeps', 'capabilities.png', figures)}\n\n{_table(results, general)}"
+
+
+def _table(results: Results, measures: Sequence[Any]) -> str:
+    rows = (
+        [
+            f"`{arm}`",
+            *(
+                with_interval(one.estimate, one.low, one.high)
+                for one in (results.intervals[arm][measure.key] for measure in measures)
+            ),
+        ]
+        for arm in (BASE, *results.arms)
+    )
+    return markdown.table(["", *(measure.title for measure in measures)], rows)
+
+
+def _pairs(results: Results) -> str:
+    """Every pair of arms on every measure, except against the base: there all differ."""
+    header = ["", "measure", "difference", "p", "p, Holm", "could be seen from", "verdict"]
+    rows = [_row(one) for one in results.comparisons if one.first != BASE]
+    if not rows:
+        return ""
+    return (
+        f"## Every pair\n\n{markdown.table(header, rows)}\n\nThe difference is the second arm's value minus the first's. "
+        "Holm's adjustment is over all pairs on one measure. *Could be seen from*: the smallest difference that this "
+        "number of seeds and cases shows with a power of 80 %. *Equivalent*: within the margin of params.yaml, by two "
+        "one-sided tests."
+    )
+
+
+def _row(one: Comparison) -> list[str]:
+    found = one.difference
+    word = f"equivalent within ±{one.margin:g}" if one.word == "equivalent" else one.word
+    return [
+        f"`{one.first}`, `{one.second}`", one.measure.title,
+        with_interval(found.estimate, found.low, found.high, signed=True),
+        p_value(found.p), p_value(one.p_holm), number(one.smallest_detectable), word,
+    ]  # fmt: skip
+
+
+def _flips(results: Results) -> str:
+    """How many questions each arm answers wrong that the base answered right, and the other way round."""
+    source = results.capability.source
+    if not results.capability.right_or_wrong:
+        return ""
+    base = results.scores[BASE][source].values[0]
+    rows = []
+    for arm in results.arms:
+        values = results.scores[arm][source].values
+        lost, found = ((base > values).sum(axis=1), (values > base).sum(axis=1))
+        rows.append([f"`{arm}`", _range(lost), _range(found)])
+    header = ["", "right to wrong", "wrong to right"]
+    return (
+        f"## Questions that changed\n\n{markdown.table(header, rows)}\n\nOf {len(base)} questions "
+        f"({results.capability.title}), against the base; mean and range over seeds."
+    )
+
+
+def _range(counts: np.ndarray) -> str:
+    return f"{counts.mean():.1f} ({counts.min()} to {counts.max()})"
+
+
+def _measures(results: Results) -> str:
+    domain = [measure for measure in results.measures if not measure.general]
+    return (
+        f"## Measures of the domain\n\n{_table(results, domain)}\n\nConclusion and whole report in bits per byte, KL in "
+        "nats per token: lower is better, except that the KL from the base only says how far a model has moved."
+    )
+
+
+def _examples(examples: Sequence[Example]) -> str:
+    if not examples:
+        return ""
+    parts = []
+    for example in examples:
+        rows = [["reference", example.reference], *([f"`{arm}`", text] for arm, text in example.written.items())]
+        parts.append(markdown.table(["", "conclusion"], rows))
+    return "## Conclusions as written\n\nHeld-out reports of the synthetic corpus, first seed.\n\n" + "\n\n".join(parts)
+
+
+def _coverage(results: Results) -> str:
+    return (
+        "## What the intervals cover\n\n"
+        "- Another training with other seeds, on the same base and corpus.\n"
+        "- Other questions and reports of the same kind.\n\n"
+        "They do not cover another base model, another corpus, other hyperparameters, or another kind of processor, on "
+        "which the last bits of the arithmetic differ."
+    )
+
+
+def _list(title: str, items: Mapping[str, object]) -> str:
+    return f"## {title}\n\n" + "\n".join(f"- {name}: {_shown(value)}" for name, value in items.items())
+
+
+def _shown(value: object) -> str:
+    """A section as `key value, key value`; anything else as it is."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_shown(one)}" for key, one in value.items())
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return ", ".join(map(str, value)) or "none"
+    return str(value)

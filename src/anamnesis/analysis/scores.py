@@ -1,0 +1,94 @@
+"""Per-case scores of all runs: what every arm got, seed by seed, for the same questions and reports."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from anamnesis.errors import InputError
+
+BASE = "base"
+KINDS = ("general", "domain")
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One measure of one arm: a row per seed, a column per case. The base has one row.
+
+    values, weights: (seeds, cases); the measure is sum(value) / sum(weight). gold (cases,) and predicted (seeds, cases)
+    are categories, for the measure of the category; otherwise None.
+    """
+
+    seeds: tuple[int, ...]
+    cases: tuple[str, ...]
+    values: np.ndarray
+    weights: np.ndarray
+    gold: np.ndarray | None = None
+    predicted: np.ndarray | None = None
+
+
+# By arm, then by measure.
+AllScores = Mapping[str, Mapping[str, Scores]]
+
+
+def load_scores(folder: Path, methods: Sequence[str], seeds: Sequence[int]) -> dict[str, dict[str, Scores]]:
+    """Read the scores of the base and of every arm of `methods`; other files in the folder are left alone.
+
+    Raises:
+        InputError: two runs were not asked the same questions.
+    """
+    found: dict[str, dict[str, Scores]] = {}
+    for kind in KINDS:
+        runs = {(BASE, 0): _read(folder / kind / f"{BASE}.csv")}
+        runs |= {(method, seed): _read(folder / kind / f"{method}-{seed}.csv") for method in methods for seed in seeds}
+        for arm, measure, tables in _by_arm(runs):
+            found.setdefault(arm, {})[measure] = _scores(arm, measure, tables)
+    for measures in found.values():
+        for measure, scores in measures.items():
+            if scores.cases != found[BASE][measure].cases:
+                raise InputError(_other_questions(measure))
+    return found
+
+
+def _read(path: Path) -> pd.DataFrame:
+    text = dict.fromkeys(("arm", "measure", "case", "gold", "predicted"), str)
+    return pd.read_csv(path, dtype=text, keep_default_na=False, na_values={"value": [], "weight": []})
+
+
+def _by_arm(runs: Mapping[tuple[str, int], pd.DataFrame]) -> Iterator[tuple[str, str, dict[int, pd.DataFrame]]]:
+    """Each arm's tables of each measure, by seed; one run may hold several arms (`ema`, `ema_teacher`)."""
+    tables: dict[tuple[str, str], dict[int, pd.DataFrame]] = {}
+    for (_, seed), run in runs.items():
+        for (arm, measure), table in run.groupby(["arm", "measure"], sort=False):
+            tables.setdefault((arm, measure), {})[seed] = table
+    for (arm, measure), by_seed in tables.items():
+        yield arm, measure, by_seed
+
+
+def _scores(arm: str, measure: str, tables: Mapping[int, pd.DataFrame]) -> Scores:
+    first, *others = tables.values()
+    cases = tuple(first["case"])
+    if any(tuple(table["case"]) != cases for table in others):
+        raise InputError(_other_questions(measure))
+    categories = {}
+    if (first["predicted"] != "").any():
+        categories = {
+            "gold": first["gold"].to_numpy(str),
+            "predicted": np.stack([table["predicted"].to_numpy(str) for table in tables.values()]),
+        }
+    return Scores(
+        tuple(tables),
+        cases,
+        np.stack([table["value"].to_numpy(float) for table in tables.values()]),
+        np.stack([table["weight"].to_numpy(float) for table in tables.values()]),
+        **categories,
+    )
+
+
+def _other_questions(measure: str) -> str:
+    return (
+        f"`{measure}`: the runs were not asked the same questions; some scores are of an earlier experiment: run "
+        f"`dvc repro` again without naming single stages."
+    )

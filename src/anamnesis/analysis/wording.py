@@ -1,0 +1,107 @@
+"""What the results are in words. Every sentence follows from a verdict, and carries its interval."""
+
+from anamnesis.analysis.answers import Claim
+from anamnesis.analysis.comparison import Comparison
+from anamnesis.analysis.experiment import Results
+from anamnesis.analysis.statistics import Matched, Needed
+
+HOLDS = {
+    "confirmed": "confirmed by this experiment",
+    "contradicted": "contradicted by this experiment",
+    "not decided": "neither confirmed nor contradicted by this experiment",
+}
+
+
+def number(value: float, signed: bool = False) -> str:
+    """Three decimals, with a real minus sign."""
+    rounded = round(value, 3) + 0.0
+    return f"{rounded:{'+' if signed else ''}.3f}".replace("-", "−")
+
+
+def with_interval(estimate: float, low: float, high: float, signed: bool = False) -> str:
+    return f"{number(estimate, signed)} [{number(low, signed)}, {number(high, signed)}]"
+
+
+def p_value(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def on_forgetting(one: Comparison) -> str:
+    """The comparison of two arms on the capability, as a sentence."""
+    words = {
+        "better": f"`{one.second}` forgets less than `{one.first}`",
+        "worse": f"`{one.second}` forgets more than `{one.first}`",
+        "equivalent": f"`{one.second}` and `{one.first}` forget the same within ±{one.margin:g}",
+        "not distinguishable": f"`{one.second}` and `{one.first}` cannot be told apart in what they forget",
+    }
+    return _sentence(words[one.word], one, one.loss)
+
+
+def on_adaptation(one: Comparison) -> str:
+    """The comparison of two arms on macro-F1, as a sentence."""
+    words = {
+        "better": f"`{one.second}` adapts more than `{one.first}`",
+        "worse": f"`{one.second}` adapts less than `{one.first}`",
+        "equivalent": f"`{one.second}` and `{one.first}` adapt the same within ±{one.margin:g}",
+        "not distinguishable": f"`{one.second}` and `{one.first}` cannot be told apart in adaptation",
+    }
+    return _sentence(words[one.word], one, one.gain)
+
+
+def _sentence(words: str, one: Comparison, change: tuple[float, float, float]) -> str:
+    hint = f"; {needed(one.needed)}" if one.needed else ""
+    return f"{words}: {with_interval(*change, signed=True)}{hint}."
+
+
+def needed(one: Needed) -> str:
+    """How many seeds or cases would show a difference as large as the estimate."""
+    ways = []
+    if one.seeds is not None:
+        ways.append(f"{one.seeds} seeds")
+    if one.cases is not None:
+        ways.append(f"{one.cases:,} cases")
+    if not ways:
+        return "no number of seeds or cases alone would show a difference of this size"
+    return f"a difference of this size would show with about {' or '.join(ways)}"
+
+
+def on_claim(tested: Claim) -> str:
+    """The published claim, and how it fares against each other arm."""
+    balances = {
+        "better": "a better balance than",
+        "worse": "a worse balance than",
+        "equivalent": "the same balance as",
+        "a trade": "better on one axis and worse on the other than",
+        "not decided": "not decided against",
+    }
+    parts = [f"{balances[balance]} `{other}`" for other, balance in tested.against.items()]
+    return f"The claim that `{tested.arm}` has the best balance is {HOLDS[tested.holds]}: {'; '.join(parts)}."
+
+
+def on_matched(arm: str, one: Matched, better: str | None) -> str:
+    """What an arm forgets more or less than plain fine-tuning whose update is scaled to the same adaptation."""
+    if one.difference is None:
+        return f"`{arm}` cannot be compared: {one.reason}."
+    found = one.difference
+    lost = (found.estimate, found.low, found.high)
+    if better == "higher":
+        lost = (-found.estimate, -found.high, -found.low)
+    relation = "cannot be told apart from it"
+    if lost[2] < 0:
+        relation = "forgets less"
+    elif lost[1] > 0:
+        relation = "forgets more"
+    return f"`{arm}` {relation}: {with_interval(*lost, signed=True)}."
+
+
+def verdicts(results: Results) -> list[str]:
+    """The sentences of the first screen: the claim, then every pair of methods on both axes."""
+    methods = [arm for arm in results.arms if not arm.endswith("_teacher")]
+    sentences = [on_claim(results.claim)] if results.claim else []
+    for measure, say in ((results.capability, on_forgetting), (results.adaptation, on_adaptation)):
+        sentences += [
+            say(one)
+            for one in results.comparisons
+            if one.measure.key == measure.key and {one.first, one.second} <= set(methods)
+        ]
+    return sentences

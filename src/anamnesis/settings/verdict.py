@@ -1,0 +1,48 @@
+"""What counts as the same, and what is asked of a model that is to be used."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from anamnesis.settings.sections import STRICT, Share, Text
+
+Points = Annotated[float, Field(gt=0, lt=1)]
+Amount = Annotated[float, Field(gt=0, le=1000)]
+
+Capability = Literal[
+    "exam_acc",
+    "mmlu_acc",
+    "facts_text_bits_per_byte",
+    "clinical_text_bits_per_byte",
+    "cytology_text_bits_per_byte",
+    "base_text_kl_nats",
+    "template_leak",
+]
+
+
+@dataclass(frozen=True, config=STRICT)
+class Margins:
+    """The largest difference between two arms that makes no difference in use, by kind of measure."""
+
+    accuracy: Points
+    macro_f1: Points
+    bits_per_byte: Amount
+    kl_nats: Amount
+
+
+@dataclass(frozen=True, config=STRICT)
+class Verdict:
+    """What the report calls forgetting, which differences matter, and what is asked of an arm.
+
+    capability: the measure that forgetting is read from; None for the accuracy on MMLU if it was asked, else on the
+    exam. claim: the arm that is said to have the best balance. The limits are for one arm against the base, in the unit
+    of the measure; None asks for nothing.
+    """
+
+    capability: Capability | None
+    margins: Margins
+    claim: Text | None
+    max_forgetting: Annotated[float, Field(ge=0, le=1000)] | None
+    min_adaptation: Annotated[float, Field(ge=-1, le=1)] | None
+    min_recall_critical: Share | None

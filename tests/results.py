@@ -1,0 +1,69 @@
+"""Made-up scores of an experiment, for the tests of what is said about it."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from anamnesis.analysis.experiment import Results, analyse
+from anamnesis.analysis.scores import BASE, Scores
+from anamnesis.settings.verdict import Margins, Verdict
+
+CATEGORIES = ("II", "IV", "V")
+CRITICAL = ("V",)
+LIMITS = Verdict(
+    capability=None,
+    margins=Margins(accuracy=0.05, macro_f1=0.05, bits_per_byte=0.1, kl_nats=0.1),
+    claim="ema",
+    max_forgetting=0.2,
+    min_adaptation=0.3,
+    min_recall_critical=0.2,
+)
+
+
+def answers(right: float | Sequence[float], seeds: int, cases: int, rng: np.random.Generator, task: str) -> Scores:
+    """Right and wrong answers; `right` is the share of right ones, of every seed or of each."""
+    shares = np.broadcast_to(np.asarray(right, float).reshape(-1, 1), (seeds, 1))
+    # Easy questions are easy for every arm and seed.
+    difficulty = np.linspace(0, 1, cases)
+    noise = rng.normal(0, 0.05, (seeds, cases))
+    values = (difficulty + noise < shares).astype(float)
+    return Scores(tuple(range(seeds)), tuple(f"{task}:{i}" for i in range(cases)), values, np.ones_like(values))
+
+
+def categories(right: float | Sequence[float], seeds: int, cases: int, rng: np.random.Generator) -> Scores:
+    scored = answers(right, seeds, cases, rng, "report_category")
+    gold = np.array([CATEGORIES[i % len(CATEGORIES)] for i in range(cases)])
+    other = np.array([CATEGORIES[(i + 1) % len(CATEGORIES)] for i in range(cases)])
+    predicted = np.where(scored.values == 1, gold, other)
+    return Scores(scored.seeds, scored.cases, scored.values, scored.weights, gold, predicted)
+
+
+def lengths(rate: float, seeds: int, cases: int, rng: np.random.Generator, task: str) -> Scores:
+    """Bits or nats at `rate` per unit of weight, with some noise."""
+    weights = np.broadcast_to(rng.integers(20, 80, cases).astype(float), (seeds, cases))
+    values = weights * rate * (1 + rng.normal(0, 0.01, (seeds, cases)))
+    return Scores(tuple(range(seeds)), tuple(f"{task}:{i}" for i in range(cases)), values, weights)
+
+
+def experiment(
+    exam: Mapping[str, float | Sequence[float]],
+    domain: Mapping[str, float | Sequence[float]],
+    seeds: int = 3,
+    questions: int = 600,
+    limits: Verdict = LIMITS,
+) -> Results:
+    """Results of the arms in `exam` (share of right answers) and `domain` (share of right categories)."""
+    rng = np.random.default_rng(0)
+    scores = {
+        arm: {
+            "exam_acc": answers(exam[arm], 1 if arm == BASE else seeds, questions, rng, "exam"),
+            "base_text_kl_nats": lengths(0 if arm == BASE else 0.3, 1 if arm == BASE else seeds, 50, rng, "text"),
+            "bethesda": categories(domain[arm], 1 if arm == BASE else seeds, 600, rng),
+            "conclusion_bits_per_byte": lengths(
+                2.0 if arm == BASE else 0.5, 1 if arm == BASE else seeds, 50, rng, "conclusion"
+            ),
+        }
+        for arm in exam
+    }
+    methods = [arm for arm in exam if arm != BASE and "_share_" not in arm and not arm.endswith("_teacher")]
+    return analyse(scores, methods, "bethesda", CRITICAL, "test", limits)
