@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 import pandas as pd
+from anamnesis.machine import processor
 
 from anamnesis.analysis.experiment import Results, analyse
 from anamnesis.analysis.html import page
@@ -32,8 +33,8 @@ from stages._stage import Parameters, stage
 log = logging.getLogger("summarize")
 
 FIGURES = {
-    "tradeoff.png": "What each arm gains against what it forgets: arms with 95 % intervals, seeds joined by thin lines. "
-    "The base is outside, at no gain and no loss.",
+    "tradeoff.png": "What each arm gains against what it forgets: arms with 95 % intervals, seeds joined by thin "
+    "lines. The base is outside, at no gain and no loss.",
     "capabilities.png": "The change of each general capability against the base. White: within the margin of "
     "params.yaml; orange: worse; blue or purple: better.",
     "curves.png": "Mean over seeds, and their range.",
@@ -52,9 +53,8 @@ def main() -> None:
     corpus, limits = parameters.section("corpus", Corpus), parameters.section("verdict", Verdict)
     domain = read_json(METRICS / "domain" / "base.json")["base"]
     general = read_json(METRICS / "general" / "base.json")["base"]
-    results = analyse(
-        load_scores(SCORES, methods, seeds), methods, corpus.label, read_json(CATEGORIES)["critical"], domain["split"], limits
-    )  # fmt: skip
+    scores, critical = load_scores(SCORES, methods, seeds), read_json(CATEGORIES)["critical"]
+    results = analyse(scores, methods, corpus.label, critical, domain["split"], limits)
     provenance = _provenance(general, domain)
 
     write_json(SUMMARY, summary(results))
@@ -124,7 +124,7 @@ def _provenance(general: Mapping[str, Any], domain: Mapping[str, Any]) -> dict[s
     """Where the numbers come from. The commit is that of this file: `git log -1 reports/report.md`."""
     return {
         "commit": "`git log -1 reports/report.md`",
-        "processor": _processor(),
+        "processor": processor(),
         "Python": platform.python_version(),
         "packages": {name: version(name) for name in PACKAGES},
         "tasks": {**general["harness"]["task_versions"], **domain["harness"]["task_versions"]},

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from anamnesis.analysis.experiment import Results, analyse
-from anamnesis.analysis.scores import BASE, Scores
+from anamnesis.analysis.scores import BASE, Categories, Scores
 from anamnesis.settings.verdict import Margins, Verdict
 
 CATEGORIES = ("II", "IV", "V")
@@ -35,7 +35,7 @@ def categories(right: float | Sequence[float], seeds: int, cases: int, rng: np.r
     gold = np.array([CATEGORIES[i % len(CATEGORIES)] for i in range(cases)])
     other = np.array([CATEGORIES[(i + 1) % len(CATEGORIES)] for i in range(cases)])
     predicted = np.where(scored.values == 1, gold, other)
-    return Scores(scored.seeds, scored.cases, scored.values, scored.weights, gold, predicted)
+    return Scores(scored.seeds, scored.cases, scored.values, scored.weights, Categories(gold, predicted))
 
 
 def lengths(rate: float, seeds: int, cases: int, rng: np.random.Generator, task: str) -> Scores:
@@ -50,6 +50,7 @@ def experiment(
     domain: Mapping[str, float | Sequence[float]],
     seeds: int = 3,
     questions: int = 600,
+    reports: int = 600,
     limits: Verdict = LIMITS,
 ) -> Results:
     """Results of the arms in `exam` (share of right answers) and `domain` (share of right categories)."""
@@ -58,7 +59,7 @@ def experiment(
         arm: {
             "exam_acc": answers(exam[arm], 1 if arm == BASE else seeds, questions, rng, "exam"),
             "base_text_kl_nats": lengths(0 if arm == BASE else 0.3, 1 if arm == BASE else seeds, 50, rng, "text"),
-            "bethesda": categories(domain[arm], 1 if arm == BASE else seeds, 600, rng),
+            "bethesda": categories(domain[arm], 1 if arm == BASE else seeds, reports, rng),
             "conclusion_bits_per_byte": lengths(
                 2.0 if arm == BASE else 0.5, 1 if arm == BASE else seeds, 50, rng, "conclusion"
             ),

@@ -79,17 +79,17 @@ def test_every_arm_and_seed_has_the_scores_of_its_own_file(scored: Path) -> None
 
 def test_categories_are_text_whatever_they_look_like(scored: Path) -> None:
     """pandas takes NA and None for missing values unless told otherwise."""
-    category = load_scores(scored, ["none"], [0])["none"]["bethesda"]
-    assert category.gold is not None
-    assert category.predicted is not None
-    assert category.gold.tolist() == ["NA"] * 3
-    assert category.predicted.tolist() == [["None"] * 3]
-    assert load_scores(scored, ["none"], [0])["none"]["exam_acc"].gold is None
+    none = load_scores(scored, ["none"], [0])["none"]
+    categories = none["bethesda"].categories
+    assert categories is not None
+    assert categories.gold.tolist() == ["NA"] * 3
+    assert categories.predicted.tolist() == [["None"] * 3]
+    assert none["exam_acc"].categories is None
 
 
 def test_runs_that_were_asked_other_questions_are_not_compared(scored: Path) -> None:
     write_scores(scored / "general" / "ema-1.csv", [("ema", "exam_acc", "exam:5", 1.0, 1.0, "", "")])
-    with pytest.raises(InputError, match="`exam_acc`.*same questions"):
+    with pytest.raises(InputError, match=r"`exam_acc`.*same questions"):
         load_scores(scored, ["none", "ema"], [0, 1])
 
 
@@ -143,6 +143,22 @@ def test_noise_is_not_distinguishable_and_says_what_would_tell(results: Results)
     assert one.word == "not distinguishable"
     assert one.needed is not None
     assert one.needed.seeds is None or one.needed.seeds > 3
+
+
+def test_a_verdict_needs_the_whole_family_and_a_difference_that_matters(results: Results) -> None:
+    """p alone decides nothing: Holm's adjusted p does, and equivalence comes first."""
+    one = replace(results.comparison("none", "static", results.capability), equivalence_p=1.0)
+    assert one.difference.p < 0.001
+    assert replace(one, p_holm=0.06).word == "not distinguishable"
+    assert replace(one, p_holm=0.04).word == "better"
+    assert replace(one, p_holm=0.04, equivalence_p=0.04).word == "equivalent"
+
+
+def test_the_recall_of_one_critical_report_is_no_measure() -> None:
+    few = replace(LIMITS, claim=None)
+    for cases, there in ((3, False), (6, True)):
+        found = experiment(EXAM, DOMAIN, limits=few, reports=cases)
+        assert ("bethesda_recall_critical" in found.intervals["none"]) == there
 
 
 def test_gain_and_loss_are_each_others_opposite(results: Results) -> None:

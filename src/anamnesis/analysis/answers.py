@@ -83,7 +83,7 @@ def judge(
     if seeds < 2:
         outcomes.add("NOT ENOUGH EVIDENCE")
         reasons.append("one seed: another training of the same arm may differ")
-    outcome = next((word for word in WORST_FIRST if word in outcomes), "PASS")
+    outcome: Outcome = next((word for word in WORST_FIRST if word in outcomes), "PASS")
     return Judgement(outcome, tuple(reasons))
 
 

@@ -91,7 +91,7 @@ def compare(
     parts: Sequence[str],
     margins: Margins,
 ) -> list[Comparison]:
-    """All comparisons of `arms` with the base and with each other, and of `parts` (shares of an update) with the base."""
+    """All comparisons of `arms` with the base and with each other, and of `parts`, shares of an update, with the base."""
     against_base = [(BASE, arm) for arm in (*arms, *parts)]
     return [
         one

@@ -81,8 +81,8 @@ def analyse(
     Raises:
         InputError: `verdict.capability` was not measured.
     """
-    gold = scores[BASE][label].gold
-    if gold is None or np.isin(gold, critical).sum() < FEWEST:
+    categories = scores[BASE][label].categories
+    if categories is None or np.isin(categories.gold, critical).sum() < FEWEST:
         critical = ()
     measures = [one for one in all_measures(label, critical) if one.source in scores[BASE]]
     by_key = {one.key: one for one in measures}
@@ -138,7 +138,7 @@ def _judgement(results: Results, arm: str, settings: Verdict) -> Judgement:
 def _claim(results: Results, methods: Sequence[str], arm: str | None) -> Claim | None:
     """The claim is about methods: an EMA teacher is the claimed arm's own product, no rival."""
     rivals = [method for method in methods if method != arm]
-    if arm not in methods or not rivals:
+    if arm is None or arm not in methods or not rivals:
         return None
     by_measure = {
         measure.key: [one for one in results.comparisons if one.measure.key == measure.key]
@@ -151,11 +151,14 @@ def _matched(results: Results) -> dict[str, Matched]:
     """Every other arm against the curve of plain fine-tuning; a reason where they cannot be compared."""
     if PLAIN not in results.shares:
         return {}
-    axes = (results.adaptation.key, results.capability.key)
+    adaptation, capability = results.adaptation.key, results.capability.key
     curve = [results.samples[arm] for arm in (BASE, *results.shares[PLAIN])]
     return {
         arm: matched_difference(
-            *([point[key] for point in curve] for key in axes), *(results.samples[arm][key] for key in axes)
+            [point[adaptation] for point in curve],
+            [point[capability] for point in curve],
+            results.samples[arm][adaptation],
+            results.samples[arm][capability],
         )
         for arm in results.arms
         if arm != PLAIN

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, Protocol
 
-from anamnesis.analysis.scores import Scores
+from anamnesis.analysis.scores import Categories, Scores
 from anamnesis.analysis.statistics import Sample, macro_f1, mean_of, ratio_of, recall_of
+from anamnesis.errors import InputError
 
 Kind = Literal["accuracy", "macro_f1", "bits_per_byte", "kl_nats"]
 
@@ -19,8 +20,8 @@ class Statistic(Protocol):
 class Measure:
     """One measure.
 
-    general: of what the base knew before; otherwise of the domain. source: its name in the score files. better: None for
-    a measure that only describes, such as how far a model has moved on the reports.
+    general: of what the base knew before; otherwise of the domain. source: its name in the score files. better: None
+    for a measure that only describes, such as how far a model has moved on the reports.
     """
 
     key: str
@@ -46,11 +47,19 @@ def _ratio(scores: Scores, fixed: bool) -> Sample:
 
 
 def _macro_f1(scores: Scores, fixed: bool) -> Sample:
-    return macro_f1(scores.gold, scores.predicted, fixed=fixed)
+    categories = _categories(scores)
+    return macro_f1(categories.gold.tolist(), categories.predicted.tolist(), fixed=fixed)
 
 
 def _recall(scores: Scores, fixed: bool, positives: Sequence[str]) -> Sample:
-    return recall_of(scores.gold, scores.predicted, positives, fixed=fixed)
+    categories = _categories(scores)
+    return recall_of(categories.gold.tolist(), categories.predicted.tolist(), positives, fixed=fixed)
+
+
+def _categories(scores: Scores) -> Categories:
+    if scores.categories is None:
+        raise InputError("data/scores/domain has no categories: run the evaluations again (dvc repro).")
+    return scores.categories
 
 
 def all_measures(label: str, critical: Sequence[str]) -> list[Measure]:

@@ -29,8 +29,8 @@ STRONGEST = 10
 def tradeoff(results: Results, methods: Sequence[str]) -> Figure:
     """What each arm gains against what it forgets, one panel per measure of the gain: they need not agree.
 
-    Large markers with 95 % intervals are arms; small ones are seeds, and a thin line joins the arms of one seed. A dotted
-    line joins the shares of one method's update. The base, at no gain and no loss, is outside.
+    Large markers with 95 % intervals are arms; small ones are seeds, and a thin line joins the arms of one seed. A
+    dotted line joins the shares of one method's update. The base, at no gain and no loss, is outside.
 
     Args:
         results: the experiment's results.
@@ -139,13 +139,13 @@ def training_curves(curves: pd.DataFrame, methods: Sequence[str]) -> Figure:
     panels = list(figure.subplots(rows, 2, squeeze=False).flat)
     for panel, quantity in zip(panels, shown, strict=False):
         by_method = curves[curves["quantity"] == quantity].groupby("method", sort=False)
-        for number, (method, values) in enumerate(by_method):
+        for place, (method, values) in enumerate(by_method):
             by_step = values.groupby("step")["value"]
             drawn, average = look(str(method), methods), by_step.mean()
             # Markers at other steps for each method, so that lines on top of each other can be told apart.
             every = max(1, len(average) // MARKERS_ON_A_CURVE)
             panel.plot(
-                average, color=drawn.colour, marker=drawn.marker, markersize=4, markevery=(number % every, every),
+                average, color=drawn.colour, marker=drawn.marker, markersize=4, markevery=(place % every, every),
                 label=method,
             )  # fmt: skip
             panel.fill_between(average.index, by_step.min(), by_step.max(), color=drawn.colour, alpha=0.2, lw=0)

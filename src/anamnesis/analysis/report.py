@@ -63,7 +63,7 @@ def report(results: Results, context: Context) -> str:
         _measures(results),
         _examples(context.examples),
         _picture("Training curves", "curves.png", context.figures),
-        _coverage(results),
+        _coverage(),
         _list("Settings", context.settings),
         _list("Provenance", context.provenance),
     ]
@@ -141,8 +141,8 @@ def _pairs(results: Results) -> str:
     if not rows:
         return ""
     return (
-        f"## Every pair\n\n{markdown.table(header, rows)}\n\nThe difference is the second arm's value minus the first's. "
-        "Holm's adjustment is over all pairs on one measure. *Could be seen from*: the smallest difference that this "
+        f"## Every pair\n\n{markdown.table(header, rows)}\n\nThe difference is the second arm's value minus the "
+        "first's. Holm's adjustment is over all pairs on one measure. *Could be seen from*: the smallest difference that this "
         "number of seeds and cases shows with a power of 80 %. *Equivalent*: within the margin of params.yaml, by two "
         "one-sided tests."
     )
@@ -183,8 +183,8 @@ def _range(counts: np.ndarray) -> str:
 def _measures(results: Results) -> str:
     domain = [measure for measure in results.measures if not measure.general]
     return (
-        f"## Measures of the domain\n\n{_table(results, domain)}\n\nConclusion and whole report in bits per byte, KL in "
-        "nats per token: lower is better, except that the KL from the base only says how far a model has moved."
+        f"## Measures of the domain\n\n{_table(results, domain)}\n\nConclusion and whole report in bits per byte, KL "
+        "in nats per token: lower is better, except that the KL from the base only says how far a model has moved."
     )
 
 
@@ -198,7 +198,7 @@ def _examples(examples: Sequence[Example]) -> str:
     return "## Conclusions as written\n\nHeld-out reports of the synthetic corpus, first seed.\n\n" + "\n\n".join(parts)
 
 
-def _coverage(results: Results) -> str:
+def _coverage() -> str:
     return (
         "## What the intervals cover\n\n"
         "- Another training with other seeds, on the same base and corpus.\n"

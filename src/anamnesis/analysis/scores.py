@@ -14,19 +14,26 @@ KINDS = ("general", "domain")
 
 
 @dataclass(frozen=True)
+class Categories:
+    """The category of every case, (cases,), and the one that each seed's model gave it, (seeds, cases)."""
+
+    gold: np.ndarray
+    predicted: np.ndarray
+
+
+@dataclass(frozen=True)
 class Scores:
     """One measure of one arm: a row per seed, a column per case. The base has one row.
 
-    values, weights: (seeds, cases); the measure is sum(value) / sum(weight). gold (cases,) and predicted (seeds, cases)
-    are categories, for the measure of the category; otherwise None.
+    values, weights: (seeds, cases); the measure is sum(value) / sum(weight). categories: only for the measure of the
+    category, where a value says whether it is right.
     """
 
     seeds: tuple[int, ...]
     cases: tuple[str, ...]
     values: np.ndarray
     weights: np.ndarray
-    gold: np.ndarray | None = None
-    predicted: np.ndarray | None = None
+    categories: Categories | None = None
 
 
 # By arm, then by measure.
@@ -44,7 +51,7 @@ def load_scores(folder: Path, methods: Sequence[str], seeds: Sequence[int]) -> d
         runs = {(BASE, 0): _read(folder / kind / f"{BASE}.csv")}
         runs |= {(method, seed): _read(folder / kind / f"{method}-{seed}.csv") for method in methods for seed in seeds}
         for arm, measure, tables in _by_arm(runs):
-            found.setdefault(arm, {})[measure] = _scores(arm, measure, tables)
+            found.setdefault(arm, {})[measure] = _scores(measure, tables)
     for measures in found.values():
         for measure, scores in measures.items():
             if scores.cases != found[BASE][measure].cases:
@@ -62,28 +69,26 @@ def _by_arm(runs: Mapping[tuple[str, int], pd.DataFrame]) -> Iterator[tuple[str,
     tables: dict[tuple[str, str], dict[int, pd.DataFrame]] = {}
     for (_, seed), run in runs.items():
         for (arm, measure), table in run.groupby(["arm", "measure"], sort=False):
-            tables.setdefault((arm, measure), {})[seed] = table
+            tables.setdefault((str(arm), str(measure)), {})[seed] = table
     for (arm, measure), by_seed in tables.items():
         yield arm, measure, by_seed
 
 
-def _scores(arm: str, measure: str, tables: Mapping[int, pd.DataFrame]) -> Scores:
+def _scores(measure: str, tables: Mapping[int, pd.DataFrame]) -> Scores:
     first, *others = tables.values()
     cases = tuple(first["case"])
     if any(tuple(table["case"]) != cases for table in others):
         raise InputError(_other_questions(measure))
-    categories = {}
+    categories = None
     if (first["predicted"] != "").any():
-        categories = {
-            "gold": first["gold"].to_numpy(str),
-            "predicted": np.stack([table["predicted"].to_numpy(str) for table in tables.values()]),
-        }
+        predicted = np.stack([table["predicted"].to_numpy(str) for table in tables.values()])
+        categories = Categories(first["gold"].to_numpy(str), predicted)
     return Scores(
         tuple(tables),
         cases,
         np.stack([table["value"].to_numpy(float) for table in tables.values()]),
         np.stack([table["weight"].to_numpy(float) for table in tables.values()]),
-        **categories,
+        categories,
     )
 
 
