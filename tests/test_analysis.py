@@ -404,7 +404,7 @@ def test_tradeoff_has_forgetting_across_and_a_gain_up(results: Results) -> None:
     figure = tradeoff(results, METHODS)
     panels = figure.axes
     assert [axes.get_title() for axes in panels] == [
-        "gain in macro-F1", "gain in recall of critical", "gain in conclusion"
+        "gain in macro-F1", "gain in recall of critical", "gain in conclusion, bits per byte"
     ]  # fmt: skip
     for axes in panels:
         assert axes.get_xlabel().startswith("forgetting")

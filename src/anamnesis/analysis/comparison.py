@@ -32,7 +32,7 @@ Samples = Mapping[str, Mapping[str, Sample]]
 class Comparison:
     """`second` against `first` on one measure.
 
-    p_holm: adjusted for the family: all pairs of arms, or all arms against the base, on this measure. mcnemar: the
+    p_holm: adjusted for the family (see `compare`) on this measure. mcnemar: the
     exact test of each seed's two models on these very questions; it says nothing about other seeds.
     """
 
@@ -87,17 +87,34 @@ def compare(
     scores: AllScores,
     samples: Samples,
     measures: Sequence[Measure],
-    arms: Sequence[str],
+    methods: Sequence[str],
+    teachers: Sequence[str],
     parts: Sequence[str],
     margins: Margins,
 ) -> list[Comparison]:
-    """All comparisons of `arms` with the base and with each other, and of `parts`, shares of an update, with the base."""
-    against_base = [(BASE, arm) for arm in (*arms, *parts)]
+    """Compare every arm with the base, and `methods` and `teachers` with each other.
+
+    These are three families for Holm's adjustment: against the base, pairs of methods, and pairs with an EMA teacher.
+
+    Args:
+        scores, samples: of the base and all arms.
+        measures: on which to compare.
+        methods: the arms that were trained.
+        teachers: the EMA teachers among the arms.
+        parts: shares of an update, compared with the base only.
+        margins: of equivalence.
+    """
+    pairs = list(combinations((*methods, *teachers), 2))
+    families = [
+        [(BASE, arm) for arm in (*methods, *teachers, *parts)],
+        [pair for pair in pairs if set(pair) <= set(methods)],
+        [pair for pair in pairs if not set(pair) <= set(methods)],
+    ]
     return [
         one
         for measure in measures
         if measure.key in samples[BASE] and measure.better
-        for family in (against_base, list(combinations(arms, 2)))
+        for family in families
         for one in _family(scores, samples, measure, family, getattr(margins, measure.kind))
     ]
 

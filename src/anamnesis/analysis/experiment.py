@@ -95,10 +95,11 @@ def analyse(
     adaptation = by_key[f"{label}_macro_f1"]
     shares = shares_of(scores, methods)
     parts = {arm for of_method in shares.values() for arm in of_method[:-1]}
-    arms = [arm for arm in scores if arm != BASE and arm not in parts]
+    teachers = [arm for arm in scores if arm not in (BASE, *methods, *parts)]
+    arms = [*methods, *teachers]
     samples = all_samples(scores, measures)
     intervals = {arm: {key: interval(one) for key, one in of_arm.items()} for arm, of_arm in samples.items()}
-    comparisons = compare(scores, samples, measures, arms, sorted(parts), settings.margins)
+    comparisons = compare(scores, samples, measures, methods, teachers, sorted(parts), settings.margins)
     results = Results(
         label, split, capability, adaptation, measures, arms, shares, scores, samples, intervals, comparisons,
         judgements={}, claim=None, matched={},

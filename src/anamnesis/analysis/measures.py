@@ -69,13 +69,16 @@ def all_measures(label: str, critical: Sequence[str]) -> list[Measure]:
         label: as in the keys of the metrics.
         critical: the categories that must not be missed; without any, their recall is no measure.
     """
-    texts = {"facts": "statements of facts", "clinical": "clinical prose", "cytology": "cytology of another organ"}
+    texts = {"facts": "facts", "clinical": "clinical prose", "cytology": "other cytology"}
     recall = partial(_recall, positives=critical)
     return [
-        _accuracy("exam_acc", "exam", general=True),
-        _accuracy("mmlu_acc", "MMLU", general=True),
-        *(_per_unit(f"{text}_text_bits_per_byte", title, "bits_per_byte", True) for text, title in texts.items()),
-        _per_unit("base_text_kl_nats", "KL from the base, its own text", "kl_nats", True),
+        _accuracy("exam_acc", "exam accuracy", general=True),
+        _accuracy("mmlu_acc", "MMLU accuracy", general=True),
+        *(
+            _per_unit(f"{text}_text_bits_per_byte", f"{title}, bits per byte", "bits_per_byte", True)
+            for text, title in texts.items()
+        ),
+        _per_unit("base_text_kl_nats", "KL from the base on its own text, nats", "kl_nats", True),
         Measure("template_leak", "answers in report form", "accuracy", True, "template_leak", _mean, "lower"),
         Measure(f"{label}_macro_f1", "macro-F1", "macro_f1", False, label, _macro_f1, "higher"),
         Measure(f"{label}_acc", "accuracy", "accuracy", False, label, _mean, "higher"),
@@ -83,9 +86,9 @@ def all_measures(label: str, critical: Sequence[str]) -> list[Measure]:
             [Measure(f"{label}_recall_critical", "recall of critical", "accuracy", False, label, recall, "higher")]
             * bool(critical)
         ),
-        _per_unit("conclusion_bits_per_byte", "conclusion", "bits_per_byte", False),
-        _per_unit("report_bits_per_byte", "whole report", "bits_per_byte", False),
-        replace(_per_unit("domain_kl_nats", "KL from the base, reports", "kl_nats", False), better=None),
+        _per_unit("conclusion_bits_per_byte", "conclusion, bits per byte", "bits_per_byte", False),
+        _per_unit("report_bits_per_byte", "whole report, bits per byte", "bits_per_byte", False),
+        replace(_per_unit("domain_kl_nats", "KL from the base on reports, nats", "kl_nats", False), better=None),
         _accuracy("category_agreement", "generated category", general=False),
         _accuracy("rouge_l", "ROUGE-L", general=False),
     ]

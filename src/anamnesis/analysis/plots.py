@@ -108,7 +108,7 @@ def capabilities(results: Results) -> Figure:
     for row, arm in enumerate(results.arms):
         for column, measure in enumerate(measures):
             one = results.comparison(BASE, arm, measure)
-            strong = abs(changes[row, column] / margins[column]) > 0.7 * STRONGEST
+            strong = abs(changes[row, column] / margins[column]) > 0.55 * STRONGEST
             panel.text(
                 column, row, number(one.difference.estimate, signed=True), ha="center", va="center", fontsize=9,
                 color="white" if strong else "black",

@@ -142,9 +142,9 @@ def _pairs(results: Results) -> str:
         return ""
     return (
         f"## Every pair\n\n{markdown.table(header, rows)}\n\nThe difference is the second arm's value minus the "
-        "first's. Holm's adjustment is over all pairs on one measure. *Could be seen from*: the smallest difference that this "
-        "number of seeds and cases shows with a power of 80 %. *Equivalent*: within the margin of params.yaml, by two "
-        "one-sided tests."
+        "first's. Holm's adjustment is over all pairs of methods on a measure; pairs with an EMA teacher are a family "
+        "of their own. *Could be seen from*: the smallest difference that this number of seeds and cases shows with a "
+        "power of 80 %. *Equivalent*: within the margin of params.yaml, by two one-sided tests."
     )
 
 
@@ -183,8 +183,8 @@ def _range(counts: np.ndarray) -> str:
 def _measures(results: Results) -> str:
     domain = [measure for measure in results.measures if not measure.general]
     return (
-        f"## Measures of the domain\n\n{_table(results, domain)}\n\nConclusion and whole report in bits per byte, KL "
-        "in nats per token: lower is better, except that the KL from the base only says how far a model has moved."
+        f"## Measures of the domain\n\n{_table(results, domain)}\n\nLower is better for bits per byte. The KL from "
+        "the base, per token, only says how far a model has moved."
     )
 
 
