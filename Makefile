@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help repro test lint smoke mutants
+.PHONY: help repro shelve verify review test lint smoke mutants
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -42,6 +42,16 @@ corpus:
 	$(call REPRO,check synthesize corpus)
 base:
 	$(call REPRO,knowledge base)
+
+# NAME, QUESTION, METRICS, BASE and FILES reach the commands through the environment: they may hold any character.
+shelve: $(INSTALLED)  ## keep the finished experiment in results/: make shelve NAME=default QUESTION='What is forgotten?' [REPLACE=1] [MINUTES=6]
+	@python -m commands.shelve "$$NAME" --question "$$QUESTION" $(if $(REPLACE),--replace) $(if $(MINUTES),--minutes $(MINUTES))
+
+verify: $(INSTALLED)  ## check a second run against a shelved one: make verify NAME=default [METRICS=folder | RUN=1]
+	@python -m commands.verify "$$NAME" --metrics "$${METRICS:-metrics}" $(if $(RUN),--run)
+
+review: $(INSTALLED)  ## say what this branch changes in the results: make review [BASE=main]
+	@python -m commands.review "$${BASE:-main}" --files "$$FILES"
 
 # The tests of a file share what is slow to make, so they stay in one process. Files keep their own order, in which the
 # longest are not last.

@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 import pandas as pd
-from anamnesis.machine import processor
 
 from anamnesis.analysis.experiment import Results, analyse
 from anamnesis.analysis.html import page
@@ -20,6 +19,7 @@ from anamnesis.analysis.scores import load_scores
 from anamnesis.analysis.summary import details, summary
 from anamnesis.figures import save
 from anamnesis.files import read_json, write_json
+from anamnesis.publishing.machine import processor
 from anamnesis.settings.corpus import Corpus
 from anamnesis.settings.experiment import PLAIN, SCALE, SCIENCE, check_all, method_names, seed_numbers
 from anamnesis.settings.methods import Method

@@ -8,6 +8,7 @@ from anamnesis.analysis.comparison import Comparison
 from anamnesis.analysis.experiment import Results
 from anamnesis.analysis.scores import BASE
 from anamnesis.analysis.statistics import Estimate
+from anamnesis.analysis.wording import on_claim
 
 
 def summary(results: Results) -> dict[str, dict[str, float | int]]:
@@ -38,7 +39,7 @@ def details(results: Results, provenance: Mapping[str, Any]) -> dict[str, Any]:
         },
         "differences": [_difference(one) for one in results.comparisons],
         "matched": {arm: asdict(one) for arm, one in results.matched.items()},
-        "claim": asdict(results.claim) if results.claim else None,
+        "claim": {"sentence": on_claim(results.claim), **asdict(results.claim)} if results.claim else None,
         "verdicts": {
             arm: {"verdict": one.outcome, "reasons": list(one.reasons)} for arm, one in results.judgements.items()
         },

@@ -1,0 +1,174 @@
+"""The shelf of finished experiments: one folder each under results/, and their table in results/README.md."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from anamnesis import markdown
+from anamnesis.errors import InputError
+from anamnesis.files import UNFINISHED, read_json, write_json, written_whole
+from anamnesis.publishing.machine import describe_machine
+from anamnesis.publishing.repository import Repository
+from anamnesis.publishing.results import answer, load_results
+from anamnesis.settings.sections import read_yaml
+
+SHELF = Path("results")
+ENTRY = "entry.json"
+MACHINE = "machine.json"
+PARAMETERS = Path("params.yaml")
+# What is kept of an experiment: parameters, the record of inputs and outputs, numbers, and the pages with their
+# pictures. Left out: training curves, tables behind the pictures, models, and whatever may hold a report's text.
+KEPT = (
+    "dvc.lock",
+    "metrics/*.json",
+    "metrics/general/*.json",
+    "metrics/domain/*.json",
+    "reports/*.md",
+    "reports/*.html",
+    "reports/*.png",
+)
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+BEGIN, END = "<!-- table: written by make shelve -->", "<!-- end of table -->"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the table says of an experiment.
+
+    Attributes:
+        commit: of the code; the parameters are those of the entry's own params.yaml and profile.
+        minutes: how long it ran; None if that is not known.
+    """
+
+    name: str
+    question: str
+    answer: str
+    commit: str
+    minutes: float | None
+    shelved: str
+
+
+def shelve(root: Path, name: str, question: str, replace: bool = False, minutes: float | None = None) -> Entry:
+    """Copy the finished experiment in the checkout `root` to results/<name>, and write the table anew.
+
+    Args:
+        root: the checkout.
+        name: the entry's folder.
+        question: what the experiment asks, in one line.
+        replace: whether an entry of this name may be replaced.
+        minutes: how long it ran, if details.json does not say.
+
+    Raises:
+        InputError: the name is taken or cannot be used, or the results do not belong to the code.
+    """
+    folder = root / SHELF / name
+    _check_request(folder, name, question, replace)
+    repository = Repository(root)
+    _check_results(repository)
+    results = load_results(root / "metrics")
+    minutes = results.minutes if minutes is None else minutes
+    commit = repository.commit()
+    made = Entry(name, question, answer(results), commit, minutes, date.today().isoformat())
+
+    unfinished = folder.with_name(name + UNFINISHED)
+    shutil.rmtree(unfinished, ignore_errors=True)
+    for file in kept_files(root):
+        (unfinished / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(root / file, unfinished / file)
+    write_json(unfinished / MACHINE, {"commit": commit, **describe_machine(root / "requirements.lock")})
+    write_json(unfinished / ENTRY, asdict(made))
+    if folder.exists():
+        shutil.rmtree(folder)
+    unfinished.rename(folder)
+    write_table(root)
+    return made
+
+
+def _check_request(folder: Path, name: str, question: str, replace: bool) -> None:
+    if not NAME.fullmatch(name):
+        raise InputError(
+            f"NAME is `{name}`: name the experiment with lower-case letters, digits, dots, hyphens and underscores, as "
+            f"in make shelve NAME=default QUESTION='…'."
+        )
+    if not question.strip() or len(question.splitlines()) > 1:
+        raise InputError("QUESTION must be one line that says what the experiment asks.")
+    if folder.exists() and not replace:
+        raise InputError(f"{SHELF}/{name} exists: choose another NAME, or replace it with REPLACE=1.")
+
+
+def _check_results(repository: Repository) -> None:
+    if changed := repository.changed(repository.code()):
+        raise InputError(
+            f"the code differs from the last commit ({_some(changed)}): commit it, run `make repro` and shelve again."
+        )
+    if stale := repository.stale_stages():
+        raise InputError(
+            f"dvc.lock does not belong to this code and these parameters: `make repro` would run {_some(stale)}."
+        )
+
+
+def _some(names: list[str], number: int = 5) -> str:
+    return ", ".join(names[:number]) + (f" and {len(names) - number} more" if len(names) > number else "")
+
+
+def kept_files(root: Path) -> list[Path]:
+    """The files of a finished experiment that an entry keeps, from `root` on."""
+    profile = Path("profiles") / f"{read_yaml(root / PARAMETERS)['profile']}.yaml"
+    found = (file.relative_to(root) for pattern in KEPT for file in sorted(root.glob(pattern)))
+    return [PARAMETERS, profile, *found]
+
+
+def size(folder: Path) -> int:
+    """The bytes of all files below a folder."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def find_entry(root: Path, name: str) -> Entry:
+    """The entry of this name.
+
+    Raises:
+        InputError: there is none.
+    """
+    path = root / SHELF / name / ENTRY
+    if not name or not path.is_file():
+        names = ", ".join(one.name for one in entries(root)) or "none yet"
+        raise InputError(f"NAME is `{name}`, and there is no such entry in {SHELF}/; there are: {names}.")
+    return Entry(**read_json(path))
+
+
+def entries(root: Path) -> Iterator[Entry]:
+    """All entries, by name."""
+    for path in sorted((root / SHELF).glob(f"*/{ENTRY}")):
+        yield Entry(**read_json(path))
+
+
+def table(root: Path) -> str:
+    """The Markdown table of all entries."""
+    rows = [_row(one) for one in entries(root)]
+    return markdown.table(["name", "question", "answer", "commit", "cost"], rows) if rows else "Nothing is shelved yet."
+
+
+def _row(one: Entry) -> list[Any]:
+    cells = [one.question.replace("|", "\\|"), one.answer.replace("|", "\\|"), f"`{one.commit[:10]}`"]
+    cost = "unknown" if one.minutes is None else f"{one.minutes:.0f} min"
+    return [f"[{one.name}]({one.name}/reports/report.md)", *cells, cost]
+
+
+def write_table(root: Path) -> None:
+    """Replace the table in results/README.md.
+
+    Raises:
+        InputError: the page has lost the marks around it.
+    """
+    path = root / SHELF / "README.md"
+    page = path.read_text(encoding="utf-8")
+    if page.count(BEGIN) != 1 or page.count(END) != 1:
+        raise InputError(f"{SHELF}/README.md needs the two lines {BEGIN} and {END}, each once: restore them.")
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    with written_whole(path) as file:
+        file.write(f"{before}{BEGIN}\n\n{table(root)}\n\n{END}{after}")
