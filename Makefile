@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help repro shelve verify review test lint smoke mutants
+.PHONY: help repro verdict shelve verify review test lint smoke mutants
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ base:
 	$(call REPRO,knowledge base)
 
 # NAME, QUESTION, METRICS, BASE and FILES reach the commands through the environment: they may hold any character.
+verdict: $(INSTALLED)  ## hold an arm against the limits of params.yaml: make verdict METHOD=ema
+	@python -m commands.verdict "$$METHOD"
+
 shelve: $(INSTALLED)  ## keep the finished experiment in results/: make shelve NAME=default QUESTION='What is forgotten?' [REPLACE=1] [MINUTES=6]
 	@python -m commands.shelve "$$NAME" --question "$$QUESTION" $(if $(REPLACE),--replace) $(if $(MINUTES),--minutes $(MINUTES))
 
