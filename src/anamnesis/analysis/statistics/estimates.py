@@ -1,0 +1,234 @@
+"""Estimates with intervals over seeds and cases, for an arm and for the difference of two.
+
+The analysis is the one of Obuchowski & Rockette (1995, Commun Stat Simul 24:285), which for two arms equals that of
+Dorfman, Berbaum & Metz (1992): a two-way analysis of variance, seeds by cases, of the differences in pseudovalues, both
+factors random. With MS the mean squares, S seeds and C cases, the variance of the mean is
+
+    (MS(seed) + max(MS(case) - MS(residual), 0)) / (S·C),
+
+and Hillis (2007, Stat Med 26:596) gives the degrees of freedom, (S - 1)·(that sum / MS(seed))². With 3 seeds this
+covers 0.92 to 0.95 of the truth instead of 0.95: where MS(seed) is small by chance, the variance is too small and its
+degrees of freedom are too many at once. Two bounds repair it, chosen by simulation (`python -m benchmarks.statistics`):
+
+- MS(seed) counts in the variance as at least `FLOOR`·MS(residual), since it is never smaller in expectation than
+  MS(residual);
+- in the degrees of freedom, `SHARED` of the cases' part counts as the seeds', which limits them to (S - 1)/SHARED².
+
+Everything below is in units of the variance of a seed's estimate, which is MS(seed)/C, so that a difference which rests
+on two sets of cases (`matching`) is analysed by the same few lines.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import sqrt
+
+import numpy as np
+from scipy import special
+
+from anamnesis.analysis.statistics.samples import Array, Sample
+from anamnesis.errors import InputError
+
+CONFIDENCE = 0.95
+FLOOR = 1 / 4
+SHARED = 1 / 3
+
+CASES = "cases"
+SEEDS_AND_CASES = "seeds and cases"
+
+
+@dataclass(frozen=True)
+class Components:
+    """What the seeds, the cases, and seeds by cases add to the variance of an estimate with its S seeds and C cases.
+
+    These are σ²(seed)/S, σ²(case)/C and σ²(residual)/(S·C), none below 0. With one seed the cases hold everything.
+    """
+
+    seed: float
+    case: float
+    residual: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over seeds and cases with its 95 % interval.
+
+    Attributes:
+        se: standard error.
+        df: degrees of freedom of Student's t.
+        covers: what the interval covers, `CASES` (one seed, or a fixed model) or `SEEDS_AND_CASES`.
+        std: sample standard deviation of the seeds' values; None with one seed.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    se: float
+    df: float
+    seeds: int
+    cases: int
+    covers: str
+    std: float | None
+    components: Components
+
+
+@dataclass(frozen=True)
+class Difference(Estimate):
+    """The second arm minus the first; `p` is two-sided, against a difference of 0."""
+
+    p: float
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The variance of an estimate and its degrees of freedom."""
+
+    variance: float
+    df: float
+
+
+def spread(between: float, residual: float, case: float, seeds: int, most: float) -> Spread:
+    """The variance of a mean over at least 2 seeds; see the module's docstring.
+
+    Args:
+        between: variance of the seeds' values, MS(seed)/C.
+        residual: what of it is due to seeds by cases, MS(residual)/C.
+        case: what the cases add to the variance of the mean, σ²(case)/C.
+        seeds: S.
+        most: the most degrees of freedom there can be.
+    """
+    variance = max(between, FLOOR * residual) / seeds + case
+    seed_part = between / seeds + SHARED * case
+    ratio = variance / seed_part if seed_part > 0 else np.inf
+    return Spread(variance, float(min((seeds - 1) * ratio**2, most)))
+
+
+def interval(sample: Sample) -> Estimate:
+    """An arm's own value. The interval of a share is Wilson's, which stays between 0 and 1.
+
+    Wilson's interval is taken with the number of independent cases that would have the same standard error, and with
+    Student's t (Dean & Pagano 2015, J Surv Stat Methodol 3:484).
+    """
+    estimate = analysed([sample.pseudovalues])
+    if not sample.share:
+        return estimate
+    share, quantile = estimate.estimate, _quantile(estimate.df)
+    cases = float(sample.cases)
+    if estimate.se > 0:
+        cases = share * (1 - share) / estimate.se**2
+    else:
+        quantile = _quantile(np.inf)
+    squared = quantile**2 / cases
+    centre = (share + squared / 2) / (1 + squared)
+    half = sqrt(squared * (share * (1 - share) + squared / 4)) / (1 + squared)
+    return replace(estimate, low=max(centre - half, 0.0), high=min(centre + half, 1.0))
+
+
+def difference(first: Sample, second: Sample) -> Difference:
+    """Second minus first, paired by seed and by case; a fixed model is paired with every seed.
+
+    Raises:
+        InputError: the arms do not have the same seeds or cases.
+    """
+    if first.cases != second.cases:
+        raise InputError(
+            f"two arms were measured on {first.cases} and {second.cases} cases: evaluate both on the same."
+        )
+    if first.seeds != second.seeds and not (first.fixed or second.fixed):
+        raise InputError(
+            f"two arms have {first.seeds} and {second.seeds} seeds: train and evaluate both with the same."
+        )
+    return tested(analysed([second.pseudovalues - first.pseudovalues]))
+
+
+def analysed(contrasts: Sequence[Array]) -> Estimate:
+    """The mean of a contrast, summed over sets of cases.
+
+    Args:
+        contrasts: a matrix (S, C) for each set of cases; the seeds are the same in all.
+    """
+    values = np.sum([contrast.mean(axis=1) for contrast in contrasts], axis=0)  # (S,)
+    estimate, seeds = float(values.mean()), len(values)
+    std = float(values.std(ddof=1)) if seeds > 1 else None
+    parts = [_parts(contrast) for contrast in contrasts]
+    residual, case = sum(part[0] for part in parts), sum(part[1] for part in parts)
+    if std is None:
+        squares = sum(part[1] ** 2 / (contrast.shape[1] - 1) for part, contrast in zip(parts, contrasts, strict=True))
+        found = Spread(case, case**2 / squares if squares > 0 else float(contrasts[0].shape[1] - 1))
+        components = Components(0.0, case, 0.0)
+    else:
+        most = (seeds - 1) * sum(contrast.shape[1] - 1 for contrast in contrasts)
+        found = spread(std**2, residual, case, seeds, most)
+        components = Components(max(std**2 - residual, 0.0) / seeds, case, residual / seeds)
+    low, high = _around(estimate, found)
+    return Estimate(
+        estimate=estimate,
+        low=low,
+        high=high,
+        se=sqrt(found.variance),
+        df=found.df,
+        seeds=seeds,
+        cases=contrasts[0].shape[1],
+        covers=CASES if std is None else SEEDS_AND_CASES,
+        std=std,
+        components=components,
+    )
+
+
+def _parts(contrast: Array) -> tuple[float, float]:
+    """MS(residual)/C, and the variance that the cases add to the mean over seeds and cases."""
+    seeds, cases = contrast.shape
+    by_case = contrast.mean(axis=0)
+    variance = float(by_case.var(ddof=1)) / cases  # MS(case) / (S·C)
+    if seeds == 1:
+        return 0.0, variance
+    rest = contrast - by_case - contrast.mean(axis=1, keepdims=True) + contrast.mean()
+    residual = float((rest**2).sum()) / ((seeds - 1) * (cases - 1)) / cases
+    return residual, max(variance - residual / seeds, 0.0)
+
+
+def tested(estimate: Estimate) -> Difference:
+    """With its two-sided p; without any variance, a difference of 0 is certain and so is any other."""
+    if estimate.se > 0:
+        p = 2 * float(special.stdtr(estimate.df, -abs(estimate.estimate) / estimate.se))
+    else:
+        p = float(estimate.estimate == 0)
+    return Difference(**vars(estimate), p=p)
+
+
+def prediction_interval(
+    estimate: Estimate, seeds: int | None = None, cases: int | None = None
+) -> tuple[float, float] | None:
+    """Where the estimate of a new experiment lies with probability 0.95.
+
+    Args:
+        estimate: an arm's value, or a difference.
+        seeds: how many new seeds are trained; None: as many as before.
+        cases: how many new cases are drawn; None: the same cases are asked again.
+
+    Returns:
+        Low and high. None with one seed on the same cases: what another seed would give is not known. With one seed
+        and new cases, the interval is for the same model.
+    """
+    components = estimate.components
+    fewer = 0.0 if cases is None else estimate.cases / cases
+    case = components.case * (1 + fewer) if fewer else 0.0
+    if estimate.std is None:
+        if cases is None:
+            return None
+        return _around(estimate.estimate, Spread(case, estimate.df))
+    between, residual = estimate.std**2, components.residual * estimate.seeds
+    # On other cases, seeds by cases average over their number.
+    again = between if cases is None else max(between + (fewer - 1) * residual, 0.0)
+    share = estimate.seeds / (seeds or estimate.seeds)
+    most = (estimate.seeds - 1) * (estimate.cases - 1)
+    found = spread(between + share * again, (1 + share * (fewer or 1)) * residual, case, estimate.seeds, most)
+    return _around(estimate.estimate, found)
+
+
+def _around(estimate: float, found: Spread) -> tuple[float, float]:
+    half = _quantile(found.df) * sqrt(found.variance)
+    return estimate - half, estimate + half
+
+
+def _quantile(df: float) -> float:
+    return float(special.stdtrit(df, (1 + CONFIDENCE) / 2))

@@ -1,0 +1,85 @@
+"""What an experiment of this size can see, and what size would tell."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import optimize, special
+
+from anamnesis.analysis.statistics.estimates import Estimate, Spread, spread
+
+MOST = 1_000_000
+
+
+@dataclass(frozen=True)
+class Needed:
+    """How many seeds (on the same cases) or cases (with the same seeds) it takes; None: no number up to `MOST` does."""
+
+    seeds: int | None
+    cases: int | None
+
+
+def smallest_detectable(difference: Estimate, power: float = 0.8, alpha: float = 0.05) -> float:
+    """The true difference that this experiment declares significant with the given power (two-sided t-test)."""
+    if difference.se == 0:
+        return 0.0
+    # Student's t with 1 degree of freedom needs an effect of 35 standard errors for a power of 0.95.
+    effect = optimize.brentq(lambda size: _power(size, difference.df, alpha) - power, 0, 1000)
+    return float(effect * difference.se)
+
+
+def needed(difference: Estimate, effect: float | None = None, power: float = 0.8, alpha: float = 0.05) -> Needed:
+    """The fewest seeds, and the fewest cases, that show an effect with the given power.
+
+    More cases do not remove the seeds' variance, nor more seeds the cases'. With one seed, nothing is known about the
+    seeds' variance, so no number of seeds is given.
+
+    Args:
+        difference: the experiment so far; its components are taken for the true ones.
+        effect: such as a margin of equivalence; None: the estimated difference.
+        power: the probability of p < alpha.
+        alpha: significance level.
+    """
+    size = abs(difference.estimate if effect is None else effect)
+    if size == 0:
+        return Needed(None, None)
+
+    def seen(found: Spread) -> bool:
+        return found.variance == 0 or _power(size / np.sqrt(found.variance), found.df, alpha) >= power
+
+    seeds = None
+    if difference.std is not None:
+        seeds = _fewest(lambda count: seen(_planned(difference, count, difference.cases)))
+    return Needed(seeds, _fewest(lambda count: seen(_planned(difference, difference.seeds, count))))
+
+
+def _planned(estimate: Estimate, seeds: int, cases: int) -> Spread:
+    """The variance to expect with other numbers of seeds and cases."""
+    components, more_cases = estimate.components, cases / estimate.cases
+    case = components.case / more_cases
+    if estimate.std is None:
+        return Spread(case, cases - 1)
+    residual = components.residual * estimate.seeds / more_cases
+    between = components.seed * estimate.seeds + residual
+    return spread(between, residual, case, seeds, (seeds - 1) * (cases - 1))
+
+
+def _fewest(enough: Callable[[int], bool]) -> int | None:
+    """The first number from 2 to `MOST` that is enough: a grid in steps of 10 %, then bisection in the step found."""
+    low, high = 1, 2
+    while not enough(high):
+        if high == MOST:
+            return None
+        low, high = high, min(max(high + 1, high * 11 // 10), MOST)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+def _power(effect: float, df: float, alpha: float) -> float:
+    """Of a two-sided t-test; the effect is in standard errors."""
+    critical = special.stdtrit(df, 1 - alpha / 2)
+    reached = 1 - special.nctdtr(df, effect, critical) + special.nctdtr(df, effect, -critical)
+    # scipy's noncentral t is NaN for some effects of 20 and more, where the power is 1.
+    return float(np.nan_to_num(reached, nan=1.0))

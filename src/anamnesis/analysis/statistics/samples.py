@@ -1,0 +1,161 @@
+"""A measure of one arm: its value for every seed, and what each case contributes to it.
+
+Every measure becomes one matrix (seed, case) whose rows average to the seeds' values, and the analysis of variance of
+that matrix is the same for all measures. For a mean the matrix holds the values themselves. For other statistics it
+holds normalized jackknife pseudovalues (Dorfman, Berbaum & Metz 1992, Invest Radiol 27:723; Hillis, Obuchowski, Schartz
+& Berbaum 2005, Stat Med 24:1579): C·θ - (C - 1)·θ₍₋c₎, shifted so that their mean is the estimate θ itself.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from anamnesis.errors import InputError
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """A measure of one arm for S seeds on C cases.
+
+    Attributes:
+        estimates: the measure for each seed. (S,)
+        pseudovalues: what each case contributes; the mean over cases is the estimate. (S, C)
+        fixed: there is one model and no seed, as for the base. S is 1 then.
+        share: the measure is a share of cases: all values are 0 or 1.
+    """
+
+    estimates: Array
+    pseudovalues: Array
+    fixed: bool = False
+    share: bool = False
+
+    def __post_init__(self) -> None:
+        if self.pseudovalues.ndim != 2 or self.estimates.shape != self.pseudovalues.shape[:1]:
+            raise InputError(
+                f"a sample needs one estimate per seed and a matrix (seed, case) of values, but has shapes "
+                f"{self.estimates.shape} and {self.pseudovalues.shape}: arrange the scores by seed and case."
+            )
+        if self.seeds < 1 or self.cases < 2:
+            raise InputError(
+                f"an interval needs at least 1 seed and 2 cases, but the scores have {self.seeds} and {self.cases}: "
+                f"evaluate more cases, or leave this measure out."
+            )
+        if self.fixed and self.seeds != 1:
+            raise InputError(f"a fixed model has no seeds, but the scores have {self.seeds}: give it one row.")
+        if not (np.isfinite(self.estimates).all() and np.isfinite(self.pseudovalues).all()):
+            raise InputError("the scores contain a value that is not a finite number: evaluate this arm again.")
+
+    @property
+    def seeds(self) -> int:
+        return self.pseudovalues.shape[0]
+
+    @property
+    def cases(self) -> int:
+        return self.pseudovalues.shape[1]
+
+
+def mean_of(values: npt.ArrayLike, fixed: bool = False) -> Sample:
+    """A mean over cases, such as an accuracy.
+
+    Args:
+        values: (S, C).
+        fixed: see `Sample`.
+    """
+    matrix = _matrix(values)
+    share = bool(np.isin(matrix, (0, 1)).all())
+    return Sample(matrix.mean(axis=1), matrix, fixed=fixed, share=share)
+
+
+def ratio_of(values: npt.ArrayLike, weights: npt.ArrayLike, fixed: bool = False) -> Sample:
+    """Sum of values over sum of weights, such as bits per byte.
+
+    Args:
+        values: (S, C).
+        weights: not negative; a case of weight 0 adds its value only. (S, C), or (C,) if the seeds share them.
+        fixed: see `Sample`.
+
+    Raises:
+        InputError: a weight is negative, or no weight is left without one of the cases.
+    """
+    matrix = _matrix(values)
+    weight = np.broadcast_to(np.asarray(weights, dtype=np.float64), matrix.shape)
+    rest = weight.sum(axis=1, keepdims=True) - weight
+    if (weight < 0).any() or not (rest > 0).all():
+        raise InputError("a ratio needs weights that are not negative, and at least 2 cases with a positive one.")
+    total = matrix.sum(axis=1, keepdims=True)
+    return _jackknifed((total / weight.sum(axis=1, keepdims=True))[:, 0], (total - matrix) / rest, fixed)
+
+
+def macro_f1(gold: npt.ArrayLike, predicted: npt.ArrayLike, fixed: bool = False) -> Sample:
+    """Mean F1 of the categories that occur in `gold`.
+
+    Leaving out a case leaves the set of categories as it is: an F1 without any case is 0, as in scikit-learn.
+
+    Args:
+        gold: each case's category, as a name or a number. (C,)
+        predicted: each seed's answers. (S, C)
+        fixed: see `Sample`.
+    """
+    answers = np.asarray(predicted)
+    categories, truth = np.unique(np.asarray(gold), return_inverse=True)
+    both = [_f1_without_each(truth, _numbered(row, categories), len(categories)) for row in answers]
+    return _jackknifed(np.array([f1 for f1, _ in both]), np.array([without for _, without in both]), fixed)
+
+
+def recall_of(gold: npt.ArrayLike, predicted: npt.ArrayLike, positives: npt.ArrayLike, fixed: bool = False) -> Sample:
+    """The share of cases of a category in `positives` that were given any of them; the other cases are left out.
+
+    Args:
+        gold: each case's category. (C,)
+        predicted: each seed's answers. (S, C)
+        positives: such as the critical categories.
+        fixed: see `Sample`.
+    """
+    asked = np.isin(np.asarray(gold), positives)
+    return mean_of(np.isin(np.asarray(predicted)[:, asked], positives), fixed)
+
+
+def _matrix(values: npt.ArrayLike) -> Array:
+    matrix = np.asarray(values, dtype=np.float64)
+    if matrix.ndim != 2 or matrix.size == 0:
+        raise InputError(f"scores of shape {matrix.shape} were given: arrange them as a matrix (seed, case).")
+    return matrix
+
+
+def _jackknifed(estimates: Array, without: Array, fixed: bool) -> Sample:
+    """From the estimates without each case, (S, C), to normalized pseudovalues."""
+    cases = without.shape[1]
+    raw = cases * estimates[:, None] - (cases - 1) * without
+    return Sample(estimates, raw - raw.mean(axis=1, keepdims=True) + estimates[:, None], fixed=fixed)
+
+
+def _numbered(answers: npt.NDArray[Any], categories: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """Each answer's place in `categories`, which are sorted; the place after the last for any other answer."""
+    place = np.searchsorted(categories, answers)
+    known = categories[np.minimum(place, len(categories) - 1)] == answers
+    return np.where(known, place, len(categories))
+
+
+def _f1_without_each(
+    truth: npt.NDArray[np.int64], answers: npt.NDArray[np.int64], categories: int
+) -> tuple[float, Array]:
+    """Macro-F1, and macro-F1 without each case, (C,); the latter depends only on the case's cell in the confusion."""
+    confusion = np.zeros((categories, categories + 1))
+    np.add.at(confusion, (truth, answers), 1)
+    without = np.zeros_like(confusion)
+    for cell in zip(*np.nonzero(confusion), strict=True):
+        confusion[cell] -= 1
+        without[cell] = _macro_f1(confusion)
+        confusion[cell] += 1
+    return _macro_f1(confusion), without[truth, answers]
+
+
+def _macro_f1(confusion: Array) -> float:
+    """Rows are the true categories, columns the answers; the last column is any other answer."""
+    size = len(confusion)
+    right, involved = np.diagonal(confusion), confusion.sum(axis=1) + confusion.sum(axis=0)[:size]
+    return float(np.divide(2 * right, involved, out=np.zeros(size), where=involved > 0).mean())

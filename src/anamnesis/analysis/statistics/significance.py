@@ -1,0 +1,48 @@
+"""Tests: equivalence, exact McNemar, and Holm's correction of a family of p-values."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special, stats
+from statsmodels.stats.multitest import multipletests
+
+from anamnesis.analysis.statistics.estimates import Estimate
+from anamnesis.errors import InputError
+
+
+def equivalence(difference: Estimate, margin: float) -> float:
+    """The p-value of two one-sided tests (TOST; Schuirmann 1987) that the difference lies within ±margin.
+
+    At p < 0.05 the 90 % interval lies within the margin.
+    """
+    if margin <= 0:
+        raise InputError(f"a margin of equivalence is {margin:g}: set it above 0.")
+    if difference.se == 0:
+        return float(abs(difference.estimate) >= margin)
+    return float(special.stdtr(difference.df, (abs(difference.estimate) - margin) / difference.se))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values corrected for the size of their family (Holm 1979), in the same order."""
+    if not p_values:
+        return []
+    return [float(p) for p in multipletests(p_values, method="holm")[1]]
+
+
+def mcnemar_exact(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
+    """The exact p-value of McNemar's test for two arms of one seed: as many cases become right as become wrong.
+
+    It covers the cases only: another seed may answer differently.
+
+    Args:
+        first: for each case, whether the first arm is right. (C,)
+        second: the same for the second arm.
+    """
+    before, after = np.asarray(first, dtype=bool), np.asarray(second, dtype=bool)
+    if before.shape != after.shape or before.ndim != 1:
+        raise InputError(
+            f"answers of shapes {before.shape} and {after.shape} cannot be paired: ask both the same cases."
+        )
+    gained, lost = int((~before & after).sum()), int((before & ~after).sum())
+    return float(stats.binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
