@@ -104,6 +104,12 @@ def test_mmlu(tmp_path: Path) -> None:
     assert "Identical predictions: 2 of 2" in output
 
 
+def test_statistics() -> None:
+    output = run("statistics", "--experiments", "2", "--seeds", "3")
+    assert output.count("| bits per byte, 200 texts |") == 3
+    assert_positive(row(output, "smallest detectable"))
+
+
 def test_corpus(tmp_path: Path) -> None:
     """On its own, since it starts processes."""
     done = subprocess.run(

@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from math import sqrt
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from anamnesis.analysis.statistics.samples import Array, Sample
 from anamnesis.errors import InputError
@@ -189,7 +189,7 @@ def _parts(contrast: Array) -> tuple[float, float]:
 def tested(estimate: Estimate) -> Difference:
     """With its two-sided p; without any variance, a difference of 0 is certain and so is any other."""
     if estimate.se > 0:
-        p = 2 * float(stats.t.sf(abs(estimate.estimate) / estimate.se, estimate.df))
+        p = 2 * float(special.stdtr(estimate.df, -abs(estimate.estimate) / estimate.se))
     else:
         p = float(estimate.estimate == 0)
     return Difference(**vars(estimate), p=p)
@@ -231,4 +231,4 @@ def _around(estimate: float, found: Spread) -> tuple[float, float]:
 
 
 def _quantile(df: float) -> float:
-    return float(stats.t.ppf((1 + CONFIDENCE) / 2, df))
+    return float(special.stdtrit(df, (1 + CONFIDENCE) / 2))

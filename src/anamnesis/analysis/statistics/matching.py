@@ -59,7 +59,7 @@ def matched_difference(
     adaptations = [_rows(sample, seeds, arm_adaptation.cases) for sample in curve_adaptation]
     capabilities = [_rows(sample, seeds, arm_capability.cases) for sample in curve_capability]
     along = [float(rows.mean()) for rows in adaptations]
-    wanted = float(arm_adaptation.estimates.mean())
+    wanted = float(arm_adaptation.pseudovalues.mean())
     found = next((k for k, (a, b) in enumerate(pairwise(along)) if a != b and min(a, b) <= wanted <= max(a, b)), None)
     if found is None:
         reason = f"the adaptation, {wanted:.3f}, is outside the curve's, {min(along):.3f} to {max(along):.3f}"

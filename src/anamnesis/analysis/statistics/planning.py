@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize, special
 
 from anamnesis.analysis.statistics.estimates import Estimate, Spread, spread
 
@@ -79,7 +79,7 @@ def _fewest(enough: Callable[[int], bool]) -> int | None:
 
 def _power(effect: float, df: float, alpha: float) -> float:
     """Of a two-sided t-test; the effect is in standard errors."""
-    critical = stats.t.isf(alpha / 2, df)
-    reached = stats.nct.sf(critical, df, effect) + stats.nct.cdf(-critical, df, effect)
-    # scipy returns NaN for some effects of 30 and more, where nothing else than 1 is possible.
+    critical = special.stdtrit(df, 1 - alpha / 2)
+    reached = 1 - special.nctdtr(df, effect, critical) + special.nctdtr(df, effect, -critical)
+    # scipy's noncentral t is NaN for some effects of 20 and more, where the power is 1.
     return float(np.nan_to_num(reached, nan=1.0))

@@ -6,8 +6,8 @@ holds normalized jackknife pseudovalues (Dorfman, Berbaum & Metz 1992, Invest Ra
 & Berbaum 2005, Stat Med 24:1579): C·θ - (C - 1)·θ₍₋c₎, shifted so that their mean is the estimate θ itself.
 """
 
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -90,13 +90,13 @@ def ratio_of(values: npt.ArrayLike, weights: npt.ArrayLike, fixed: bool = False)
     return _jackknifed((total / weight.sum(axis=1, keepdims=True))[:, 0], (total - matrix) / rest, fixed)
 
 
-def macro_f1(gold: Sequence[str], predicted: Sequence[Sequence[str]], fixed: bool = False) -> Sample:
+def macro_f1(gold: npt.ArrayLike, predicted: npt.ArrayLike, fixed: bool = False) -> Sample:
     """Mean F1 of the categories that occur in `gold`.
 
     Leaving out a case leaves the set of categories as it is: an F1 without any case is 0, as in scikit-learn.
 
     Args:
-        gold: each case's category. (C,)
+        gold: each case's category, as a name or a number. (C,)
         predicted: each seed's answers. (S, C)
         fixed: see `Sample`.
     """
@@ -106,9 +106,7 @@ def macro_f1(gold: Sequence[str], predicted: Sequence[Sequence[str]], fixed: boo
     return _jackknifed(np.array([f1 for f1, _ in both]), np.array([without for _, without in both]), fixed)
 
 
-def recall_of(
-    gold: Sequence[str], predicted: Sequence[Sequence[str]], positives: Collection[str], fixed: bool = False
-) -> Sample:
+def recall_of(gold: npt.ArrayLike, predicted: npt.ArrayLike, positives: npt.ArrayLike, fixed: bool = False) -> Sample:
     """The share of cases of a category in `positives` that were given any of them; the other cases are left out.
 
     Args:
@@ -117,8 +115,8 @@ def recall_of(
         positives: such as the critical categories.
         fixed: see `Sample`.
     """
-    asked = np.isin(np.asarray(gold), list(positives))
-    return mean_of(np.isin(np.asarray(predicted)[:, asked], list(positives)), fixed)
+    asked = np.isin(np.asarray(gold), positives)
+    return mean_of(np.isin(np.asarray(predicted)[:, asked], positives), fixed)
 
 
 def _matrix(values: npt.ArrayLike) -> Array:
@@ -135,7 +133,7 @@ def _jackknifed(estimates: Array, without: Array, fixed: bool) -> Sample:
     return Sample(estimates, raw - raw.mean(axis=1, keepdims=True) + estimates[:, None], fixed=fixed)
 
 
-def _numbered(answers: npt.NDArray[np.str_], categories: npt.NDArray[np.str_]) -> npt.NDArray[np.int64]:
+def _numbered(answers: npt.NDArray[Any], categories: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     """Each answer's place in `categories`, which are sorted; the place after the last for any other answer."""
     place = np.searchsorted(categories, answers)
     known = categories[np.minimum(place, len(categories) - 1)] == answers

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special, stats
 
 from anamnesis.analysis.statistics.estimates import Estimate
 from anamnesis.errors import InputError
@@ -19,13 +19,13 @@ def equivalence(difference: Estimate, margin: float) -> float:
         raise InputError(f"a margin of equivalence is {margin:g}: set it above 0.")
     if difference.se == 0:
         return float(abs(difference.estimate) >= margin)
-    return float(stats.t.sf((margin - abs(difference.estimate)) / difference.se, difference.df))
+    return float(special.stdtr(difference.df, (abs(difference.estimate) - margin) / difference.se))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
     """p-values corrected for the size of their family (Holm 1979), in the same order.
 
-    statsmodels has it too, but collects the garbage of the whole process at every call: a second with torch loaded.
+    statsmodels has it too, but collects the whole process's garbage at every call: a second with torch loaded.
     """
     p = np.asarray(p_values, dtype=np.float64)
     order = np.argsort(p)
