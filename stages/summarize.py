@@ -12,7 +12,6 @@ from anamnesis.analysis.summary import compare_with_base, summarize
 from anamnesis.figures import save
 from anamnesis.files import write_json
 from anamnesis.settings.corpus import Corpus
-from anamnesis.settings.evaluation import Evaluation
 from anamnesis.settings.experiment import PLAIN, SCALE, SCIENCE, check_all, method_names, seed_numbers
 from anamnesis.settings.methods import Method
 from anamnesis.settings.modeling import Model
@@ -62,7 +61,7 @@ def main() -> None:
         "reports per step": optimization.batch_size * optimization.gradient_accumulation_steps,
         "peak learning rate": optimization.learning_rate,
         "seeds": seeds,
-        "held-out reports": f"{base['reports']} of the {parameters.section('evaluation', Evaluation).split} split",
+        "held-out reports": f"{base['reports']} of the {base['split']} split",
         "exam": f"{base['questions']} questions, {base['num_fewshot']}-shot",
         "harness": f"lm-evaluation-harness {base['harness']['lm_eval']}",
         **{f"`{method}`": parameters.values[method] for method in methods},

@@ -22,15 +22,15 @@ from anamnesis.figures import COLOURS, MARKERS, look, save
 from anamnesis.files import write_json
 from tests.conftest import ROOT
 
-BASE = {"mmlu_acc": 0.9, "bethesda_macro_f1": 0.1, "general_bits_per_byte": 0.3, "reports": 100}
+BASE = {"exam_acc": 0.9, "bethesda_macro_f1": 0.1, "facts_text_bits_per_byte": 0.3, "reports": 100}
 RUNS = {
     "none": {
-        0: {"mmlu_acc": 0.5, "bethesda_macro_f1": 0.7, "general_bits_per_byte": 0.9, "reports": 100},
-        1: {"mmlu_acc": 0.6, "bethesda_macro_f1": 0.6, "general_bits_per_byte": 0.8, "reports": 100},
+        0: {"exam_acc": 0.5, "bethesda_macro_f1": 0.7, "facts_text_bits_per_byte": 0.9, "reports": 100},
+        1: {"exam_acc": 0.6, "bethesda_macro_f1": 0.6, "facts_text_bits_per_byte": 0.8, "reports": 100},
     },
     "ema": {
-        0: {"mmlu_acc": 0.8, "bethesda_macro_f1": 0.73, "general_bits_per_byte": 0.5, "reports": 100},
-        1: {"mmlu_acc": 0.7, "bethesda_macro_f1": 0.59, "general_bits_per_byte": 0.6, "reports": 100},
+        0: {"exam_acc": 0.8, "bethesda_macro_f1": 0.73, "facts_text_bits_per_byte": 0.5, "reports": 100},
+        1: {"exam_acc": 0.7, "bethesda_macro_f1": 0.59, "facts_text_bits_per_byte": 0.6, "reports": 100},
     },
 }
 METHODS = ["none", "static", "ema", "dora", "bitfit", "slow", "top_layer", "averaged", "ema_slow"]
@@ -48,7 +48,7 @@ def measured(tmp_path: Path) -> Path:
     for run in ("base", "none-0", "none-1", "ema-0", "ema-1", "ema-7", "old-0"):
         method = run.partition("-")[0]
         arms = [method, "ema_teacher", "ema_share_0_5"] if method == "ema" else [method]
-        for kind, key in (("mmlu", "mmlu_acc"), ("domain", "bethesda_macro_f1")):
+        for kind, key in (("general", "exam_acc"), ("domain", "bethesda_macro_f1")):
             write_json(tmp_path / kind / f"{run}.json", {arm: {key: next(numbers) / 1000} for arm in arms})
     return tmp_path
 
@@ -60,13 +60,13 @@ def test_every_arm_and_seed_has_the_numbers_of_its_own_files(measured: Path) -> 
         numbers: dict[str, float] = json.loads((measured / kind / f"{run}.json").read_text())[arm]
         return numbers
 
-    assert base == in_file("mmlu", "base", "base") | in_file("domain", "base", "base")
+    assert base == in_file("general", "base", "base") | in_file("domain", "base", "base")
     assert list(runs) == ["none", "ema", "ema_teacher", "ema_share_0_5"]
     assert all(sorted(seeds) == [0, 1] for seeds in runs.values())
     for arm, seeds in runs.items():
         for seed, numbers in seeds.items():
             run = f"{arm.partition('_')[0]}-{seed}"
-            assert numbers == in_file("mmlu", run, arm) | in_file("domain", run, arm)
+            assert numbers == in_file("general", run, arm) | in_file("domain", run, arm)
 
 
 def test_runs_of_an_earlier_experiment_are_left_out(measured: Path) -> None:
@@ -98,9 +98,9 @@ def test_axes_are_differences_from_the_base() -> None:
 def test_to_lose_knowledge_is_to_forget_and_to_read_reports_better_is_to_adapt() -> None:
     """Signs: forgetting is positive if an arm answers fewer questions than the base, negative if it answers more."""
     arms = {
-        "worse": {0: BASE | {"mmlu_acc": 0.8, "bethesda_macro_f1": 0.05}},
+        "worse": {0: BASE | {"exam_acc": 0.8, "bethesda_macro_f1": 0.05}},
         "same": {0: BASE},
-        "better": {0: BASE | {"mmlu_acc": 0.95, "bethesda_macro_f1": 0.2}},
+        "better": {0: BASE | {"exam_acc": 0.95, "bethesda_macro_f1": 0.2}},
     }
     compared = compare_with_base(arms, BASE, "bethesda")
     assert compared["worse"][0]["forgetting"] > compared["same"][0]["forgetting"] == 0
@@ -110,26 +110,26 @@ def test_to_lose_knowledge_is_to_forget_and_to_read_reports_better_is_to_adapt()
 
 
 def test_summary_has_mean_spread_and_number_of_seeds() -> None:
-    assert SUMMARY["none"]["mmlu_acc"] == pytest.approx(mean([0.5, 0.6]))
-    assert SUMMARY["none"]["mmlu_acc_std"] == pytest.approx(stdev([0.5, 0.6]))
+    assert SUMMARY["none"]["exam_acc"] == pytest.approx(mean([0.5, 0.6]))
+    assert SUMMARY["none"]["exam_acc_std"] == pytest.approx(stdev([0.5, 0.6]))
     assert SUMMARY["none"]["seeds"] == 2
-    assert SUMMARY["base"] == {"mmlu_acc": 0.9, "bethesda_macro_f1": 0.1, "general_bits_per_byte": 0.3}
+    assert SUMMARY["base"] == {"exam_acc": 0.9, "bethesda_macro_f1": 0.1, "facts_text_bits_per_byte": 0.3}
     assert "reports" not in SUMMARY["none"]
 
 
 def test_spread_is_that_of_a_sample() -> None:
     """Divided by n - 1: the spread of 0, 1 and 2 is 1, not the square root of 2/3."""
-    runs = {"none": {seed: {"mmlu_acc": float(seed)} for seed in range(3)}}
-    assert summarize(runs, BASE, "bethesda")["none"]["mmlu_acc_std"] == pytest.approx(1)
+    runs = {"none": {seed: {"exam_acc": float(seed)} for seed in range(3)}}
+    assert summarize(runs, BASE, "bethesda")["none"]["exam_acc_std"] == pytest.approx(1)
 
 
 @pytest.mark.parametrize("changed", [0, 1, 2])
 def test_every_seed_counts(changed: int) -> None:
-    runs = {"none": {seed: {"mmlu_acc": 0.5, "bethesda_macro_f1": 0.5} for seed in range(3)}}
-    runs["none"][changed] = {"mmlu_acc": 0.8, "bethesda_macro_f1": 0.2}
+    runs = {"none": {seed: {"exam_acc": 0.5, "bethesda_macro_f1": 0.5} for seed in range(3)}}
+    runs["none"][changed] = {"exam_acc": 0.8, "bethesda_macro_f1": 0.2}
     summary = summarize(compare_with_base(runs, BASE, "bethesda"), BASE, "bethesda")["none"]
     assert summary["seeds"] == 3
-    assert summary["mmlu_acc"] == pytest.approx(0.6)
+    assert summary["exam_acc"] == pytest.approx(0.6)
     assert summary["forgetting"] == pytest.approx(0.3)
     assert summary["adaptation"] == pytest.approx(0.3)
     assert summary["adaptation_std"] == pytest.approx(stdev([0.4, 0.4, 0.1]))
@@ -149,7 +149,7 @@ def test_table_shows_what_was_measured() -> None:
     assert lines[1] == "|---|---|---|---|---|"
     assert lines[2] == "| `base` | 0.900 |  | 0.100 |  |"
     assert lines[3] == "| `none` | 0.550 ± 0.071 | 0.350 ± 0.071 | 0.650 ± 0.071 | 0.550 ± 0.071 |"
-    assert table(SUMMARY, "bethesda", first=False).splitlines()[0] == "|  | general text, bits per byte |"
+    assert table(SUMMARY, "bethesda", first=False).splitlines()[0] == "|  | facts, bits per byte |"
 
 
 def test_findings_follow_the_numbers() -> None:
@@ -167,8 +167,8 @@ def test_findings_turn_with_the_numbers() -> None:
 
 def test_the_arm_with_the_higher_macro_f1_is_said_to_adapt_more() -> None:
     arms = {
-        "weak": {seed: BASE | {"mmlu_acc": 0.85, "bethesda_macro_f1": 0.05} for seed in (0, 1)},
-        "strong": {seed: BASE | {"mmlu_acc": 0.95, "bethesda_macro_f1": 0.5 + seed / 10} for seed in (0, 1)},
+        "weak": {seed: BASE | {"exam_acc": 0.85, "bethesda_macro_f1": 0.05} for seed in (0, 1)},
+        "strong": {seed: BASE | {"exam_acc": 0.95, "bethesda_macro_f1": 0.5 + seed / 10} for seed in (0, 1)},
     }
     compared = compare_with_base(arms, BASE, "bethesda")
     text = findings(summarize(compared, BASE, "bethesda"), compared, "bethesda")

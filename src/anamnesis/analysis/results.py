@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from statistics import mean
 
 from anamnesis import markdown
-from anamnesis.analysis.summary import BASE, SUFFIX_STD, Quantity, Runs, Summary, quantities
+from anamnesis.analysis.summary import BASE, SUFFIX_STD, Quantity, Runs, Summary, exam_key, quantities
 
 # Two scores closer than this are the same number.
 SAME = 1e-9
@@ -34,7 +34,7 @@ def findings(summary: Summary, compared: Runs, label: str) -> str:
     """
     base = summary[BASE]
     sentences = [
-        f"The base answers {base['mmlu_acc']:.1%} of the exam and has a macro-F1 of "
+        f"The base answers {base[exam_key(base)]:.1%} of the exam and has a macro-F1 of "
         f"{base[f'{label}_macro_f1']:.3f} on held-out reports."
     ]
     for arm, numbers in summary.items():

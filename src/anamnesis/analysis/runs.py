@@ -30,9 +30,9 @@ def load_runs(
 
 
 def _both(metrics: Path, run: str) -> dict[str, dict[str, Any]]:
-    mmlu = read_json(metrics / "mmlu" / f"{run}.json")
+    general = read_json(metrics / "general" / f"{run}.json")
     domain = read_json(metrics / "domain" / f"{run}.json")
-    return {arm: {**mmlu[arm], **domain[arm]} for arm in mmlu}
+    return {arm: {**general[arm], **domain[arm]} for arm in general}
 
 
 def load_curves(curves: Path, methods: Sequence[str], seeds: Sequence[int]) -> pd.DataFrame:

@@ -24,9 +24,14 @@ class Quantity:
 def quantities(label: str) -> list[Quantity]:
     """The numbers of an experiment whose category is called `label`, in the order of the tables."""
     return [
+        Quantity("exam_acc", "exam accuracy", first=True),
         Quantity("mmlu_acc", "exam accuracy", first=True),
         Quantity("forgetting", "forgetting", first=True),
-        Quantity("general_bits_per_byte", "general text, bits per byte"),
+        Quantity("facts_text_bits_per_byte", "facts, bits per byte"),
+        Quantity("clinical_text_bits_per_byte", "clinical prose, bits per byte"),
+        Quantity("cytology_text_bits_per_byte", "near-domain cytology, bits per byte"),
+        Quantity("base_text_kl_nats", "KL on the base's text, nats per token"),
+        Quantity("template_leak", "template leak"),
         Quantity("mmlu_medical_acc", "MMLU medical"),
         Quantity("mmlu_other_acc", "MMLU other"),
         Quantity(f"{label}_macro_f1", "macro-F1", first=True),
@@ -35,11 +40,17 @@ def quantities(label: str) -> list[Quantity]:
         Quantity(f"{label}_recall_critical", "recall of critical"),
         Quantity("conclusion_bits_per_byte", "conclusion, bits per byte"),
         Quantity("report_bits_per_byte", "report, bits per byte"),
+        Quantity("domain_kl_nats", "KL on reports, nats per token"),
         Quantity("category_agreement", "generated category"),
         Quantity("bleu", "BLEU", decimals=1),
         Quantity("chrf", "chrF", decimals=1),
         Quantity("rouge_l", "ROUGE-L"),
     ]
+
+
+def exam_key(base: Mapping[str, float]) -> str:
+    """The accuracy that forgetting is the loss of: on the exam on the facts, or on MMLU."""
+    return "exam_acc" if "exam_acc" in base else "mmlu_acc"
 
 
 def compare_with_base(runs: Runs, base: Mapping[str, float], label: str) -> dict[str, dict[int, dict[str, float]]]:
@@ -53,7 +64,7 @@ def compare_with_base(runs: Runs, base: Mapping[str, float], label: str) -> dict
     return {
         arm: {
             seed: {key: value for key, value in run.items() if key in keys}
-            | {"forgetting": base["mmlu_acc"] - run["mmlu_acc"], "adaptation": run[score] - base[score]}
+            | {"forgetting": base[exam_key(base)] - run[exam_key(base)], "adaptation": run[score] - base[score]}
             for seed, run in seeds.items()
         }
         for arm, seeds in runs.items()
