@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help repro verdict shelve verify review test lint smoke mutants
+.PHONY: help repro result verdict shelve verify review test lint smoke mutants
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -21,6 +21,13 @@ repro: $(INSTALLED)  ## run the experiment (only what is not up to date) and pri
 	@rm -f .dvc/tmp/*.dvc.lock
 	@sed -n '/^|/p' reports/report.md
 
+# Everything is chosen on the validation split. This measures the arms on the test split, for a result to publish: it
+# sets `split` in params.yaml, and only the measurements on reports and the summary run again. Commit params.yaml with
+# the result, or put it back (git checkout params.yaml) before the next trial.
+result: $(INSTALLED)  ## measure on the test split, for a result to publish (sets split: test in params.yaml)
+	@sed 's/^split:.*/split: test/' params.yaml > params.yaml.part && mv params.yaml.part params.yaml
+	@$(MAKE) --no-print-directory repro
+
 # Called by `repro`, which passes the BRANCHES (method-seed). With N at once, short stages at the end leave no core idle,
 # so evaluations come after the trainings. Without --wait-for-lock, a dvc process gives up after 3 s, but another may
 # need longer to hash a model. dvc.lock is copied after each command because DVC writes it in place: a kill at that
@@ -28,14 +35,16 @@ repro: $(INSTALLED)  ## run the experiment (only what is not up to date) and pri
 REPRO = dvc --wait-for-lock repro --single-item $(1) && cp dvc.lock .dvc/tmp/$@.dvc.lock
 TRAINED := $(BRANCHES:%=train@%)
 EVALUATED := $(BRANCHES:%=evaluate@%)
-.PHONY: branches $(TRAINED) $(EVALUATED) evaluate_base teacher corpus base
+.PHONY: branches $(TRAINED) $(EVALUATED) evaluate_base base_text teacher corpus base
 branches: $(TRAINED) $(EVALUATED) evaluate_base
 $(TRAINED): teacher
 	$(call REPRO,$@)
-$(EVALUATED): evaluate@%: train@%
-	$(call REPRO,evaluate_mmlu@$* evaluate_domain@$*)
-evaluate_base: corpus base
-	$(call REPRO,evaluate_base_mmlu evaluate_base_domain)
+$(EVALUATED): evaluate@%: train@% base_text
+	$(call REPRO,evaluate_general@$* evaluate_domain@$*)
+evaluate_base: corpus base_text
+	$(call REPRO,evaluate_base_general evaluate_base_domain)
+base_text: base
+	$(call REPRO,base_text)
 teacher: corpus base
 	$(call REPRO,teacher)
 corpus:

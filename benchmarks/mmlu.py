@@ -19,8 +19,8 @@ from lm_eval.tasks import TaskManager
 from transformers import PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM, set_seed
 
 from anamnesis.evaluation.documents import read_mmlu_csv
+from anamnesis.evaluation.general import HARNESS_MMLU, task_folders
 from anamnesis.evaluation.harness import FEWSHOT_SEED, language_model, run_task
-from anamnesis.evaluation.mmlu import HARNESS_MMLU, task_folders
 from anamnesis.markdown import table
 from anamnesis.modeling.pretraining import train_tokenizer
 

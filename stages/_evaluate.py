@@ -1,60 +1,76 @@
 """What the two evaluation stages share: the models of a run, and where their results go."""
 
-from collections.abc import Callable, Iterator
+import csv
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
-
-from lm_eval.api.model import TemplateLM
 
 from anamnesis.compute import configure_compute, is_main_process
+from anamnesis.evaluation.arms import Arm, Evaluated
 from anamnesis.evaluation.backends.vllm import vllm_models
+from anamnesis.evaluation.cases import Case
+from anamnesis.evaluation.divergence import from_base, of_the_base
 from anamnesis.evaluation.harness import language_model
-from anamnesis.files import write_json, write_jsonl
+from anamnesis.files import write_json, write_jsonl, written_whole
 from anamnesis.modeling.loading import load_base
 from anamnesis.modeling.student.saving import TEACHER, load_student, models_of_run
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.evaluation import Evaluation
-from stages._paths import ADAPTERS, BASE, EVALUATED, METRICS
-
-Measure = Callable[[TemplateLM, str], tuple[dict[str, Any], list[dict[str, Any]]] | None]
+from stages._paths import ADAPTERS, BASE, EVALUATED, METRICS, SCORES
 
 
 def evaluate_run(
-    kind: str, method: str | None, seed: int | None, evaluation: Evaluation, compute: Compute, measure: Measure
+    kind: str,
+    method: str | None,
+    seed: int | None,
+    evaluation: Evaluation,
+    compute: Compute,
+    measure: Callable[[Arm], Evaluated | None],
 ) -> None:
     """Measure the base (`method` None), or a run's models: its student, its teacher, shares of its update.
 
-    Writes metrics/<kind>/<run>.json, by model name, and the log of all questions under data/: it may hold the text of
-    a report.
+    Writes metrics/<kind>/<run>.json, by model name. Under data/ it writes the scores by case and the log of all
+    questions, which may hold the text of a report.
     """
     configure_compute(compute)
     run = "base" if method is None else f"{method}-{seed}"
-    metrics: dict[str, Any] = {}
-    log: list[dict[str, Any]] = []
-    for name, lm in _models(method, run, evaluation, compute):
-        measured = measure(lm, name)
-        if measured is not None:
-            metrics[name], rows = measured
-            log += rows
+    measured: dict[str, Evaluated] = {}
+    for arm in _arms(method, run, evaluation, compute):
+        result = measure(arm)
+        if result is not None:
+            measured[arm.name] = result
     if is_main_process():
-        write_jsonl(EVALUATED / kind / f"{run}.jsonl", log)
-        write_json(METRICS / kind / f"{run}.json", metrics)
+        write_jsonl(EVALUATED / kind / f"{run}.jsonl", (row for result in measured.values() for row in result.log))
+        write_cases(SCORES / kind / f"{run}.csv", {name: result.cases for name, result in measured.items()})
+        write_json(METRICS / kind / f"{run}.json", {name: result.metrics for name, result in measured.items()})
 
 
-def _models(method: str | None, run: str, evaluation: Evaluation, compute: Compute) -> Iterator[tuple[str, TemplateLM]]:
-    """The run's models by name. They share one language model: use each before taking the next."""
+def write_cases(path: Path, by_arm: dict[str, Iterable[Case]]) -> None:
+    """One row per arm, measure and case. Numbers are written in full, so that estimates can be made of them again."""
+    columns = [field.name for field in fields(Case)]
+    with written_whole(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["arm", *columns])
+        writer.writerows(
+            [arm, *(getattr(case, column) for column in columns)] for arm, cases in by_arm.items() for case in cases
+        )
+
+
+def _arms(method: str | None, run: str, evaluation: Evaluation, compute: Compute) -> Iterator[Arm]:
+    """The run's models. They share one language model: use each before taking the next."""
     folder = ADAPTERS / run
     if evaluation.backend == "vllm":
         saved: dict[str, Path | None] = {"base": None} if method is None else {method: folder}
         if (folder / TEACHER).is_dir():
             saved[f"{method}_{TEACHER}"] = folder / TEACHER
-        yield from vllm_models(BASE, saved, evaluation.batch_size)
+        for name, engine in vllm_models(BASE, saved, evaluation.batch_size):
+            yield Arm(name, engine)
         return
     base, tokenizer = load_base(BASE, compute)
     if method is None:
-        yield "base", language_model(base, tokenizer, evaluation.batch_size, evaluation.backend)
+        yield Arm("base", language_model(base, tokenizer, evaluation.batch_size, evaluation.backend), of_the_base)
         return
     student = load_student(base, folder)
     lm = language_model(student.model, tokenizer, evaluation.batch_size, evaluation.backend)
     for name in models_of_run(student, method, folder):
-        yield name, lm
+        yield Arm(name, lm, from_base(lm, student))

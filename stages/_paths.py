@@ -17,13 +17,14 @@ HELD_OUT_TEXT = KNOWLEDGE / "heldout.jsonl"
 EXAM = KNOWLEDGE / "exam.jsonl"
 
 BASE = Path("models/base")
+BASE_TEXT = Path("data/prepared/base_text.jsonl")
 TEACHER_STATES = Path("data/prepared/teacher")
 ADAPTERS = Path("models/adapters")
 
-# Per-question logs, which may hold a report's text, and the numbers made of them.
+# Per-question logs, which may hold a report's text; scores by case, which hold none; and the numbers made of them.
 EVALUATED = Path("data/evaluated")
-METRICS = Path("metrics")
 SCORES = Path("data/scores")
+METRICS = Path("metrics")
 CURVES = METRICS / "curves"
 SUMMARY = METRICS / "summary.json"
 DETAILS = METRICS / "details.json"

@@ -81,6 +81,8 @@ class Parameters:
         return section(self.values, name, kind, file="params.yaml or the profile")
 
     def value(self, name: str) -> Any:
-        """One key of a section (`training.target`); `check` has made sure that it can be used."""
-        section_name, _, key = name.partition(".")
-        return self.values[section_name][key]
+        """One key (`split`) or a key of a section (`training.target`); `check` has made sure that it can be used."""
+        value: Any = self.values
+        for part in name.split("."):
+            value = value[part]
+        return value

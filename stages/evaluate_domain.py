@@ -1,4 +1,4 @@
-"""Measure the domain: category, generated conclusion, and bits per byte of held-out reports."""
+"""Measure the domain on held-out reports: category, generated conclusion, bits per byte, distance from the base."""
 
 import click
 
@@ -19,16 +19,17 @@ from stages._stage import Parameters, stage
 def main(method: str | None, seed: int | None) -> None:
     parameters = Parameters("evaluate_base_domain" if method is None else f"evaluate_domain@{method}-{seed}")
     evaluation = parameters.section("evaluation", Evaluation)
+    split = parameters.value("split")
     headings = parameters.section("corpus.headings", Headings)
     categories = CategorySet(**read_json(CATEGORIES))
-    reports = CORPUS / f"{evaluation.split}.jsonl"
+    reports = CORPUS / f"{split}.jsonl"
     evaluate_run(
         "domain",
         method,
         seed,
         evaluation,
         parameters.section("compute", Compute),
-        lambda lm, name: evaluate_domain(lm, name, evaluation, headings, categories, reports),
+        lambda arm: evaluate_domain(arm, evaluation, headings, categories, reports, split),
     )
 
 

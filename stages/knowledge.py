@@ -25,7 +25,7 @@ def main() -> None:
     )
     questions = exam(facts, settings.questions_per_subject, settings.seed)
     write_jsonl(GENERAL_TEXT, ({"text": text} for text in train))
-    write_jsonl(HELD_OUT_TEXT, ({"text": text} for text in heldout))
+    write_jsonl(HELD_OUT_TEXT, ({"kind": kind, "text": text} for kind, text in heldout))
     write_jsonl(EXAM, questions)
     log.info(
         "%d facts, %d training and %d held-out documents, %d questions",

@@ -33,7 +33,7 @@ def test_the_run_ends_with_table_pictures_and_all_metrics(project: Project) -> N
     summary = project.json("metrics/summary.json")
     for arm in ("none", "static", "ema", "ema_teacher"):
         assert summary[arm]["seeds"] == 1
-        for key in ("mmlu_acc", "forgetting", "adaptation", "bethesda_macro_f1", "report_bits_per_byte", "chrf"):
+        for key in ("exam_acc", "forgetting", "adaptation", "bethesda_macro_f1", "report_bits_per_byte", "chrf"):
             assert key in summary[arm], key
     shown = project.run("dvc", "metrics", "show", "--md")
     assert "ema.forgetting" in shown
@@ -78,7 +78,7 @@ def test_the_lock_file_is_fresh_in_a_bare_clone(project: Project, tmp_path: Path
 
 
 def test_forced_again_the_results_are_bit_identical(project: Project) -> None:
-    forced = ("base", "train@ema-0", "evaluate_mmlu@ema-0", "evaluate_domain@ema-0", "summarize")
+    forced = ("base", "train@ema-0", "evaluate_general@ema-0", "evaluate_domain@ema-0", "summarize")
     for stage in forced:
         assert stages_run(project.run("dvc", "repro", "--force", "--single-item", stage)) == [stage]
     # dvc.lock holds the hashes of all outputs; metrics and reports are in Git themselves.
@@ -89,7 +89,7 @@ def test_another_decay_runs_the_ema_branch_alone_and_changes_its_rows_alone(proj
     output = project.run("dvc", "exp", "run", "-S", "ema.decay=0.5")
     assert sorted(stages_run(output)) == [
         "evaluate_domain@ema-0",
-        "evaluate_mmlu@ema-0",
+        "evaluate_general@ema-0",
         "summarize",
         "train@ema-0",
     ]
@@ -140,16 +140,30 @@ def test_the_full_size_profile_is_the_same_graph(project: Project) -> None:
     project.run("python", "-m", "stages.check")
     planned = stages_run(project.run("dvc", "repro", "--dry"))
     project.restore()
-    assert {"check", "base", "train@ema-0", "evaluate_mmlu@ema-0", "summarize"} <= set(planned)
+    assert {"check", "base", "train@ema-0", "evaluate_general@ema-0", "summarize"} <= set(planned)
     assert not {"synthesize", "corpus", "knowledge"} & set(planned)
 
 
-def test_whole_reports_can_be_trained_on_and_the_validation_split_be_measured(project: Project) -> None:
+def test_the_test_split_reruns_the_measurements_on_reports_alone(project: Project) -> None:
+    project.change("params.yaml", {"split": "test"})
+    output = project.run("dvc", "repro")
+    measured = project.json("metrics/domain/none-0.json")["none"]
+    said = (project.folder / "reports/report.md").read_text(encoding="utf-8")
+    project.restore()
+    runs = ("none-0", "static-0", "ema-0")
+    assert sorted(stages_run(output)) == sorted(
+        ["check", "evaluate_base_domain", *(f"evaluate_domain@{run}" for run in runs), "summarize"]
+    )
+    assert measured["split"] == "test"
+    assert "of the test split" in said
+
+
+def test_whole_reports_can_be_trained_on(project: Project) -> None:
     """By parameters, with one method."""
     points = project.folder / "metrics/curves/none-0/plots/metrics/ce_nats.tsv"
     of_conclusions = pd.read_csv(points, sep="\t")["ce_nats"].tolist()
     project.change("params.yaml", {"training.target": "report", "methods": ["none"]})
-    project.change("profiles/tiny.yaml", {"evaluation.split": "validation", "evaluation.category_limit": None})
+    project.change("profiles/tiny.yaml", {"evaluation.category_limit": None})
     output = project.run("dvc", "repro")
     of_reports = pd.read_csv(points, sep="\t")["ce_nats"].tolist()
     measured = project.json("metrics/domain/none-0.json")["none"]
@@ -169,21 +183,20 @@ def test_two_processes_do_the_same_experiment(project: Project) -> None:
 
     def measured() -> tuple[list[float], dict[str, Any]]:
         curves = project.folder / "metrics/curves/ema-0/plots/metrics/ce_nats.tsv"
-        return pd.read_csv(curves, sep="\t")["ce_nats"].tolist(), project.json("metrics/mmlu/ema-0.json")
+        return pd.read_csv(curves, sep="\t")["ce_nats"].tolist(), project.json("metrics/general/ema-0.json")
 
     curve, scores = measured()
     project.change("params.yaml", {"launch": "torchrun --standalone --nproc-per-node 2"})
-    output = project.run("dvc", "repro", "train@ema-0", "evaluate_mmlu@ema-0")
+    output = project.run("dvc", "repro", "train@ema-0", "evaluate_general@ema-0")
     two_curve, two_scores = measured()
     project.restore()
-    assert stages_run(output) == ["train@ema-0", "evaluate_mmlu@ema-0"]
+    assert stages_run(output) == ["train@ema-0", "evaluate_general@ema-0"]
     assert two_curve == pytest.approx(curve, rel=1e-4)
     for model in ("ema", "ema_teacher"):
         assert two_scores[model]["questions"] == scores[model]["questions"]
-        assert two_scores[model]["mmlu_acc"] == pytest.approx(scores[model]["mmlu_acc"], abs=0.05)
-        assert two_scores[model]["general_bits_per_byte"] == pytest.approx(
-            scores[model]["general_bits_per_byte"], rel=1e-3
-        )
+        assert two_scores[model]["exam_acc"] == pytest.approx(scores[model]["exam_acc"], abs=0.05)
+        for key in ("facts_text_bits_per_byte", "cytology_text_bits_per_byte", "base_text_kl_nats"):
+            assert two_scores[model][key] == pytest.approx(scores[model][key], rel=1e-3)
 
 
 # ---- Another corpus and another model, through parameters only ---------------------------------------------------

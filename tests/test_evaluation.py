@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,16 +14,22 @@ from lm_eval.tasks import TaskManager
 from transformers import PreTrainedTokenizerBase, Qwen2ForCausalLM
 
 from anamnesis.errors import InputError
+from anamnesis.evaluation.arms import Arm, Evaluated
+from anamnesis.evaluation.cases import Case, answers, code_lengths, estimates
+from anamnesis.evaluation.divergence import Divergence, from_base, kl_nats, of_the_base
 from anamnesis.evaluation.documents import read_mmlu_csv
 from anamnesis.evaluation.domain import CategorySet, evaluate_domain
+from anamnesis.evaluation.general import HARNESS_MMLU, KINDS, MEDICAL_SUBJECTS, Sources, evaluate_general
 from anamnesis.evaluation.harness import TASKS, language_model
-from anamnesis.evaluation.mmlu import HARNESS_MMLU, MEDICAL_SUBJECTS, evaluate_mmlu
-from anamnesis.evaluation.scores import bits_per_byte, category_scores, text_scores
+from anamnesis.evaluation.leak import is_a_report, prompts
+from anamnesis.evaluation.scores import category_scores, corpus_scores, rouge_l
 from anamnesis.files import read_jsonl, write_jsonl
 from anamnesis.knowledge.facts import load_facts
+from anamnesis.modeling.student.student import Student
+from anamnesis.modeling.student.tuners import add_student
 from anamnesis.rendering import completion, prompt
 from anamnesis.settings.evaluation import Evaluation
-from tests.conftest import HEADINGS, ROOT
+from tests.conftest import HEADINGS, ROOT, TUNER
 
 CATEGORIES = CategorySet(label="bethesda", names=["II", "III"], critical=["III"])
 
@@ -30,11 +37,10 @@ CATEGORIES = CategorySet(label="bethesda", names=["II", "III"], critical=["III"]
 def evaluation(**changes: Any) -> Evaluation:
     values: dict[str, Any] = {
         "backend": "shared_prefix",
-        "mmlu": "facts",
+        "exam": "facts",
         "num_fewshot": 0,
-        "mmlu_limit": None,
+        "exam_limit": None,
         "general_text_limit": None,
-        "split": "test",
         "category_limit": None,
         "likelihood_limit": None,
         "generation_limit": 3,
@@ -42,6 +48,26 @@ def evaluation(**changes: Any) -> Evaluation:
         "batch_size": 7,
     }
     return Evaluation(**(values | changes))
+
+
+def domain(
+    lm: TemplateLM,
+    settings: Evaluation,
+    reports: Path,
+    categories: CategorySet = CATEGORIES,
+    divergence: Divergence | None = of_the_base,
+) -> Evaluated:
+    measured = evaluate_domain(Arm("base", lm, divergence), settings, HEADINGS, categories, reports, "test")
+    assert measured is not None
+    return measured
+
+
+def general(
+    lm: TemplateLM, settings: Evaluation, sources: Sources, divergence: Divergence | None = of_the_base
+) -> Evaluated:
+    measured = evaluate_general(Arm("base", lm, divergence), settings, HEADINGS, CATEGORIES.names, sources)
+    assert measured is not None
+    return measured
 
 
 # ---- Scores ------------------------------------------------------------------------------------------------------
@@ -78,18 +104,31 @@ def test_macro_f1_is_over_the_categories_that_occur_whether_predicted_or_not() -
 
 def test_text_scores_see_russian_words() -> None:
     """The default tokenizer of rouge_score drops all letters but a-z, so no two Russian texts would share a word."""
-    same = text_scores(["Картина коллоидного узла."], ["Картина коллоидного узла."])
-    assert same == pytest.approx({"bleu": 100, "chrf": 100, "rouge_l": 1})
-    other = text_scores(["Картина коллоидного узла."], ["Подозрение на рак."])
-    assert other["rouge_l"] == 0
-    assert other["chrf"] < 30
-    half = text_scores(["один два три четыре"], ["один два пять шесть"])
-    assert half["rouge_l"] == pytest.approx(0.5)
+    nodule, cancer = "Картина коллоидного узла.", "Подозрение на рак."
+    assert corpus_scores([nodule], [nodule]) == pytest.approx({"bleu": 100, "chrf": 100})
+    assert corpus_scores([nodule], [cancer])["chrf"] < 30
+    four, half = "один два три четыре", "один два пять шесть"
+    assert rouge_l([nodule, nodule, four], [nodule, cancer, half]) == pytest.approx([1, 0, 0.5])
 
 
 def test_bits_per_byte_counts_bytes_not_letters() -> None:
+    def bits_per_byte(log_likelihoods: list[Any], texts: list[str]) -> float:
+        questions = [
+            {"doc_id": number, "filtered_resps": [answer], "target": text}
+            for number, (answer, text) in enumerate(zip(log_likelihoods, texts, strict=True))
+        ]
+        return estimates(code_lengths("bits", "task", questions))["bits"]
+
     assert bits_per_byte([math.log(0.5) * 8], ["абвг"]) == pytest.approx(1)
     assert bits_per_byte([math.log(0.5)] * 2, ["a", "b"]) == pytest.approx(1)
+    # A long text weighs more than a short one, and a log-likelihood may come with a greedy flag.
+    assert bits_per_byte([(math.log(0.5) * 9, True), (0.0, False)], ["абвг", "a"]) == pytest.approx(1)
+
+
+def test_an_estimate_is_the_sum_of_values_by_the_sum_of_weights() -> None:
+    cases = [Case("a", "t:0", 1.0), Case("b", "t:0", 6.0, 4.0), Case("a", "t:1", 0.0), Case("b", "t:1", 0.0, 8.0)]
+    assert estimates(cases) == {"a": 0.5, "b": 0.5}
+    assert [case.case for case in answers("a", "t", [{"doc_id": 7, "acc": 1.0}])] == ["t:7"]
 
 
 # ---- Through the harness -----------------------------------------------------------------------------------------
@@ -116,7 +155,7 @@ def log_probability(model: Qwen2ForCausalLM, context: list[int], tokens: list[in
 def test_domain_metrics_are_what_the_model_says_by_the_definition(
     lm: Any, base: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase, reports: list[dict[str, str]], held_out: Path
 ) -> None:
-    metrics, log = evaluate_domain(lm, "base", evaluation(), HEADINGS, CATEGORIES, held_out)
+    metrics, log, _ = domain(lm, evaluation(), held_out)
 
     def encode(text: str) -> list[int]:
         return tokenizer(text)["input_ids"]
@@ -147,11 +186,11 @@ def test_domain_metrics_are_what_the_model_says_by_the_definition(
 
 def test_reports_too_long_for_the_model_are_refused_not_cut(lm: Any, held_out: Path) -> None:
     with pytest.raises(InputError, match="the model takes 512"):
-        evaluate_domain(lm, "base", evaluation(max_new_tokens=500), HEADINGS, CATEGORIES, held_out)
+        domain(lm, evaluation(max_new_tokens=500), held_out)
 
 
 def test_metrics_hold_no_text(lm: Any, reports: list[dict[str, str]], held_out: Path) -> None:
-    metrics, _ = evaluate_domain(lm, "base", evaluation(), HEADINGS, CATEGORIES, held_out)
+    metrics, _, _ = domain(lm, evaluation(), held_out)
     written = json.dumps(metrics, ensure_ascii=False)
     assert not any(report["description"][:12] in written for report in reports)
     assert not any(report["conclusion"][:12] in written for report in reports)
@@ -161,12 +200,20 @@ def test_a_corpus_without_conclusions_has_no_text_scores(
     lm: Any, reports: list[dict[str, str]], tmp_path: Path
 ) -> None:
     write_jsonl(tmp_path / "test.jsonl", [{**report, "conclusion": ""} for report in reports])
-    metrics, _ = evaluate_domain(lm, "base", evaluation(), HEADINGS, CATEGORIES, tmp_path / "test.jsonl")
+    metrics, _, _ = domain(lm, evaluation(), tmp_path / "test.jsonl")
     assert "bleu" not in metrics
     assert "category_agreement" in metrics
 
 
-def small_exam(folder: Path) -> tuple[Path, Path]:
+GENERAL_TEXT = {
+    "facts": ["Узел 7 мм.", "коллоид"],
+    "clinical": ["контроль через 6 мес.", "II", "картина узла"],
+    "cytology": ["группы по 5", "нет"],
+}
+BASE_TEXT = [[11, 60, 7, 200, 61], [9], [100, 101, 8], [40, 41, 42, 43, 44, 45, 46]]
+
+
+def small_exam(folder: Path) -> Sources:
     subjects = list(dict.fromkeys(fact.subject_area for fact in load_facts(ROOT / "data" / "facts")))
     questions = [
         {"question": f"Вопрос: {i}?\nОтвет:", "subject": s, "choices": ["да", "нет", "есть", "мм"], "answer": i % 4}
@@ -174,8 +221,10 @@ def small_exam(folder: Path) -> tuple[Path, Path]:
         for i in range(len(s))
     ]
     write_jsonl(folder / "exam.jsonl", questions)
-    write_jsonl(folder / "heldout.jsonl", [{"text": "Узел 7 мм."}, {"text": "коллоид"}])
-    return folder / "exam.jsonl", folder / "heldout.jsonl"
+    texts = [{"kind": kind, "text": text} for kind, of_kind in GENERAL_TEXT.items() for text in of_kind]
+    write_jsonl(folder / "heldout.jsonl", texts[::2] + texts[1::2])
+    write_jsonl(folder / "base_text.jsonl", [{"tokens": tokens} for tokens in BASE_TEXT])
+    return Sources(folder / "exam.jsonl", folder / "heldout.jsonl", folder / "base_text.jsonl")
 
 
 def test_exam_has_a_task_for_every_subject_of_the_facts() -> None:
@@ -186,16 +235,17 @@ def test_exam_has_a_task_for_every_subject_of_the_facts() -> None:
 
 def test_exam_counts_every_question_the_same(lm: Any, tmp_path: Path) -> None:
     """Subjects differ in size, so the mean of their accuracies would be different."""
-    exam, heldout = small_exam(tmp_path)
-    metrics, log = evaluate_mmlu(lm, "base", evaluation(), exam, heldout)
+    sources = small_exam(tmp_path)
+    metrics, log, _ = general(lm, evaluation(), sources)
     subjects = metrics["subjects"].values()
     total = sum(subject["questions"] for subject in subjects)
     assert metrics["questions"] == total
     weighted = sum(subject["acc"] * subject["questions"] for subject in subjects) / total
-    assert metrics["mmlu_acc"] == pytest.approx(weighted)
+    assert metrics["exam_acc"] == pytest.approx(weighted)
+    assert not [key for key in metrics if key.startswith("mmlu")]
     assert weighted != pytest.approx(sum(subject["acc"] for subject in subjects) / len(subjects), abs=1e-6)
-    assert metrics["general_bits_per_byte"] > 0
-    assert len(log) == total + 2
+    assert all(metrics[f"{kind}_text_bits_per_byte"] > 0 for kind in KINDS)
+    assert len(log) == total + sum(map(len, GENERAL_TEXT.values())) + len(prompts())
     assert not any("Вопрос" in json.dumps(row, ensure_ascii=False) for row in log)
 
 
@@ -260,7 +310,7 @@ def knows(context: str, continuation: str) -> float:
 
 
 def test_the_category_is_the_most_probable_one(rare: Path) -> None:
-    metrics, log = evaluate_domain(Scripted(knows), "base", evaluation(), HEADINGS, CATEGORIES, rare)
+    metrics, log, _ = domain(Scripted(knows), evaluation(), rare)
     assert metrics["bethesda_acc"] == pytest.approx(7 / 10)
     # II: 6 of 8 are found, and one III is assigned to it. III: 1 of 2 is found, and two II are assigned to it.
     assert metrics["bethesda_macro_f1"] == pytest.approx((12 / 15 + 2 / 5) / 2)
@@ -278,7 +328,7 @@ def test_the_category_is_the_most_probable_one(rare: Path) -> None:
 def test_each_limit_takes_the_first_reports_of_its_own_tasks(rare: Path) -> None:
     limits = evaluation(category_limit=6, likelihood_limit=4, generation_limit=2)
     model = Scripted(knows)
-    metrics, log = evaluate_domain(model, "base", limits, HEADINGS, CATEGORIES, rare)
+    metrics, log, _ = domain(model, limits, rare)
     documents: dict[str, list[int]] = {}
     for row in log:
         documents.setdefault(row["task"], []).append(row["doc_id"])
@@ -297,18 +347,18 @@ def test_each_limit_takes_the_first_reports_of_its_own_tasks(rare: Path) -> None
 
 def test_bits_per_byte_are_of_utf8_bytes(rare: Path, tmp_path: Path) -> None:
     """A character costs the model 1.5 nats; most characters are two bytes long, some one."""
-    metrics, _ = evaluate_domain(Scripted(knows), "base", evaluation(), HEADINGS, CATEGORIES, rare)
+    metrics, _, _ = domain(Scripted(knows), evaluation(), rare)
     answers = [completion(report["category"], report["conclusion"]) for report in RARE]
     whole = [asked + answer for asked, answer in zip(PROMPTS, answers, strict=True)]
-    exam, heldout = small_exam(tmp_path)
-    general, _ = evaluate_mmlu(Scripted(knows), "base", evaluation(), exam, heldout)
+    sources = small_exam(tmp_path)
+    kept, _, _ = general(Scripted(knows), evaluation(), sources)
     for measured, texts in (
         (metrics["conclusion_bits_per_byte"], answers),
         (metrics["report_bits_per_byte"], whole),
-        (general["general_bits_per_byte"], ["Узел 7 мм.", "коллоид"]),
+        *((kept[f"{kind}_text_bits_per_byte"], texts) for kind, texts in GENERAL_TEXT.items()),
     ):
         characters, size = sum(map(len, texts)), sum(len(text.encode()) for text in texts)
-        assert size > 1.5 * characters
+        assert size > characters
         assert measured == pytest.approx(1.5 * characters / math.log(2) / size)
 
 
@@ -321,7 +371,7 @@ def test_generated_conclusions_are_compared_with_the_reports_own(rare: Path) -> 
         return [f" II. {text}", f" III. {text.removesuffix(' контроль')}", f" II. {text}"][number]
 
     model = Scripted(knows, writes)
-    metrics, _ = evaluate_domain(model, "base", evaluation(generation_limit=3), HEADINGS, CATEGORIES, rare)
+    metrics, _, _ = domain(model, evaluation(generation_limit=3), rare)
     # The first category is right; of the others, one is III instead of II and one is II instead of III.
     assert metrics["category_agreement"] == pytest.approx(1 / 3)
     assert metrics["bleu"] == pytest.approx(100 * math.exp(1 - 18 / 17))
@@ -329,8 +379,8 @@ def test_generated_conclusions_are_compared_with_the_reports_own(rare: Path) -> 
     assert metrics["rouge_l"] == pytest.approx((1 + 2 * 5 / 11 + 1) / 3)
     references = [report["conclusion"] for report in RARE[:3]]
     written = [references[0], references[1].removesuffix(" контроль"), references[2]]
-    assert metrics["chrf"] == pytest.approx(text_scores(references, written)["chrf"])
-    assert metrics["chrf"] < text_scores(written, references)["chrf"]
+    assert metrics["chrf"] == pytest.approx(corpus_scores(references, written)["chrf"])
+    assert metrics["chrf"] < corpus_scores(written, references)["chrf"]
     for _, settings in model.generations:
         assert settings["do_sample"] is False
         assert settings["until"] == ["\n"]
@@ -346,7 +396,7 @@ def test_a_generated_category_that_begins_another_is_not_taken_for_it(tmp_path: 
     model = Scripted(knows, lambda context: written[PROMPTS.index(context)])
     # One token per text, so that no choice is the beginning of another.
     model.tok_encode = lambda string, **_: [hash(string)]
-    metrics, _ = evaluate_domain(model, "base", evaluation(), HEADINGS, codes, tmp_path / "codes.jsonl")
+    metrics, _, _ = domain(model, evaluation(), tmp_path / "codes.jsonl", codes)
     assert metrics["category_agreement"] == pytest.approx(2 / 3)
 
 
@@ -370,7 +420,7 @@ def test_conclusions_are_generated_greedily_up_to_a_line_end(
     )
     lm = language_model(base, tokenizer, 5, backend)
     settings = evaluation(generation_limit=12, max_new_tokens=10)
-    _, log = evaluate_domain(lm, "base", settings, HEADINGS, CATEGORIES, held_out)
+    _, log, _ = domain(lm, settings, held_out)
     found = [row["responses"][0] for row in log if row["task"] == "report_generation"]
     expected, cut = [], 0
     for report in reports[:12]:
@@ -385,26 +435,286 @@ def test_conclusions_are_generated_greedily_up_to_a_line_end(
 
 def test_the_exam_is_answered_by_the_key(tmp_path: Path) -> None:
     """A model that follows the key scores 1, and one that avoids it scores 0: choices and key stay together."""
-    exam, heldout = small_exam(tmp_path)
-    key = {row["question"]: row["choices"][row["answer"]] for row in read_jsonl(exam)}
+    sources = small_exam(tmp_path)
+    key = {row["question"]: row["choices"][row["answer"]] for row in read_jsonl(sources.exam)}
     # Subjects share some questions here, with the same choices and key.
     model = Scripted(lambda context, answer: -1.0 if answer == f" {key.get(context)}" else -2.0)
-    metrics, log = evaluate_mmlu(model, "base", evaluation(), exam, heldout)
-    assert metrics["mmlu_acc"] == 1
+    metrics, log, _ = general(model, evaluation(), sources)
+    assert metrics["exam_acc"] == 1
     assert {subject["acc"] for subject in metrics["subjects"].values()} == {1}
     assert {(context, answer) for context, answer in model.asked} == {
-        (row["question"], f" {choice}") for row in read_jsonl(exam) for choice in row["choices"]
+        (row["question"], f" {choice}") for row in read_jsonl(sources.exam) for choice in row["choices"]
     }
     for subject in metrics["subjects"]:
         asked = [row for row in log if row["task"] == f"facts_{subject}"]
-        rows = [row for row in read_jsonl(exam) if row["subject"] == subject]
+        rows = [row for row in read_jsonl(sources.exam) if row["subject"] == subject]
         assert [row["doc_id"] for row in asked] == list(range(len(rows)))
         assert [row["target"] for row in asked] == [row["answer"] for row in rows]
     wrong = Scripted(lambda context, answer: -2.0 if answer == f" {key.get(context)}" else -1.0)
-    assert evaluate_mmlu(wrong, "base", evaluation(), exam, heldout)[0]["mmlu_acc"] == 0
-    limited = evaluate_mmlu(model, "base", evaluation(mmlu_limit=2, general_text_limit=1), exam, heldout)
-    assert limited[0]["questions"] == 2 * len(metrics["subjects"])
-    assert [row["task"] for row in limited[1]].count("general_text") == 1
+    assert general(wrong, evaluation(), sources).metrics["exam_acc"] == 0
+    limited = general(model, evaluation(exam_limit=2, general_text_limit=1), sources)
+    assert limited.metrics["questions"] == 2 * len(metrics["subjects"])
+    tasks = [row["task"] for row in limited.log]
+    assert [tasks.count(f"{kind}_text") for kind in KINDS] == [1, 1, 1]
+
+
+# ---- General text by kind ----------------------------------------------------------------------------------------
+
+
+def test_a_kind_of_general_text_that_there_is_none_of_is_left_out(tmp_path: Path) -> None:
+    sources = small_exam(tmp_path)
+    write_jsonl(sources.general_text, [{"kind": "clinical", "text": "узел"}])
+    metrics = general(Scripted(knows), evaluation(), sources).metrics
+    assert [key for key in metrics if "bits_per_byte" in key] == ["clinical_text_bits_per_byte"]
+
+
+# ---- Scores by case ----------------------------------------------------------------------------------------------
+
+
+def test_every_estimate_of_general_capabilities_is_that_of_its_cases(lm: Any, tmp_path: Path) -> None:
+    sources = small_exam(tmp_path)
+    metrics, _, cases = general(lm, evaluation(), sources, lambda texts: [2.0 * len(tokens) for tokens in texts])
+    found = estimates(cases)
+    assert found.keys() == {
+        "exam_acc",
+        "facts_text_bits_per_byte",
+        "clinical_text_bits_per_byte",
+        "cytology_text_bits_per_byte",
+        "template_leak",
+        "base_text_kl_nats",
+    }
+    assert found == {measure: metrics[measure] for measure in found}
+    assert found["base_text_kl_nats"] == 2
+    weights = {case.case: case.weight for case in cases if case.measure == "base_text_kl_nats"}
+    assert weights == {f"base_text:{number}": len(tokens) for number, tokens in enumerate(BASE_TEXT)}
+    names = [(case.measure, case.case) for case in cases]
+    assert len(set(names)) == len(names)
+    assert ("exam_acc", "facts_capitals:0") in names
+    assert ("clinical_text_bits_per_byte", "clinical_text:2") in names
+
+
+def test_every_estimate_of_the_domain_is_that_of_its_cases(lm: Any, held_out: Path) -> None:
+    settings = evaluation(likelihood_limit=5, generation_limit=4)
+    metrics, _, cases = domain(lm, settings, held_out, divergence=lambda texts: [0.5 * len(t) for t in texts])
+    found = estimates(cases)
+    assert found.keys() == {
+        "bethesda",
+        "conclusion_bits_per_byte",
+        "report_bits_per_byte",
+        "category_agreement",
+        "rouge_l",
+        "domain_kl_nats",
+    }
+    assert found.pop("bethesda") == metrics["bethesda_acc"]
+    assert found == {measure: metrics[measure] for measure in found}
+    number = {measure: sum(case.measure == measure for case in cases) for measure in found}
+    assert number == {
+        "conclusion_bits_per_byte": 5,
+        "report_bits_per_byte": 5,
+        "category_agreement": 4,
+        "rouge_l": 4,
+        "domain_kl_nats": 5,
+    }
+    named = [case for case in cases if case.measure == "bethesda"]
+    scores = category_scores([case.gold for case in named], [case.predicted for case in named], CATEGORIES.critical)
+    assert {f"bethesda_{key}": score for key, score in scores.items()}.items() <= metrics.items()
+    assert all(case.value == (case.gold == case.predicted) for case in named)
+    assert not any(case.gold or case.predicted for case in cases if case.measure != "bethesda")
+
+
+def test_mmlu_has_cases_of_its_own_name(mmlu_folder: Path, tmp_path: Path) -> None:
+    model = Scripted(lambda _, answer: -1.0 if answer == " A" else -2.0)
+    settings = evaluation(exam=str(mmlu_folder), num_fewshot=0)
+    metrics, _, cases = general(model, settings, small_exam(tmp_path))
+    found = estimates(cases)
+    assert found["mmlu_acc"] == metrics["mmlu_acc"] == pytest.approx(1 / 3)
+    assert "exam_acc" not in metrics
+
+
+def test_cases_hold_no_text(lm: Any, held_out: Path, tmp_path: Path) -> None:
+    cases = [*domain(lm, evaluation(), held_out).cases, *general(lm, evaluation(), small_exam(tmp_path)).cases]
+    for case in cases:
+        assert re.fullmatch(r"\w+:\d+", case.case)
+        assert {case.gold, case.predicted} <= {"", *CATEGORIES.names}
+
+
+# ---- Distance from the base --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def student(base: Qwen2ForCausalLM) -> Student:
+    """A student whose update is large enough to be seen, also after the start token alone."""
+    student = add_student(base, TUNER)
+    generator = torch.Generator().manual_seed(1)
+    start = base.get_input_embeddings().weight[base.config.eos_token_id]
+    start.copy_(torch.empty(start.shape).normal_(std=0.3, generator=generator))
+    for weight in student.weights:
+        weight.data = torch.empty(weight.shape).normal_(std=0.2, generator=generator)
+    student.model.eval()
+    return student
+
+
+def kl_by_definition(student: Student, start: int, tokens: list[int]) -> float:
+    """Sum over positions and words of q log(q / p), in double precision, one text at a time."""
+    with torch.no_grad():
+        inputs = torch.tensor([[start, *tokens[:-1]]])
+        log_p = student.model(inputs).logits[0].double().log_softmax(-1)
+        with student.as_base():
+            log_q = student.model(inputs).logits[0].double().log_softmax(-1)
+    return float((log_q.exp() * (log_q - log_p)).sum())
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_the_distance_from_the_base_is_kl_by_definition(
+    student: Student, tokenizer: PreTrainedTokenizerBase, batch_size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the batches and chunks; the sum over the tokens of each text, after the start token."""
+    monkeypatch.setattr("anamnesis.evaluation.divergence.CHUNK_LOGITS", 1)
+    monkeypatch.setattr("anamnesis.evaluation.divergence.CHUNK_POSITIONS", 3)
+    found = from_base(language_model(student.model, tokenizer, batch_size), student)(BASE_TEXT)
+    expected = [kl_by_definition(student, tokenizer.eos_token_id, tokens) for tokens in BASE_TEXT]
+    assert found == pytest.approx(expected, rel=1e-4)
+    assert min(expected) > 0.01
+
+
+def test_the_distance_is_of_the_weights_that_the_student_holds(
+    student: Student, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    measure = from_base(language_model(student.model, tokenizer, 4), student)
+    whole = measure(BASE_TEXT)
+    with student.holding(student.share(0.0)):
+        assert measure(BASE_TEXT) == of_the_base(BASE_TEXT) == [0.0] * len(BASE_TEXT)
+    with student.holding(student.share(0.5)):
+        assert 0 < sum(measure(BASE_TEXT)) < sum(whole)
+    assert measure(BASE_TEXT) == whole
+
+
+def test_kl_is_from_the_base_to_the_model_and_not_back() -> None:
+    """Two words: q = (0.9, 0.1) of the base, p = (0.5, 0.5) of the model."""
+    head = torch.nn.Linear(2, 2, bias=False)
+    head.weight.data = torch.eye(2)
+    q, p = torch.tensor([[0.9, 0.1]]).log(), torch.tensor([[0.5, 0.5]]).log()
+    with torch.no_grad():
+        assert float(kl_nats(q, p, head)) == pytest.approx(0.9 * math.log(1.8) + 0.1 * math.log(0.2))
+        assert float(kl_nats(p, q, head)) == pytest.approx(0.5 * math.log(0.5 / 0.9) + 0.5 * math.log(5))
+        assert float(kl_nats(q, q, head)) == 0
+
+
+def test_whole_reports_are_compared_with_the_base_without_special_tokens(
+    student: Student, tokenizer: PreTrainedTokenizerBase, held_out: Path, reports: list[dict[str, str]]
+) -> None:
+    lm = language_model(student.model, tokenizer, 4)
+    metrics = domain(lm, evaluation(likelihood_limit=3), held_out, divergence=from_base(lm, student)).metrics
+    texts = [prompt(r["description"], HEADINGS) + completion(r["category"], r["conclusion"]) for r in reports[:3]]
+    tokens = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
+    nats = [kl_by_definition(student, tokenizer.eos_token_id, of_text) for of_text in tokens]
+    assert metrics["domain_kl_nats"] == pytest.approx(sum(nats) / sum(map(len, tokens)), rel=1e-4)
+
+
+def test_a_distance_that_is_no_number_is_refused(student: Student, tokenizer: PreTrainedTokenizerBase) -> None:
+    student.weights[-1].data[0] = float("nan")
+    with pytest.raises(InputError, match=r"of text 0 is nan: .* train it again with a lower learning rate"):
+        from_base(language_model(student.model, tokenizer, 4), student)(BASE_TEXT)
+
+
+def test_without_logits_there_is_no_distance(held_out: Path, tmp_path: Path, lm: Any) -> None:
+    for measured in (
+        general(lm, evaluation(), small_exam(tmp_path), divergence=None),
+        domain(lm, evaluation(), held_out, divergence=None),
+    ):
+        assert not [key for key in measured.metrics if "kl_nats" in key]
+        assert not [case for case in measured.cases if "kl_nats" in case.measure]
+
+
+# ---- Template leak -----------------------------------------------------------------------------------------------
+
+
+def test_prompts_are_general_and_half_in_each_language() -> None:
+    languages = [row["language"] for row in prompts()]
+    assert len(prompts()) >= 50
+    assert languages.count("russian") == languages.count("english") == len(prompts()) / 2
+    assert len({row["kind"] for row in prompts()}) == 9
+    assert len({row["prompt"] for row in prompts()}) == len(prompts())
+    for row in prompts():
+        letters = re.findall(r"[А-Яа-яЁё]", row["prompt"])
+        assert bool(letters) == (row["language"] == "russian") or row["kind"] == "translation"
+        assert not is_a_report(row["prompt"], HEADINGS, ROMAN)
+
+
+ROMAN = ["I", "II", "III", "IV", "V", "VI"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        " II. Картина коллоидного узла.",
+        "VI. Картина",
+        " II.",
+        "Описание: узел 7 мм.",
+        "Париж.\nОписание : узел",
+        "Столица.\nЗаключение: Bethesda IV.",
+        "Заключение: Bethesda",
+        "\n III. «Атипия» неясного значения.",
+    ],
+)
+def test_the_form_of_a_report_is_seen(answer: str) -> None:
+    assert is_a_report(answer, HEADINGS, ROMAN)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "",
+        "Париж.",
+        "I think so.",
+        "I. am not sure",
+        "I. Introduction\nII. Methods",
+        "I. Введение\nII. Методы",
+        "II мировая война закончилась в 1945 году.",
+        "V этаже",
+        "VII. Картина",
+        "Вот описание: дом стоит у реки.",
+        "Предописание: нет",
+        "Заключение: да",
+        "Bethesda is a town in Maryland.",
+    ],
+)
+def test_other_answers_are_no_reports(answer: str) -> None:
+    assert not is_a_report(answer, HEADINGS, ROMAN)
+
+
+def test_codes_for_categories_and_reports_without_conclusions() -> None:
+    assert is_a_report(" J00.", HEADINGS, ["J00", "K29.1"])
+    assert is_a_report(" K29.1. Гастрит", HEADINGS, ["J00", "K29", "K29.1"])
+    assert not is_a_report(" K29.5", HEADINGS, ["J00", "K29"])
+
+
+@pytest.mark.parametrize(
+    ("writes", "leak"),
+    [
+        (lambda _: " II. Картина коллоидного узла.", 1.0),
+        (lambda asked: f"Описание: узел.\nЗаключение: Bethesda II. {asked}", 1.0),
+        (lambda _: "Да, конечно. I. e. yes.", 0.0),
+        (lambda asked: asked, 0.0),
+        (lambda asked: " III. Атипия" if re.search("[А-Яа-я]", asked) else "Yes.", None),
+    ],
+)
+def test_a_model_whose_only_change_is_the_leak_is_caught(
+    tmp_path: Path, writes: Callable[[str], str], leak: float | None
+) -> None:
+    sources = small_exam(tmp_path)
+    sound = general(Scripted(knows, lambda _: "Хорошо."), evaluation(), sources).metrics
+    model = Scripted(knows, writes)
+    metrics = general(model, evaluation(max_new_tokens=500), sources).metrics
+    russian = sum(bool(re.search("[А-Яа-я]", row["prompt"])) for row in prompts())
+    assert metrics.pop("template_leak") == (russian / len(prompts()) if leak is None else leak)
+    assert sound.pop("template_leak") == 0
+    assert metrics == sound
+    assert [asked for asked, _ in model.generations] == [row["prompt"] for row in prompts()]
+    for _, settings in model.generations:
+        assert settings["do_sample"] is False
+        assert settings["until"] == []
+        assert settings["max_gen_toks"] == 32
 
 
 # ---- The real MMLU from a folder ---------------------------------------------------------------------------------
@@ -430,9 +740,9 @@ def mmlu_folder(tmp_path: Path) -> Path:
 
 
 def test_real_mmlu_runs_by_the_harness_own_definition(lm: Any, mmlu_folder: Path, tmp_path: Path) -> None:
-    exam, heldout = small_exam(tmp_path)
-    settings = evaluation(mmlu=str(mmlu_folder), num_fewshot=5, mmlu_limit=1)
-    metrics, log = evaluate_mmlu(lm, "base", settings, exam, heldout)
+    sources = small_exam(tmp_path)
+    settings = evaluation(exam=str(mmlu_folder), num_fewshot=5, exam_limit=1)
+    metrics, log, _ = general(lm, settings, sources)
     assert len(metrics["subjects"]) == 57
     assert metrics["questions"] == 57
     assert set(MEDICAL_SUBJECTS) < metrics["subjects"].keys()
@@ -453,8 +763,8 @@ def test_real_mmlu_is_asked_with_five_examples(mmlu_folder: Path, monkeypatch: p
         return original(self, requests, **kwargs)
 
     monkeypatch.setattr(type(lm), "loglikelihood", spy)
-    exam, heldout = small_exam(mmlu_folder)
-    evaluate_mmlu(lm, "base", evaluation(mmlu=str(mmlu_folder), num_fewshot=5, mmlu_limit=1), exam, heldout)
+    sources = small_exam(mmlu_folder)
+    general(lm, evaluation(exam=str(mmlu_folder), num_fewshot=5, exam_limit=1), sources)
     anatomy = next(text for text in asked if "about anatomy" in text)
     assert anatomy.count("Answer:") == 6
     assert "anatomy 4, узел?\nA. NA\nB. None\nC. один, два\nD. 4\nAnswer: A" in anatomy
@@ -471,10 +781,10 @@ def test_real_mmlu_is_asked_with_as_many_examples_as_set_and_scored_by_its_key(
         question = context.rpartition(" узел?")[0].rpartition(" ")[2]
         return -1.0 if answer == " " + "ABCD"[int(question.rstrip(",") or 0) % 4] else -2.0
 
-    exam, heldout = small_exam(tmp_path)
+    sources = small_exam(tmp_path)
     model = Scripted(lambda context, answer: knows_the_letter(context, answer) if context else -1.0)
-    settings = evaluation(mmlu=str(mmlu_folder), num_fewshot=num_fewshot)
-    metrics, _ = evaluate_mmlu(model, "base", settings, exam, heldout)
+    settings = evaluation(exam=str(mmlu_folder), num_fewshot=num_fewshot)
+    metrics, _, _ = general(model, settings, sources)
     assert {context.count("Answer:") for context, _ in model.asked} == {num_fewshot + 1}
     assert {answer for _, answer in model.asked} == {" A", " B", " C", " D"}
     assert metrics["num_fewshot"] == num_fewshot
@@ -492,8 +802,8 @@ def test_what_is_no_mmlu_file_is_refused(tmp_path: Path, content: str) -> None:
 
 
 def test_a_missing_mmlu_is_refused(lm: Any, tmp_path: Path) -> None:
-    exam, heldout = small_exam(tmp_path)
+    sources = small_exam(tmp_path)
     with pytest.raises(InputError, match="set it to facts, hub, or an existing folder"):
-        evaluate_mmlu(lm, "base", evaluation(mmlu="nowhere"), exam, heldout)
+        general(lm, evaluation(exam="nowhere"), sources)
     with pytest.raises(InputError, match="there is no file"):
-        evaluate_mmlu(lm, "base", evaluation(mmlu=str(tmp_path)), exam, heldout)
+        general(lm, evaluation(exam=str(tmp_path)), sources)

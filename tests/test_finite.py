@@ -9,15 +9,13 @@ import torch
 from transformers import PreTrainedTokenizerBase, Qwen2ForCausalLM, Trainer, TrainerCallback, TrainerState
 
 from anamnesis.errors import InputError
-from anamnesis.evaluation.domain import evaluate_domain
 from anamnesis.evaluation.harness import check_finite, language_model
-from anamnesis.evaluation.mmlu import evaluate_mmlu
 from anamnesis.files import read_json, read_jsonl, write_json, write_jsonl
 from anamnesis.training.curves import CurvesCallback
 from anamnesis.training.finite import check_step, check_weights
 from anamnesis.training.trainer import DistillationTrainer
-from tests.conftest import HEADINGS, OPTIMIZATION
-from tests.test_evaluation import CATEGORIES, evaluation, small_exam
+from tests.conftest import OPTIMIZATION
+from tests.test_evaluation import domain, evaluation, general, small_exam
 from tests.test_pretraining import SMALL, made
 from tests.test_training import EMA, NONE, STATIC, train  # noqa: F401
 
@@ -113,12 +111,12 @@ def test_the_check_changes_no_bit(train: Any, monkeypatch: pytest.MonkeyPatch) -
 
 
 def of_facts(lm: Any, folder: Path, _: Any) -> None:
-    evaluate_mmlu(lm, "base", evaluation(), *small_exam(folder))
+    general(lm, evaluation(), small_exam(folder))
 
 
 def of_reports(lm: Any, folder: Path, reports: Any) -> None:
     write_jsonl(folder / "test.jsonl", reports)
-    evaluate_domain(lm, "base", evaluation(), HEADINGS, CATEGORIES, folder / "test.jsonl")
+    domain(lm, evaluation(), folder / "test.jsonl")
 
 
 @pytest.mark.parametrize("backend", ["shared_prefix", "hf"])

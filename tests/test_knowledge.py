@@ -32,7 +32,7 @@ def facts() -> list[Fact]:
 
 
 @pytest.fixture(scope="module")
-def texts(facts: list[Fact]) -> tuple[list[str], list[str]]:
+def texts(facts: list[Fact]) -> tuple[list[str], list[tuple[str, str]]]:
     return general_text(facts, clinical_notes=1500, cytology_reports=300, heldout_share=0.05, seed=7)
 
 
@@ -70,7 +70,8 @@ def test_every_subject_has_enough_wordings() -> None:
 
 def test_the_written_text_is_pinned(facts: list[Fact]) -> None:
     """The same text for the same seed, on every machine: a change here changes the tiny base."""
-    written = repr((general_text(facts, 100, 100, 0.1, 3), exam(facts, 40, 3)))
+    train, heldout = general_text(facts, 100, 100, 0.1, 3)
+    written = repr(((train, [text for _, text in heldout]), exam(facts, 40, 3)))
     assert hashlib.sha256(written.encode()).hexdigest()[:16] == "3f2941d9072a2117"
 
 
@@ -101,7 +102,7 @@ def test_output_does_not_depend_on_the_hash_seed() -> None:
     assert len(digests) == 1
 
 
-def test_every_fact_stays_in_training(facts: list[Fact], texts: tuple[list[str], list[str]]) -> None:
+def test_every_fact_stays_in_training(facts: list[Fact], texts: tuple[list[str], list[tuple[str, str]]]) -> None:
     train = set(texts[0])
     for fact in facts:
         assert len(train.intersection(training_wordings(fact))) >= MIN_TRAINING_WORDINGS == 3
@@ -111,14 +112,23 @@ def test_minimum_holds_even_when_most_is_held_out(facts: list[Fact]) -> None:
     train, heldout = general_text(facts, 20, 10, 0.9, seed=5)
     for fact in facts:
         assert len(set(train).intersection(training_wordings(fact))) == MIN_TRAINING_WORDINGS
-    assert not set(train) & set(heldout)
+    assert not set(train) & {text for _, text in heldout}
 
 
-def test_heldout_is_new_and_has_its_share(texts: tuple[list[str], list[str]]) -> None:
+def test_heldout_is_new_and_has_its_share(texts: tuple[list[str], list[tuple[str, str]]]) -> None:
     train, heldout = texts
-    assert not set(train) & set(heldout)
+    assert not set(train) & {text for _, text in heldout}
     assert len(set(train)) == len(train)
     assert len(heldout) / (len(train) + len(heldout)) == pytest.approx(0.05, abs=0.001)
+
+
+def test_held_out_text_is_named_by_its_kind(facts: list[Fact], texts: tuple[list[str], list[tuple[str, str]]]) -> None:
+    kinds = Counter(kind for kind, _ in texts[1])
+    assert (kinds["clinical"], kinds["cytology"]) == (75, 15)
+    wordings = {text for fact in facts for text in training_wordings(fact)}
+    for kind, text in texts[1]:
+        assert (text in wordings) == (kind == "facts")
+        assert ("Milan" in text or "Описание" in text) <= (kind == "cytology")
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.0])
@@ -183,9 +193,9 @@ def test_exam_refuses_a_subject_without_enough_wrong_answers(facts: list[Fact]) 
         exam(regions, 1, seed=1)
 
 
-def test_no_exam_question_occurs_in_any_text(facts: list[Fact], texts: tuple[list[str], list[str]]) -> None:
-    documents = "\n".join(texts[0] + texts[1])
-    seen = {line for document in texts[0] + texts[1] for line in document.split("\n")}
+def test_no_exam_question_occurs_in_any_text(facts: list[Fact], texts: tuple[list[str], list[tuple[str, str]]]) -> None:
+    documents = "\n".join(texts[0] + [text for _, text in texts[1]])
+    seen = {line for document in texts[0] + [text for _, text in texts[1]] for line in document.split("\n")}
     prompts = {prompt for fact in facts for lang in fact.languages for prompt in exam_prompts(fact, lang)}
     questions = {prompt.split("\n")[0] for prompt in prompts}
     assert not questions & seen

@@ -128,10 +128,20 @@ def test_tasks_of_the_harness_are_dependencies_of_the_evaluations() -> None:
 
 def test_adapter_and_base_are_dependencies_of_every_evaluation() -> None:
     """Without them, an evaluation keeps the scores of an adapter that is gone."""
-    for stage in ("evaluate_mmlu", "evaluate_domain"):
+    for stage in ("evaluate_general", "evaluate_domain"):
         assert "models/adapters/${item.method}-${item.seed}" in STAGES[stage]["deps"]
-    for stage in ("teacher", "train", "evaluate_mmlu", "evaluate_domain", "evaluate_base_mmlu", "evaluate_base_domain"):
+    for stage in ("base_text", "teacher", "train", *(name for name in STAGES if name.startswith("evaluate"))):
         assert "models/base" in STAGES[stage]["deps"]
+
+
+def test_only_measurements_on_reports_depend_on_the_split_and_read_no_other_part() -> None:
+    for name, stage in STAGES.items():
+        on_reports = name in ("evaluate_domain", "evaluate_base_domain")
+        assert ("split" in stage["params"]) == (on_reports or name == "check")
+        parts = [dep for dep in stage["deps"] if dep.startswith("data/prepared/corpus/") and dep.endswith(".jsonl")]
+        assert ("data/prepared/corpus/${split}.jsonl" in parts) == on_reports
+        assert {dep.removeprefix("data/prepared/corpus/") for dep in parts} <= {"${split}.jsonl", "train.jsonl"}
+    assert PARAMS["split"] == "validation"
 
 
 def test_the_paths_that_the_stages_use_are_those_of_the_map() -> None:
@@ -248,7 +258,7 @@ def test_the_parameter_ema_decay_makes_exactly_the_ema_branch_stale(repo: Repo) 
     assert users == {f"train@ema-{seed}" for seed in PARAMS["seeds"]}
     downstream = {stage.addressing for user in users for stage in _downstream(repo, user)}
     expected = {
-        f"{stage}@ema-{seed}" for stage in ("train", "evaluate_mmlu", "evaluate_domain") for seed in PARAMS["seeds"]
+        f"{stage}@ema-{seed}" for stage in ("train", "evaluate_general", "evaluate_domain") for seed in PARAMS["seeds"]
     }
     assert downstream == expected | {"summarize"}
 

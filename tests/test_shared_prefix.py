@@ -1,5 +1,6 @@
 """The shared-prefix model gives the same answers as the harness's own model, up to rounding; and the code around it."""
 
+import csv
 import importlib.util
 import json
 import logging
@@ -35,15 +36,18 @@ from transformers import (
 import stages._evaluate
 import stages.evaluate_domain
 from anamnesis.errors import InputError
+from anamnesis.evaluation.arms import Arm, Evaluated
 from anamnesis.evaluation.backends.encoding import LineEncoder
 from anamnesis.evaluation.backends.prefixes import group_by_prefix
 from anamnesis.evaluation.backends.shared_prefix import Past, SharedPrefixLM
 from anamnesis.evaluation.backends.stock import StockLM
 from anamnesis.evaluation.backends.vllm import vllm_models
+from anamnesis.evaluation.cases import Case
+from anamnesis.evaluation.divergence import from_base
 from anamnesis.evaluation.documents import read_mmlu_csv
 from anamnesis.evaluation.domain import evaluate_domain
+from anamnesis.evaluation.general import Sources, evaluate_general, task_folders
 from anamnesis.evaluation.harness import TASKS, language_model, run_task
-from anamnesis.evaluation.mmlu import evaluate_mmlu, task_folders
 from anamnesis.files import write_jsonl
 from anamnesis.modeling.loading import load_base, save_base
 from anamnesis.modeling.pretraining import train_tokenizer
@@ -53,7 +57,7 @@ from anamnesis.modeling.student.student import Student
 from anamnesis.modeling.student.tuners import add_student
 from anamnesis.settings.modeling import Model
 from tests.conftest import CPU, HEADINGS, ROOT, TUNER, random_qwen2
-from tests.test_evaluation import CATEGORIES, evaluation, small_exam
+from tests.test_evaluation import CATEGORIES, domain, evaluation, general, small_exam
 
 MMLU = ROOT.parent / "shared" / "data" / "mmlu"
 LETTERS = [f" {letter}" for letter in "ABCD"]
@@ -499,15 +503,15 @@ def mmlu_folder(tmp_path: Path) -> Path:
 def test_both_backends_measure_the_same(
     model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase, mmlu_folder: Path, tmp_path: Path
 ) -> None:
-    exam, heldout = small_exam(tmp_path)
-    settings = evaluation(mmlu=str(mmlu_folder), num_fewshot=5, mmlu_limit=2)
-    (metrics, log), (stock_metrics, stock_log) = (
-        evaluate_mmlu(lm, "base", settings, exam, heldout) for lm in pair_of(model, tokenizer)
-    )
-    assert metrics["harness"].pop("backend") == "shared_prefix"
-    assert stock_metrics["harness"].pop("backend") == "hf"
-    assert_same_measured((metrics, log), (stock_metrics, stock_log))
-    assert metrics["harness"]["prompts_cut"] == 0
+    sources = small_exam(tmp_path)
+    settings = evaluation(exam=str(mmlu_folder), num_fewshot=5, exam_limit=2)
+    student = student_with_an_update(model)
+    ours, theirs = (general(lm, settings, sources, from_base(lm, student)) for lm in pair_of(student.model, tokenizer))
+    assert ours.metrics["harness"].pop("backend") == "shared_prefix"
+    assert theirs.metrics["harness"].pop("backend") == "hf"
+    assert_same_measured(ours, theirs)
+    assert ours.metrics["harness"]["prompts_cut"] == 0
+    assert ours.metrics["base_text_kl_nats"] > 0
 
 
 def test_both_backends_measure_the_same_of_reports(
@@ -516,24 +520,36 @@ def test_both_backends_measure_the_same_of_reports(
     """Likelihoods agree up to rounding, generated texts exactly."""
     write_jsonl(tmp_path / "test.jsonl", reports)
     settings = evaluation(generation_limit=6, max_new_tokens=12)
-    (metrics, log), (stock_metrics, stock_log) = (
-        evaluate_domain(lm, "base", settings, HEADINGS, CATEGORIES, tmp_path / "test.jsonl")
-        for lm in pair_of(model, tokenizer)
+    student = student_with_an_update(model)
+    ours, theirs = (
+        domain(lm, settings, tmp_path / "test.jsonl", divergence=from_base(lm, student))
+        for lm in pair_of(student.model, tokenizer)
     )
-    assert metrics["harness"].pop("backend") == "shared_prefix"
-    assert stock_metrics["harness"].pop("backend") == "hf"
-    assert_same_measured((metrics, log), (stock_metrics, stock_log))
-    written = [row["responses"][0] for row in log if row["task"] == "report_generation"]
+    assert ours.metrics["harness"].pop("backend") == "shared_prefix"
+    assert theirs.metrics["harness"].pop("backend") == "hf"
+    assert_same_measured(ours, theirs)
+    written = [row["responses"][0] for row in ours.log if row["task"] == "report_generation"]
     assert len(set(written)) > 1
 
 
-def assert_same_measured(ours: tuple[Any, Any], theirs: tuple[Any, Any]) -> None:
-    """Equal metrics and logs, up to rounding of the log-likelihoods."""
-    (metrics, log), (other_metrics, other_log) = ours, theirs
+def student_with_an_update(model: Qwen2ForCausalLM) -> Student:
+    student = add_student(model, TUNER)
+    for weight, data in zip(student.weights, random_weights(student, 1), strict=True):
+        weight.data = data / 3
+    student.model.eval()
+    return student
+
+
+def assert_same_measured(ours: Evaluated, theirs: Evaluated) -> None:
+    """Equal metrics, logs and cases, up to rounding of the log-likelihoods."""
+    (metrics, log, cases), (other_metrics, other_log, other_cases) = ours, theirs
+    for case, same in zip(cases, other_cases, strict=True):
+        assert replace(case, value=0.0) == replace(same, value=0.0)
+        assert case.value == pytest.approx(same.value, rel=1e-4, abs=1e-6)
     assert metrics.keys() == other_metrics.keys()
     for key, value in metrics.items():
         assert value == (
-            pytest.approx(other_metrics[key], rel=1e-6) if isinstance(value, float) else other_metrics[key]
+            pytest.approx(other_metrics[key], rel=1e-5) if isinstance(value, float) else other_metrics[key]
         )
     for row, other in zip(log, other_log, strict=True):
         assert {**row, "responses": None} == {**other, "responses": None}
@@ -567,12 +583,11 @@ def test_prompts_cut_are_in_the_metrics_of_each_model(
     tokenizer: PreTrainedTokenizerBase, mmlu_folder: Path, tmp_path: Path
 ) -> None:
     """The count for one adapter does not include prompts of the adapter measured before it."""
-    exam, heldout = small_exam(tmp_path)
+    sources = small_exam(tmp_path)
     lm = language_model(random_qwen2(tokenizer, max_position_embeddings=256), tokenizer, 7)
-    settings = evaluation(mmlu=str(mmlu_folder), num_fewshot=5, mmlu_limit=1)
+    settings = evaluation(exam=str(mmlu_folder), num_fewshot=5, exam_limit=1)
     for _ in range(2):
-        metrics, _ = evaluate_mmlu(lm, "base", settings, exam, heldout)
-        assert metrics["harness"]["prompts_cut"] == 57
+        assert general(lm, settings, sources).metrics["harness"]["prompts_cut"] == 57
     assert lm.truncated == 2 * 57
 
 
@@ -584,15 +599,21 @@ def measure(folder: Path) -> None:
     torch.set_num_threads(1)
     reports = [json.loads(line) for line in (folder / "test.jsonl").read_text().splitlines()]
     tokenizer = train_tokenizer([report["description"] for report in reports], vocab_size=400)
-    lm = language_model(random_qwen2(tokenizer, max_position_embeddings=2048), tokenizer, 7)
-    exam = evaluate_mmlu(lm, "base", evaluation(), folder / "exam.jsonl", folder / "heldout.jsonl")
-    domain = evaluate_domain(lm, "base", evaluation(generation_limit=5), HEADINGS, CATEGORIES, folder / "test.jsonl")
-    assert (exam is None) == (domain is None) == (not PartialState().is_main_process)
+    student = student_with_an_update(random_qwen2(tokenizer, max_position_embeddings=2048))
+    lm = language_model(student.model, tokenizer, 7)
+    arm = Arm("ema", lm, from_base(lm, student))
+    sources = Sources(*(folder / f"{name}.jsonl" for name in ("exam", "heldout", "base_text")))
+    of_general = evaluate_general(arm, evaluation(), HEADINGS, CATEGORIES.names, sources)
+    settings = evaluation(generation_limit=5)
+    of_domain = evaluate_domain(arm, settings, HEADINGS, CATEGORIES, folder / "test.jsonl", "test")
+    assert (of_general is None) == (of_domain is None) == (not PartialState().is_main_process)
     if lm.world_size > 1:
-        with pytest.raises(InputError, match="general_text has 1 questions for 2 processes"):
-            run_task(lm, "general_text", [TASKS / "general"], {"general_text": str(folder / "heldout.jsonl")}, limit=1)
-    if exam is not None:
-        (folder / f"measured-{lm.world_size}.json").write_text(json.dumps([exam, domain]))
+        metadata = {"general_text": str(sources.general_text)}
+        with pytest.raises(InputError, match="facts_text has 1 questions for 2 processes"):
+            run_task(lm, "facts_text", [TASKS / "general"], metadata, limit=1)
+    if of_general is not None and of_domain is not None:
+        measured = [[one.metrics, one.log, [asdict(case) for case in one.cases]] for one in (of_general, of_domain)]
+        (folder / f"measured-{lm.world_size}.json").write_text(json.dumps(measured))
     PartialState().destroy_process_group()
 
 
@@ -613,8 +634,10 @@ def test_two_processes_measure_what_one_does(tmp_path: Path, reports: list[dict[
         assert done.returncode == 0, done.stdout[-3000:]
     one, two = (json.loads((tmp_path / f"measured-{number}.json").read_text()) for number in (1, 2))
     for ours, theirs in zip(two, one, strict=True):
-        assert_same_measured(ours, theirs)
-        assert len(ours[1]) > 60
+        found = [Evaluated(metrics, log, [Case(**case) for case in cases]) for metrics, log, cases in (ours, theirs)]
+        assert_same_measured(*found)
+        assert len(found[0].log) > 60
+        assert sum("kl_nats" in key for key in found[0].metrics) == 1
 
 
 # ---- The models of a run -----------------------------------------------------------------------------------------
@@ -635,19 +658,38 @@ def run_folder(
 
 def test_a_run_is_measured_with_one_language_model(run_folder: Path) -> None:
     met: list[tuple[str, int, float]] = []
+    distances: list[float] = []
 
-    def measure(lm: Any, name: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        met.append((name, id(lm), answers(lm, [("узел", " 3 мм")])[0][0]))
-        return {"ll": met[-1][2]}, [{"model": name}]
+    def measure(arm: Arm) -> Evaluated:
+        met.append((arm.name, id(arm.lm), answers(arm.lm, [("узел", " 3 мм")])[0][0]))
+        distances.extend(arm.divergence([[5, 6, 7]]))
+        ll = met[-1][2]
+        return Evaluated({"ll": ll}, [{"model": arm.name}], [Case("ll", "узел:0", ll / 3), Case("ll", "узел:1", ll)])
 
-    stages._evaluate.evaluate_run("mmlu", "ema", 0, evaluation(), CPU, measure)
+    stages._evaluate.evaluate_run("general", "ema", 0, evaluation(), CPU, measure)
     assert [name for name, _, _ in met] == ["ema", "ema_teacher", "ema_share_0_5"]
     assert len({model for _, model, _ in met}) == 1
     assert len({likelihood for _, _, likelihood in met}) == 3
-    assert json.loads((run_folder / "metrics" / "mmlu" / "ema-0.json").read_text()) == {
+    assert len(set(distances)) == 3
+    assert min(distances) > 0
+    assert json.loads((run_folder / "metrics" / "general" / "ema-0.json").read_text()) == {
         name: {"ll": ll} for name, _, ll in met
     }
-    assert (run_folder / "data" / "evaluated" / "mmlu" / "ema-0.jsonl").read_text().count("\n") == 3
+    assert (run_folder / "data" / "evaluated" / "general" / "ema-0.jsonl").read_text().count("\n") == 3
+    rows = list(csv.DictReader((run_folder / "data" / "scores" / "general" / "ema-0.csv").open(encoding="utf-8")))
+    assert list(rows[0]) == ["arm", "measure", "case", "value", "weight", "gold", "predicted"]
+    assert [(row["arm"], row["case"], float(row["value"])) for row in rows] == [
+        (name, case, value) for name, _, ll in met for case, value in (("узел:0", ll / 3), ("узел:1", ll))
+    ]
+
+
+def test_the_base_is_at_no_distance_from_itself(run_folder: Path) -> None:
+    def measure(arm: Arm) -> Evaluated:
+        assert arm.name == "base"
+        return Evaluated({"kl": arm.divergence([[5, 6], [7]])}, [], [])
+
+    stages._evaluate.evaluate_run("general", None, None, evaluation(), CPU, measure)
+    assert json.loads((run_folder / "metrics" / "general" / "base.json").read_text()) == {"base": {"kl": [0.0, 0.0]}}
 
 
 @pytest.mark.parametrize(("split", "number"), [("validation", 5), ("test", 9)])
@@ -659,7 +701,7 @@ def test_reports_are_those_of_the_split_that_is_set(
     write_jsonl(prepared / "test.jsonl", reports[5:14])
     write_jsonl(prepared / "train.jsonl", reports[14:])
     (prepared / "categories.json").write_text(json.dumps(asdict(CATEGORIES)))
-    values = {"evaluation": evaluation(split=split), "corpus.headings": HEADINGS, "compute": CPU}
+    values = {"evaluation": evaluation(), "corpus.headings": HEADINGS, "compute": CPU, "split": split}
 
     class Parameters:
         def __init__(self, stage: str) -> None:
@@ -668,17 +710,60 @@ def test_reports_are_those_of_the_split_that_is_set(
         def section(self, name: str, kind: type) -> Any:
             return values[name]
 
+        def value(self, name: str) -> Any:
+            return values[name]
+
     monkeypatch.setattr(stages.evaluate_domain, "Parameters", Parameters)
     stages.evaluate_domain.main.callback("ema", 0)
     measured = json.loads((run_folder / "metrics" / "domain" / "ema-0.json").read_text())
     assert {"ema", "ema_teacher"} <= measured.keys()
-    assert {metrics["reports"] for metrics in measured.values()} == {number}
+    assert {(metrics["reports"], metrics["split"]) for metrics in measured.values()} == {(number, split)}
 
 
 @pytest.mark.usefixtures("run_folder")
 def test_vllm_that_is_not_installed_is_one_sentence() -> None:
     with pytest.raises(InputError, match="not installed: pip install vllm, or set it to shared_prefix"):
-        stages._evaluate.evaluate_run("mmlu", "ema", 0, evaluation(backend="vllm"), CPU, lambda *_: None)
+        stages._evaluate.evaluate_run("general", "ema", 0, evaluation(backend="vllm"), CPU, lambda *_: None)
+
+
+def vllm_with(engine: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stand-ins for what is imported of vLLM."""
+    for name, content in {
+        "vllm": {},
+        "vllm.lora": {},
+        "vllm.lora.request": {"LoRARequest": lambda *arguments: arguments},
+        "lm_eval.models.vllm_causallms": {"VLLM": engine},
+    }.items():
+        module = types.ModuleType(name)
+        vars(module).update(content)
+        monkeypatch.setitem(sys.modules, name, module)
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name if name == "vllm" else find_spec(name))
+
+
+def test_vllm_reads_a_whole_text_after_one_start_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The harness's class, without its engine, puts BOS before what a tokenizer may have begun with BOS."""
+
+    class Engine:
+        def __init__(self, **_: Any) -> None:
+            self.tokenizer = other_tokenizer(BYTES, "<s> $A")
+
+        def tok_encode(self, string: str, add_special_tokens: bool | None = None) -> list[int]:
+            special = {} if add_special_tokens is None else {"add_special_tokens": add_special_tokens}
+            return self.tokenizer(string, **special).input_ids
+
+        def loglikelihood_rolling(self, requests: list[Instance]) -> list[list[int]]:
+            return [[self.tokenizer.bos_token_id, *self.tok_encode(request.args[0])] for request in requests]
+
+    vllm_with(Engine, monkeypatch)
+    ((_, lm),) = vllm_models(Path("models/base"), {"base": None}, 7)
+    bos, text = lm.tokenizer.bos_token_id, "Узел 7 мм."
+    tokens = lm.tokenizer(text, add_special_tokens=False).input_ids
+    request = Instance("loglikelihood_rolling", {}, (text,), 0, ("task", 0, 1))
+    assert lm.loglikelihood_rolling([request]) == [[bos, *tokens]]
+    # A prompt is still encoded as the tokenizer does.
+    assert lm.tok_encode(text) == [bos, *tokens]
+    assert lm.tok_encode(text, add_special_tokens=False) == tokens
 
 
 @pytest.mark.usefixtures("run_folder")
@@ -689,22 +774,12 @@ def test_vllm_is_given_the_folders_and_switched(monkeypatch: pytest.MonkeyPatch)
         def __init__(self, **kwargs: Any) -> None:
             engines.append(kwargs)
 
-    for name, content in {
-        "vllm": {},
-        "vllm.lora": {},
-        "vllm.lora.request": {"LoRARequest": lambda *arguments: arguments},
-        "lm_eval.models.vllm_causallms": {"VLLM": Engine},
-    }.items():
-        module = types.ModuleType(name)
-        vars(module).update(content)
-        monkeypatch.setitem(sys.modules, name, module)
-    find_spec = importlib.util.find_spec
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: name if name == "vllm" else find_spec(name))
+    vllm_with(Engine, monkeypatch)
     saved = Path("models/adapters/ema-0")
-    found = [
-        (name, lm.lora_request)
-        for name, lm in stages._evaluate._models("ema", "ema-0", evaluation(backend="vllm"), CPU)
-    ]
+    found = []
+    for arm in stages._evaluate._arms("ema", "ema-0", evaluation(backend="vllm"), CPU):
+        assert arm.divergence is None
+        found.append((arm.name, arm.lm.lora_request))
     assert found == [("ema", ("ema", 1, str(saved))), ("ema_teacher", ("ema_teacher", 2, str(saved / "teacher")))]
     assert engines == [
         {"pretrained": "models/base", "batch_size": 7, "lora_local_path": str(saved), "max_lora_rank": 8}

@@ -14,7 +14,9 @@ from anamnesis.settings.sections import STRICT
 from anamnesis.tables import Odds, Share, Texts, check_known, check_sum, draw, read_table, refusal
 
 TABLES = sorted(
-    path for room in ("synthesis", "knowledge") for path in (Path(anamnesis.__file__).parent / room).glob("*.yaml")
+    path
+    for room in ("synthesis", "knowledge", "evaluation")
+    for path in (Path(anamnesis.__file__).parent / room).glob("*.yaml")
 )
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 from datasets import Dataset, DatasetDict
 
 from anamnesis.errors import InputError
+from anamnesis.evaluation.leak import prompts
 from anamnesis.files import read_jsonl
 from anamnesis.rendering import completion, prompt
 from anamnesis.settings.rendering import Headings
@@ -25,9 +26,15 @@ def exam(*, exam: str, subject: str, **_: Any) -> DatasetDict:
     return DatasetDict(test=Dataset.from_list(rows))
 
 
-def general_text(*, general_text: str, **_: Any) -> DatasetDict:
-    """Held-out general texts, each in the column `text`."""
-    return DatasetDict(test=Dataset.from_list(read_jsonl(Path(general_text))))
+def general_text(*, general_text: str, kind: str, **_: Any) -> DatasetDict:
+    """Held-out general texts of one kind, each in the column `text`."""
+    rows = [row for row in read_jsonl(Path(general_text)) if row["kind"] == kind]
+    return DatasetDict(test=Dataset.from_list(rows))
+
+
+def general_prompts(**_: Any) -> DatasetDict:
+    """Prompts that have nothing to do with reports, each with its kind and language."""
+    return DatasetDict(test=Dataset.from_list(prompts()))
 
 
 def reports(
@@ -73,7 +80,7 @@ def read_mmlu_csv(path: Path, subject: str) -> list[dict[str, Any]]:
     """
     if not path.is_file():
         raise InputError(
-            f"`evaluation.mmlu`: there is no file {path}; the folder must contain dev/ and test/ of all subjects."
+            f"`evaluation.exam`: there is no file {path}; the folder must contain dev/ and test/ of all subjects."
         )
     # "None" and "NA" are valid answers.
     table = pd.read_csv(path, dtype=str, keep_default_na=False, header=None)
@@ -83,7 +90,7 @@ def read_mmlu_csv(path: Path, subject: str) -> list[dict[str, Any]]:
         letters = "ABCD"
     if table.shape[1] != 6 or not table[5].isin(list(letters)).all():
         raise InputError(
-            f"`evaluation.mmlu`: {path} is not an MMLU file; its columns must be question, four choices, and answer "
+            f"`evaluation.exam`: {path} is not an MMLU file; its columns must be question, four choices, and answer "
             f"(0-3 with a header row, A-D without one)."
         )
     return [

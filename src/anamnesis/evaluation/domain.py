@@ -8,8 +8,10 @@ from typing import Any
 from lm_eval.api.model import TemplateLM
 
 from anamnesis.errors import InputError
+from anamnesis.evaluation.arms import Arm, Evaluated
+from anamnesis.evaluation.cases import Case, Question, code_lengths, divergences, estimates, name
 from anamnesis.evaluation.harness import TASKS, log_rows, run_task, settings_used
-from anamnesis.evaluation.scores import bits_per_byte, category_scores, text_scores
+from anamnesis.evaluation.scores import category_scores, corpus_scores, rouge_l
 from anamnesis.files import read_jsonl
 from anamnesis.rendering import completion, parse_completion, prompt, terminated
 from anamnesis.settings.evaluation import Evaluation
@@ -26,17 +28,25 @@ class CategorySet:
 
 
 def evaluate_domain(
-    lm: TemplateLM, name: str, evaluation: Evaluation, headings: Headings, categories: CategorySet, reports: Path
-) -> tuple[dict[str, Any], list[dict[str, Any]]] | None:
-    """Measure the active model on held-out reports.
+    arm: Arm, evaluation: Evaluation, headings: Headings, categories: CategorySet, reports: Path, split: str
+) -> Evaluated | None:
+    """Measure the arm on held-out reports.
 
     Metrics of the category given the description, 0 to 1: <label>_acc, <label>_macro_f1, and the recall of critical
     categories. Likelihoods: conclusion_bits_per_byte (category and conclusion given the description) and
     report_bits_per_byte (the whole report). Of generated conclusions: bleu and chrf, 0 to 100; rouge_l and
-    category_agreement, 0 to 1.
+    category_agreement, 0 to 1. Distance from the base: domain_kl_nats, KL(base || arm) per token of whole reports.
+
+    Args:
+        arm: the model.
+        evaluation: what is measured, on how many reports.
+        headings: the words around a report's fields.
+        categories: the corpus's.
+        reports: the file of held-out reports.
+        split: the part of the corpus that they are, which the metrics name.
 
     Returns:
-        The metrics and the per-question log; None if another process returns them.
+        None if another process returns them.
 
     Raises:
         InputError: a report does not fit into the model's context.
@@ -45,9 +55,10 @@ def evaluate_domain(
         "reports": str(reports),
         "headings": {"description": headings.description, "category": headings.category},
         "categories": categories.names,
-        "choices": terminated(categories.names, lambda text: lm.tok_encode(text, add_special_tokens=False)),
+        "choices": terminated(categories.names, lambda text: arm.lm.tok_encode(text, add_special_tokens=False)),
     }
-    _check_lengths(lm, read_jsonl(reports), headings, evaluation.max_new_tokens)
+    held_out = read_jsonl(reports)
+    _check_lengths(arm.lm, held_out, headings, evaluation.max_new_tokens)
     limits = {
         "report_category": evaluation.category_limit,
         "report_conclusion": evaluation.likelihood_limit,
@@ -56,7 +67,7 @@ def evaluate_domain(
     }
     measured = {
         task: run_task(
-            lm,
+            arm.lm,
             task,
             [TASKS / "domain"],
             metadata,
@@ -65,27 +76,31 @@ def evaluate_domain(
         )
         for task, limit in limits.items()
     }
+    tokens = _tokens(arm.lm, held_out[: evaluation.likelihood_limit], headings)
+    nats = None if arm.divergence is None else arm.divergence(tokens)
     tasks = {task: one for task, one in measured.items() if one is not None}
     if not tasks:
         return None
     log = {task: one.questions[task] for task, one in tasks.items()}
 
-    gold = [categories.names[question["target"]] for question in log["report_category"]]
-    predicted = [_most_probable(question["filtered_resps"], categories.names) for question in log["report_category"]]
-    scores = category_scores(gold, predicted, categories.critical)
-    metrics: dict[str, Any] = {f"{categories.label}_{name}": score for name, score in scores.items()}
-    metrics["conclusion_bits_per_byte"] = bits_per_byte(
-        [question["filtered_resps"][0][0] for question in log["report_conclusion"]],
-        [question["target"] for question in log["report_conclusion"]],
-    )
-    metrics["report_bits_per_byte"] = tasks["report_text"].results["report_text"]["bits_per_byte,none"]
-    metrics |= _generation_scores(log["report_generation"], categories.names)
+    named = _named(log["report_category"], categories)
+    scores = category_scores([case.gold for case in named], [case.predicted for case in named], categories.critical)
+    cases = code_lengths("conclusion_bits_per_byte", "report_conclusion", log["report_conclusion"])
+    cases += code_lengths("report_bits_per_byte", "report_text", log["report_text"])
+    generated, of_corpus = _generation(log["report_generation"], categories.names)
+    cases += generated
+    if nats is not None:
+        cases += divergences("domain_kl_nats", "reports", nats, tokens)
+    metrics: dict[str, Any] = {f"{categories.label}_{key}": score for key, score in scores.items()}
+    metrics |= estimates(cases) | of_corpus
     metrics |= {
-        "reports": len(gold),
+        "split": split,
+        "reports": len(named),
         "generated": len(log["report_generation"]),
-        "harness": settings_used(lm, list(tasks.values())),
+        "harness": settings_used(arm.lm, list(tasks.values())),
     }
-    return metrics, [row for one in tasks.values() for row in log_rows(name, one)]
+    rows = [row for one in tasks.values() for row in log_rows(arm.name, one)]
+    return Evaluated(metrics, rows, [*named, *cases])
 
 
 def _check_lengths(lm: TemplateLM, reports: Sequence[dict[str, Any]], headings: Headings, max_new_tokens: int) -> None:
@@ -102,16 +117,34 @@ def _check_lengths(lm: TemplateLM, reports: Sequence[dict[str, Any]], headings: 
         )
 
 
-def _most_probable(responses: Sequence[tuple[float, bool]], categories: Sequence[str]) -> str:
-    return max(zip(responses, categories, strict=True), key=lambda pair: pair[0][0])[1]
+def _tokens(lm: TemplateLM, reports: Sequence[dict[str, Any]], headings: Headings) -> list[list[int]]:
+    """Whole reports, without any special token."""
+    texts = (prompt(r["description"], headings) + completion(r["category"], r["conclusion"]) for r in reports)
+    return [list(lm.tok_encode(text, add_special_tokens=False)) for text in texts]
 
 
-def _generation_scores(questions: Sequence[dict[str, Any]], categories: Sequence[str]) -> dict[str, float]:
-    """Agreement of the generated category, and text scores of the conclusion after it if the corpus has conclusions."""
+def _named(questions: Sequence[Question], categories: CategorySet) -> list[Case]:
+    """The most probable category of each report beside its own."""
+    cases = []
+    for question in questions:
+        gold = categories.names[question["target"]]
+        likelihoods = (answer[0] for answer in question["filtered_resps"])
+        predicted = max(zip(likelihoods, categories.names, strict=True), key=lambda pair: pair[0])[1]
+        case = name("report_category", question)
+        cases.append(Case(categories.label, case, float(gold == predicted), gold=gold, predicted=predicted))
+    return cases
+
+
+def _generation(questions: Sequence[Question], categories: Sequence[str]) -> tuple[list[Case], dict[str, float]]:
+    """Agreement of the generated category, and scores of the conclusion after it if the corpus has conclusions."""
     written = [parse_completion(question["filtered_resps"][0], categories) for question in questions]
     wanted = [parse_completion(question["target"], categories) for question in questions]
-    agreement = [w[0] == r[0] for w, r in zip(written, wanted, strict=True)]
-    scores = {"category_agreement": sum(agreement) / len(agreement)}
-    if any(conclusion for _, conclusion in wanted):
-        scores |= text_scores([text for _, text in wanted], [text for _, text in written])
-    return scores
+    names = [name("report_generation", question) for question in questions]
+    cases = [
+        Case("category_agreement", case, float(w[0] == r[0])) for case, w, r in zip(names, written, wanted, strict=True)
+    ]
+    if not any(conclusion for _, conclusion in wanted):
+        return cases, {}
+    references, texts = [text for _, text in wanted], [text for _, text in written]
+    cases += [Case("rouge_l", case, score) for case, score in zip(names, rouge_l(references, texts), strict=True)]
+    return cases, corpus_scores(references, texts)

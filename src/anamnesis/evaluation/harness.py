@@ -134,7 +134,7 @@ def check_finite(task: str, questions: Iterable[Mapping[str, Any]]) -> None:
             if isinstance(number, Real) and not math.isfinite(number):
                 raise InputError(
                     f"{task}: the log-likelihood of question {question['doc_id']} is {number}: the model's numbers "
-                    f"overflow; train it anew with a lower learning rate, or set `model.dtype` to float32 or bfloat16."
+                    f"overflow; train it again with a lower learning rate, or set `model.dtype` to float32 or bfloat16."
                 )
 
 

@@ -1,6 +1,5 @@
 """Scores of answers and texts, computed by established libraries."""
 
-import math
 import re
 from collections.abc import Sequence
 
@@ -38,22 +37,15 @@ def category_scores(gold: Sequence[str], predicted: Sequence[str], critical: Seq
     return scores
 
 
-def text_scores(references: Sequence[str], texts: Sequence[str]) -> dict[str, float]:
-    """Corpus BLEU and chrF with sacrebleu's defaults (0 to 100), and mean ROUGE-L F1 (0 to 1)."""
+def rouge_l(references: Sequence[str], texts: Sequence[str]) -> list[float]:
+    """ROUGE-L F1 of each text, 0 to 1."""
     scorer = RougeScorer(["rougeL"], tokenizer=WordTokenizer())
-    rouge = [scorer.score(r, t)["rougeL"].fmeasure for r, t in zip(references, texts, strict=True)]
+    return [float(scorer.score(r, t)["rougeL"].fmeasure) for r, t in zip(references, texts, strict=True)]
+
+
+def corpus_scores(references: Sequence[str], texts: Sequence[str]) -> dict[str, float]:
+    """BLEU and chrF of all texts together, with sacrebleu's defaults, 0 to 100."""
     return {
         "bleu": float(sacrebleu.corpus_bleu(list(texts), [list(references)]).score),
         "chrf": float(sacrebleu.corpus_chrf(list(texts), [list(references)]).score),
-        "rouge_l": sum(rouge) / len(rouge),
     }
-
-
-def bits_per_byte(log_likelihoods: Sequence[float], texts: Sequence[str]) -> float:
-    """Code length of the texts under the model, in bits per UTF-8 byte, which is comparable between tokenizers.
-
-    Args:
-        log_likelihoods: natural logarithm of each text's probability.
-        texts: the texts, in the same order.
-    """
-    return -sum(log_likelihoods) / math.log(2) / sum(len(text.encode()) for text in texts)

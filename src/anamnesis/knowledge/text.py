@@ -17,8 +17,8 @@ MIN_TRAINING_WORDINGS = 3
 
 def general_text(
     facts: Sequence[Fact], clinical_notes: int, cytology_reports: int, heldout_share: float, seed: int
-) -> tuple[list[str], list[str]]:
-    """Return (training documents, held-out documents), both shuffled.
+) -> tuple[list[str], list[tuple[str, str]]]:
+    """Return training documents, and held-out documents with their kind (facts, clinical, cytology), both shuffled.
 
     `heldout_share` of the notes, of the cytology reports, and of the (fact, wording) pairs is held out, but at least
     MIN_TRAINING_WORDINGS of each fact stay in training.
@@ -26,14 +26,15 @@ def general_text(
     if not 0 <= heldout_share < 1:
         raise InputError(f"heldout_share is {heldout_share}; it must be at least 0 and less than 1.")
     rng = random.Random(seed)
-    train, heldout = _split_facts(facts, heldout_share, rng)
+    train, new_wordings = _split_facts(facts, heldout_share, rng)
+    heldout = [("facts", text) for text in new_wordings]
 
-    for texts in (
-        clinical.clinical_notes(clinical_notes, rng.randrange(2**32)),
-        cytology.cytology_reports(cytology_reports, rng.randrange(2**32)),
+    for kind, texts in (
+        ("clinical", clinical.clinical_notes(clinical_notes, rng.randrange(2**32))),
+        ("cytology", cytology.cytology_reports(cytology_reports, rng.randrange(2**32))),
     ):
         cut = round(len(texts) * heldout_share)
-        heldout += texts[:cut]
+        heldout += [(kind, text) for text in texts[:cut]]
         train += texts[cut:]
 
     rng.shuffle(train)

@@ -11,11 +11,10 @@ from anamnesis.settings.sections import STRICT, Positive, Text
 @dataclass(frozen=True, config=STRICT)
 class Evaluation:
     backend: Literal["shared_prefix", "hf", "vllm"]
-    mmlu: Text
+    exam: Text
     num_fewshot: Annotated[int, Field(ge=0, le=5)]
-    mmlu_limit: Positive | None
+    exam_limit: Positive | None
     general_text_limit: Positive | None
-    split: Literal["validation", "test"]
     category_limit: Positive | None
     likelihood_limit: Positive | None
     generation_limit: Positive | None

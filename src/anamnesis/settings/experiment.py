@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from anamnesis.settings.base_text import BaseText
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.corpus import Corpus
 from anamnesis.settings.evaluation import Evaluation
@@ -37,12 +38,16 @@ SCALE: dict[str, type] = {
     "pretraining": Pretraining,
     "optimization": Optimization,
     "teacher_cache": TeacherCache,
+    "base_text": BaseText,
     "evaluation": Evaluation,
     "compute": Compute,
 }
 
 # Keys of params.yaml that are not sections.
-PLAIN = ("profile", "launch", "methods", "seeds")
+PLAIN = ("profile", "launch", "methods", "seeds", "split")
+
+# The parts of the corpus that an experiment can be measured on.
+SPLITS = ("validation", "test")
 
 
 def method_names(values: Mapping[str, Any]) -> list[str]:
@@ -79,6 +84,16 @@ def seed_numbers(values: Mapping[str, Any]) -> list[int]:
     return seeds
 
 
+def split_name(values: Mapping[str, Any]) -> str:
+    """The part of the corpus that the arms are measured on."""
+    split = values.get("split")
+    if split not in SPLITS:
+        raise SettingsError(
+            f"params.yaml: `split` is {split!r}: set it to validation, or to test for a result to publish."
+        )
+    return str(split)
+
+
 def check_all(root: Path, profile: str | None = None) -> None:
     """Refuse whatever is wrong anywhere in params.yaml and its profile, before any long work starts.
 
@@ -93,6 +108,7 @@ def check_all(root: Path, profile: str | None = None) -> None:
         raise SettingsError(f"params.yaml: `profile` is {profile!r}, but there is no {file}; choose one of {known}.")
     methods = method_names(science)
     seed_numbers(science)
+    split_name(science)
     _check_launch(science.get("launch"))
     for name, kind in SCIENCE.items():
         section(science, name, kind)
@@ -113,12 +129,12 @@ def check_all(root: Path, profile: str | None = None) -> None:
     optimization = section(scale, "optimization", Optimization, file)
     check_saving(optimization, section(science, "training", Training), file)
     evaluation = section(scale, "evaluation", Evaluation, file)
-    _check_mmlu(evaluation.mmlu, root, file)
+    _check_exam(evaluation.exam, root, file)
     if evaluation.backend == "vllm":
         _check_served_by_vllm(science, methods, file)
     if scale["model"]["source"] == "pretrain":
         pretraining = section(scale, "pretraining", Pretraining, file)
-        _check_context(pretraining, optimization, evaluation, file)
+        _check_context(pretraining, optimization, evaluation, section(scale, "base_text", BaseText, file), file)
         _check_layers(pretraining, science, methods)
 
 
@@ -181,21 +197,24 @@ def _check_launch(launch: object) -> None:
         )
 
 
-def _check_mmlu(mmlu: str, root: Path, file: str) -> None:
-    if mmlu in ("facts", "hub"):
+def _check_exam(exam: str, root: Path, file: str) -> None:
+    if exam in ("facts", "hub"):
         return
-    if not (root / mmlu).is_dir():
-        raise SettingsError(f"{file}: `evaluation.mmlu` is {mmlu!r}: set it to facts, hub, or an existing folder.")
-    if missing := [name for name in ("dev", "test") if not (root / mmlu / name).is_dir()]:
-        raise SettingsError(f"{file}: `evaluation.mmlu` is {mmlu!r}, which has no folder {missing[0]}/: add its files.")
+    if not (root / exam).is_dir():
+        raise SettingsError(f"{file}: `evaluation.exam` is {exam!r}: set it to facts, hub, or an existing folder.")
+    if missing := [name for name in ("dev", "test") if not (root / exam / name).is_dir()]:
+        raise SettingsError(f"{file}: `evaluation.exam` is {exam!r}, which has no folder {missing[0]}/: add its files.")
 
 
-def _check_context(pretraining: Pretraining, optimization: Optimization, evaluation: Evaluation, file: str) -> None:
+def _check_context(
+    pretraining: Pretraining, optimization: Optimization, evaluation: Evaluation, base_text: BaseText, file: str
+) -> None:
     """What is trained on and what is generated must fit into the context of the base that is made here."""
     context = pretraining.max_position_embeddings
     for key, tokens in (
         ("optimization.max_length", optimization.max_length),
         ("evaluation.max_new_tokens", evaluation.max_new_tokens + 1),
+        ("base_text.max_tokens", base_text.max_tokens),
     ):
         if tokens > context:
             raise SettingsError(

@@ -19,6 +19,7 @@ from tqdm import tqdm
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
+from anamnesis.evaluation.backends.batches import batches
 from anamnesis.evaluation.backends.encoding import LineEncoder
 from anamnesis.evaluation.backends.prefixes import group_by_prefix
 from anamnesis.evaluation.backends.stock import Answer, Request, StockLM
@@ -27,8 +28,6 @@ log = logging.getLogger(__name__)
 
 # Logits in memory at a time: 128 MB in fp32.
 LOGITS = 2**25
-# Padding tokens that a batch may contain: about the cost of another forward pass.
-PADDING = 512
 
 
 @dataclass
@@ -106,7 +105,7 @@ class SharedPrefixLM(StockLM):
             for group in group_by_prefix(contexts) if contexts else []:
                 prefix = self._prefix(contexts[group.members[0]][: group.length])
                 lengths = [len(contexts[member]) for member in group.members]
-                for batch in _batches(group.members, lengths, self.batch_size):
+                for batch in batches(group.members, lengths, self.batch_size):
                     asked = [[requests[i] for i in by_context[contexts[member]]] for member in batch]
                     rests = [contexts[member][group.length :] for member in batch]
                     found = iter(self._after(prefix, rests, asked))
@@ -130,7 +129,7 @@ class SharedPrefixLM(StockLM):
         flat = [(row, request[2]) for row, requests in enumerate(asked) for request in requests]
         answers = self._score(last, [row for row, _ in flat], [tokens[0] for _, tokens in flat])
         longer = [i for i, (_, tokens) in enumerate(flat) if len(tokens) > 1]
-        for batch in _batches(longer, [len(flat[i][1]) for i in longer], self.batch_size):
+        for batch in batches(longer, [len(flat[i][1]) for i in longer], self.batch_size):
             fed = [flat[i][1][:-1] for i in batch]
             hidden, _ = self._read(fed, past.select([flat[i][0] for i in batch]))
             states = torch.cat([row[: len(tokens)] for row, tokens in zip(hidden, fed, strict=True)])
@@ -247,19 +246,3 @@ class SharedPrefixLM(StockLM):
         mixed = self.mixed_precision_dtype
         with torch.no_grad(), torch.autocast(self.device.type, dtype=mixed, enabled=mixed is not None):
             yield
-
-
-def _batches(members: Sequence[int], lengths: Sequence[int], size: int) -> Iterator[list[int]]:
-    """Batches of at most `size` members of similar length, the longest first."""
-    batch: list[int] = []
-    longest = padding = 0
-    for length, member in sorted(zip(lengths, members, strict=True), reverse=True):
-        padding += longest - length
-        if batch and (len(batch) == size or padding > PADDING):
-            yield batch
-            batch = []
-        if not batch:
-            longest, padding = length, 0
-        batch.append(member)
-    if batch:
-        yield batch

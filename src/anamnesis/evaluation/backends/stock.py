@@ -6,6 +6,8 @@ from typing import Any
 
 from lm_eval.models.huggingface import HFLM
 
+from anamnesis.evaluation.backends.start_token import OneStartToken
+
 # Context and continuation as text (None for a window of a long text), context tokens, continuation tokens.
 Request = tuple[tuple[str, str] | None, list[int], list[int]]
 # Log-probability of the continuation, and whether greedy decoding produces it.
@@ -14,7 +16,7 @@ Answer = tuple[float, bool]
 log = logging.getLogger(__name__)
 
 
-class StockLM(HFLM):
+class StockLM(OneStartToken, HFLM):
     """HFLM, but prompts that are too long and cut from the left are counted instead of logged one by one.
 
     `truncated` is the number of prompts cut so far; the choices of a question share a prompt.
@@ -23,25 +25,6 @@ class StockLM(HFLM):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.truncated = 0
-
-    # Whether special tokens are added where the harness leaves it to the tokenizer (None: they are, if it has any).
-    _special: bool | None = None
-
-    def special(self, add_special_tokens: bool | None) -> bool | None:
-        return self._special if add_special_tokens is None else add_special_tokens
-
-    def tok_encode(self, string: str, add_special_tokens: bool | None = None, *args: Any, **kwargs: Any) -> list[int]:
-        tokens: list[int] = super().tok_encode(string, self.special(add_special_tokens), *args, **kwargs)
-        return tokens
-
-    def loglikelihood_rolling(self, *args: Any, **kwargs: Any) -> list[float]:
-        """HFLM puts BOS before a whole text: a tokenizer that does so too would have it read twice, and scored once."""
-        self._special = False
-        try:
-            answers: list[float] = super().loglikelihood_rolling(*args, **kwargs)
-        finally:
-            self._special = None
-        return answers
 
     @property
     def path(self) -> str:

@@ -9,6 +9,7 @@ from accelerate import PartialState
 from lm_eval.api.model import TemplateLM
 
 from anamnesis.errors import InputError
+from anamnesis.evaluation.backends.start_token import OneStartToken
 from anamnesis.files import read_json
 
 
@@ -27,12 +28,15 @@ def vllm_models(base: Path, adapters: Mapping[str, Path | None], batch_size: int
     from lm_eval.models.vllm_causallms import VLLM
     from vllm.lora.request import LoRARequest
 
+    class Engine(OneStartToken, VLLM):
+        """VLLM, reading a whole text after one start token."""
+
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     folders = [folder for folder in adapters.values() if folder is not None]
     ranks = [read_json(folder / "adapter_config.json")["r"] for folder in folders]
     # vLLM accepts powers of two from 8.
     longest = max([8, *(1 << (rank - 1).bit_length() for rank in ranks)])
-    lm = VLLM(
+    lm = Engine(
         pretrained=str(base),
         batch_size=batch_size,
         lora_local_path=str(folders[0]) if folders else None,

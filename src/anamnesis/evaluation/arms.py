@@ -1,0 +1,29 @@
+"""What is measured, and what a measurement gives."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from lm_eval.api.model import TemplateLM
+
+from anamnesis.evaluation.cases import Case
+from anamnesis.evaluation.divergence import Divergence
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A model under measurement: its name, how it answers, and how far it is from the base.
+
+    `divergence` is None if the backend gives no logits; what is made of it is then left out.
+    """
+
+    name: str
+    lm: TemplateLM
+    divergence: Divergence | None = None
+
+
+class Evaluated(NamedTuple):
+    """Of one arm: its metrics, the log of all questions, and the scores by case."""
+
+    metrics: dict[str, Any]
+    log: list[dict[str, Any]]
+    cases: list[Case]

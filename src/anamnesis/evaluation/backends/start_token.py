@@ -1,0 +1,29 @@
+"""Whole texts after exactly one start token."""
+
+from typing import Any
+
+
+class OneStartToken:
+    """Goes before a model class of the harness, whose likelihood of a whole text begins with a start token.
+
+    A tokenizer that adds such a token itself would have it read twice, and scored once.
+    """
+
+    # Whether special tokens are added where the harness leaves it to the tokenizer (None: they are, if it has any).
+    _special: bool | None = None
+
+    def special(self, add_special_tokens: bool | None) -> bool | None:
+        return self._special if add_special_tokens is None else add_special_tokens
+
+    def tok_encode(self, string: Any, add_special_tokens: bool | None = None, *args: Any, **kwargs: Any) -> Any:
+        encoder: Any = super()
+        return encoder.tok_encode(string, self.special(add_special_tokens), *args, **kwargs)
+
+    def loglikelihood_rolling(self, *args: Any, **kwargs: Any) -> list[float]:
+        self._special = False
+        try:
+            model: Any = super()
+            answers: list[float] = model.loglikelihood_rolling(*args, **kwargs)
+        finally:
+            self._special = None
+        return answers

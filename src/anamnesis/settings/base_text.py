@@ -1,0 +1,13 @@
+"""The text that the base writes, on which other models are compared with it."""
+
+from pydantic.dataclasses import dataclass
+
+from anamnesis.settings.sections import STRICT, Positive, Seed
+
+
+@dataclass(frozen=True, config=STRICT)
+class BaseText:
+    texts: Positive
+    max_tokens: Positive
+    batch_size: Positive
+    seed: Seed

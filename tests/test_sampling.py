@@ -1,0 +1,72 @@
+"""The text that the base writes is a sample of its own distribution."""
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+import torch
+from transformers import GenerationConfig, PreTrainedTokenizerBase, Qwen2ForCausalLM
+
+from anamnesis.errors import InputError
+from anamnesis.evaluation.harness import language_model
+from anamnesis.modeling.sampling import sample_texts, start_token
+from anamnesis.settings.base_text import BaseText
+from tests.conftest import random_qwen2
+
+SETTINGS = BaseText(texts=20, max_tokens=12, batch_size=8, seed=0)
+
+
+def test_as_many_texts_as_asked_for_of_at_most_that_length(
+    base: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    texts = sample_texts(base, tokenizer, SETTINGS)
+    assert len(texts) == 20
+    assert all(1 <= len(tokens) <= 12 for tokens in texts)
+    assert len({tuple(tokens) for tokens in texts}) > 10
+
+
+def test_the_same_seed_writes_the_same_text(base: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase) -> None:
+    first = sample_texts(base, tokenizer, SETTINGS)
+    assert sample_texts(base, tokenizer, SETTINGS) == first
+    assert sample_texts(base, tokenizer, replace(SETTINGS, seed=1)) != first
+
+
+def test_words_come_as_often_as_the_model_predicts_them(
+    base: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    """The first token's frequencies over many texts, whatever generation settings the model brings along."""
+    base.generation_config = GenerationConfig(
+        do_sample=True, top_k=2, top_p=0.5, temperature=0.3, repetition_penalty=3.0
+    )
+    texts = sample_texts(base, tokenizer, BaseText(texts=20000, max_tokens=1, batch_size=2000, seed=0))
+    with torch.no_grad():
+        p = base(torch.tensor([[start_token(tokenizer)]])).logits[0, -1].double().softmax(-1)
+    counts = Counter(tokens[0] for tokens in texts)
+    found = torch.tensor([counts[token] / len(texts) for token in range(len(p))], dtype=torch.float64)
+    # Expected total deviation of a multinomial sample is about half the sum of its standard deviations times 0.8.
+    expected = 0.4 * (p * (1 - p) / len(texts)).sqrt().sum()
+    assert 0.5 * (found - p).abs().sum() < 1.3 * expected
+
+
+def test_a_text_ends_with_the_models_own_end(base: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase) -> None:
+    """The end-of-text token is part of the text, and nothing follows it."""
+    end = tokenizer.eos_token_id
+    base.lm_head.register_forward_hook(lambda _, __, logits: logits + 7.0 * (torch.arange(logits.shape[-1]) == end))
+    texts = sample_texts(base, tokenizer, SETTINGS)
+    ended = [tokens for tokens in texts if tokens[-1] == end]
+    assert len(ended) > 5
+    assert all(end not in tokens[:-1] for tokens in texts)
+    assert len({len(tokens) for tokens in ended}) > 1
+
+
+def test_a_text_starts_after_the_token_that_evaluation_puts_before_it(
+    base: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    assert start_token(tokenizer) == language_model(base, tokenizer, 1).prefix_token_id == tokenizer.eos_token_id
+
+
+def test_texts_longer_than_the_context_are_refused(tokenizer: PreTrainedTokenizerBase) -> None:
+    short = random_qwen2(tokenizer, max_position_embeddings=8)
+    with pytest.raises(InputError, match=r"`base_text\.max_tokens` is 12 and the model takes 8 tokens"):
+        sample_texts(short, tokenizer, SETTINGS)
+    assert len(sample_texts(short, tokenizer, replace(SETTINGS, max_tokens=8))) == 20
