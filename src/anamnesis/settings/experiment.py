@@ -130,6 +130,7 @@ def check_all(root: Path, profile: str | None = None) -> None:
     check_saving(optimization, section(science, "training", Training), file)
     evaluation = section(scale, "evaluation", Evaluation, file)
     _check_exam(evaluation.exam, root, file)
+    _check_verdict(section(science, "verdict", Verdict), science, evaluation)
     if evaluation.backend == "vllm":
         _check_served_by_vllm(science, methods, file)
     if scale["model"]["source"] == "pretrain":
@@ -140,6 +141,27 @@ def check_all(root: Path, profile: str | None = None) -> None:
 
 def _tuner_of(science: Mapping[str, Any], name: str) -> Tuner:
     return section(science, name, Method).tuner or section(science, "tuner", Tuner)
+
+
+def _check_verdict(verdict: Verdict, science: Mapping[str, Any], evaluation: Evaluation) -> None:
+    """What the results are said to be must be measured, and the claim must be about a method."""
+    claimed = science.get(verdict.claim) if verdict.claim else {"teacher": "none"}
+    if not (isinstance(claimed, dict) and "teacher" in claimed):
+        raise SettingsError(
+            f"params.yaml: `verdict.claim` is {verdict.claim!r}, and there is no such method: name a section that "
+            f"describes one, or null."
+        )
+    asked = "exam_acc" if evaluation.exam == "facts" else "mmlu_acc"
+    if verdict.capability in {"exam_acc", "mmlu_acc"} - {asked}:
+        raise SettingsError(
+            f"params.yaml: `verdict.capability` is {verdict.capability}, which this profile does not measure "
+            f"(`evaluation.exam` is {evaluation.exam}): set it to {asked}, or to null."
+        )
+    if verdict.capability == "base_text_kl_nats" and evaluation.backend == "vllm":
+        raise SettingsError(
+            "params.yaml: `verdict.capability` is base_text_kl_nats, which the backend vllm does not measure: choose "
+            "another capability or backend."
+        )
 
 
 def _check_served_by_vllm(science: Mapping[str, Any], methods: Sequence[str], file: str) -> None:
