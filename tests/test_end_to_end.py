@@ -1,6 +1,7 @@
 """The real commands in a copy of the checkout, at the smallest size: what a user types, and what it must print."""
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,14 +28,24 @@ def test_the_run_ends_with_table_pictures_and_all_metrics(project: Project) -> N
     report = (project.folder / "reports/report.md").read_text(encoding="utf-8")
     for arm in ("base", "none", "static", "ema", "ema_teacher"):
         assert f"| `{arm}` |" in report
-    for picture in ("tradeoff.png", "curves.png"):
+    for picture in ("tradeoff.png", "capabilities.png", "curves.png"):
         assert (project.folder / "reports" / picture).read_bytes().startswith(b"\x89PNG")
         assert f"({picture})" in report
     summary = project.json("metrics/summary.json")
     for arm in ("none", "static", "ema", "ema_teacher"):
         assert summary[arm]["seeds"] == 1
-        for key in ("exam_acc", "forgetting", "adaptation", "bethesda_macro_f1", "report_bits_per_byte", "chrf"):
+        for key in (
+            "exam_acc",
+            "forgetting",
+            "adaptation_low",
+            "bethesda_macro_f1",
+            "base_text_kl_nats",
+            "template_leak",
+        ):
             assert key in summary[arm], key
+        measured = project.json("metrics/details.json")["arms"][arm]
+        for key in ("clinical_text_bits_per_byte", "report_bits_per_byte", "domain_kl_nats", "rouge_l"):
+            assert measured[key]["low"] <= measured[key]["estimate"] <= measured[key]["high"], key
     shown = project.run("dvc", "metrics", "show", "--md")
     assert "ema.forgetting" in shown
     assert "ema.bethesda_macro_f1" in shown
@@ -48,7 +59,10 @@ def test_rows_are_accounted_for(project: Project) -> None:
 
 
 def test_no_reports_text_leaves_data(project: Project) -> None:
-    """Not into metrics, the figures' tables, the report, the text files of model folders, or the console."""
+    """Not into metrics, the figures' tables, the report, the text files of model folders, or the console.
+
+    Only the synthetic corpus has some of its conclusions in the report, under a heading of their own.
+    """
     texts = set()
     for line in (project.folder / "data/raw/fna_synthetic.jsonl").read_text(encoding="utf-8").splitlines():
         report = json.loads(line)
@@ -56,8 +70,13 @@ def test_no_reports_text_leaves_data(project: Project) -> None:
     written = {"console": project.output}  # type: ignore[attr-defined]
     for folder in ("metrics", "reports", "models"):
         for file in (project.folder / folder).rglob("*"):
-            if file.suffix in (".json", ".csv", ".tsv", ".md", ".yaml", ".jsonl"):
+            if file.suffix in (".json", ".csv", ".tsv", ".md", ".html", ".yaml", ".jsonl"):
                 written[str(file)] = file.read_text(encoding="utf-8")
+    examples = r"Conclusions as written.*?(?=## |<h2>)"
+    for name in ("report.md", "report.html"):
+        path = str(project.folder / "reports" / name)
+        written[path], removed = re.subn(examples, "", written[path], flags=re.DOTALL)
+        assert removed == 1
     assert len(written) > 20
     for name, content in written.items():
         assert not [text for text in texts if text in content], name
@@ -244,3 +263,5 @@ def test_another_corpus_and_architecture_complete(tmp_path: Path) -> None:
     assert 0 <= summary["ema"]["icd10_macro_f1"] <= 1
     assert "icd10_recall_critical" in summary["ema"]
     assert not [key for numbers in summary.values() for key in numbers if "bethesda" in key or "bleu" in key]
+    # The text of a corpus that is not synthetic stays under data/.
+    assert "Conclusions as written" not in (project.folder / "reports/report.md").read_text(encoding="utf-8")
