@@ -1,4 +1,4 @@
-"""Where the files of the pipeline are, from the root on. dvc.yaml declares the same paths, and a test compares."""
+"""Paths of the pipeline's files, relative to the root. dvc.yaml declares the same paths, and a test compares them."""
 
 from pathlib import Path
 

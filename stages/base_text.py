@@ -1,4 +1,4 @@
-"""Let the base write text of its own, on which every arm is compared with it."""
+"""Sample text from the base, on which the arms are compared with it."""
 
 import logging
 
@@ -25,7 +25,7 @@ def main() -> None:
     base, tokenizer = load_base(BASE, compute)
     texts = sample_texts(base, tokenizer, parameters.section("base_text", BaseText))
     write_jsonl(BASE_TEXT, ({"tokens": tokens, "text": tokenizer.decode(tokens)} for tokens in texts))
-    log.info("the base wrote %d texts with %d tokens", len(texts), sum(map(len, texts)))
+    log.info("sampled %d texts with %d tokens", len(texts), sum(map(len, texts)))
 
 
 if __name__ == "__main__":

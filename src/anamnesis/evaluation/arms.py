@@ -1,4 +1,4 @@
-"""What is measured, and what a measurement gives."""
+"""A model under measurement, and the result of measuring it."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from anamnesis.evaluation.divergence import Divergence
 class Arm:
     """A model under measurement: its name, how it answers, and how far it is from the base.
 
-    `divergence` is None if the backend gives no logits; what is made of it is then left out.
+    `divergence` is None if the backend gives no logits; the metrics that need it are then left out.
     """
 
     name: str
@@ -22,7 +22,7 @@ class Arm:
 
 
 class Evaluated(NamedTuple):
-    """Of one arm: its metrics, the log of all questions, and the scores by case."""
+    """The metrics of one arm, the log of all questions, and the scores by case."""
 
     metrics: dict[str, Any]
     log: list[dict[str, Any]]

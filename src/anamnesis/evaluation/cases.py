@@ -1,7 +1,7 @@
-"""Scores by case: every estimate is made of them, and a paired comparison of arms starts from them.
+"""Scores by case, from which estimates are computed and arms are compared in pairs.
 
-A case is one question, text or report, with the same name for all arms. The estimate of a measure is sum(value) /
-sum(weight) over its cases. No case holds text.
+A case is one question, text or report; it has the same name for all arms. The estimate of a measure is sum(value) /
+sum(weight) over its cases. A case holds no text of a report.
 """
 
 import math
@@ -14,9 +14,10 @@ Question = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Case:
-    """What one case adds to a measure: right answers and answers, bits and bytes, nats and tokens.
+    """The contribution of one case to a measure.
 
-    `gold` and `predicted` are names of categories, where the measure is about these.
+    `value` and `weight` are 0 or 1 and 1 for accuracies, bits and bytes, or nats and tokens. `gold` and `predicted` are
+    names of categories; they are empty for measures of anything else.
     """
 
     measure: str
@@ -28,7 +29,7 @@ class Case:
 
 
 def estimates(cases: Iterable[Case]) -> dict[str, float]:
-    """The estimate of each measure, in the order in which the measures come."""
+    """The estimate of each measure, in the order of their first cases."""
     by_measure: dict[str, list[Case]] = {}
     for case in cases:
         by_measure.setdefault(case.measure, []).append(case)
@@ -43,12 +44,12 @@ def name(task: str, question: Question) -> str:
 
 
 def answers(measure: str, task: str, questions: Iterable[Question]) -> list[Case]:
-    """Whether each question with choices is answered right, as the harness says."""
+    """Whether each multiple-choice question is answered correctly."""
     return [Case(measure, name(task, question), float(question["acc"])) for question in questions]
 
 
 def code_lengths(measure: str, task: str, questions: Iterable[Question]) -> list[Case]:
-    """The code length of each target under the model: bits and UTF-8 bytes, comparable between tokenizers."""
+    """The code length of each target under the model, in bits, and its UTF-8 bytes: comparable between tokenizers."""
     cases = []
     for question in questions:
         answer = question["filtered_resps"][0]
@@ -59,7 +60,7 @@ def code_lengths(measure: str, task: str, questions: Iterable[Question]) -> list
 
 
 def divergences(measure: str, task: str, nats: Sequence[float], texts: Sequence[Sequence[int]]) -> list[Case]:
-    """The divergence on each text: nats and tokens."""
+    """The divergence on each text, in nats, and its tokens."""
     return [
         Case(measure, f"{task}:{number}", value, len(tokens))
         for number, (value, tokens) in enumerate(zip(nats, texts, strict=True))

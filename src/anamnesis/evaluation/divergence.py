@@ -1,7 +1,7 @@
 """How far a model's predictions are from the base's: KL(base || model) of the next token, on given texts.
 
-It needs no question and no key, and works for any model. It is exact: over the whole vocabulary and at every position,
-not estimated from the tokens that the text happens to have.
+It needs no questions and works for any model. It is exact: computed over the whole vocabulary at every position, not
+estimated from the tokens of the text.
 """
 
 import math
@@ -17,11 +17,11 @@ from anamnesis.evaluation.backends.batches import batches
 from anamnesis.evaluation.backends.stock import StockLM
 from anamnesis.modeling.student.student import Student
 
-# Nats of each text, summed over its tokens, given the token ids of all; None if another process returns them.
+# From the token ids of each text to its nats, summed over its tokens; None if another process returns them.
 Divergence = Callable[[Sequence[Sequence[int]]], list[float] | None]
 
-# Logits of each model in memory at a time (a processor's cache holds them), but at least as many positions as keep a
-# product with a large head efficient: 39 MB in fp32 at 152 k words.
+# Logits of each model in memory at a time: as many as a processor's cache holds, but at least those of 64 positions,
+# which keep the product with a large head efficient (39 MB in fp32 at 152 k words).
 CHUNK_LOGITS = 2**18
 CHUNK_POSITIONS = 64
 
@@ -32,7 +32,7 @@ def of_the_base(texts: Sequence[Sequence[int]]) -> list[float]:
 
 
 def from_base(lm: StockLM, student: Student) -> Divergence:
-    """The divergence of the student from its base; of whatever weights it holds when the function is called.
+    """The divergence from the base of the weights that the student holds when the function is called.
 
     Every token of a text is predicted from those before it and the start token (BOS or, without one, end-of-text). The
     base is the same student with its update switched off. Each of several processes reads its share of the texts.
@@ -58,7 +58,7 @@ def from_base(lm: StockLM, student: Student) -> Divergence:
 
 @torch.no_grad()
 def _divergences(student: Student, start: int, texts: Sequence[Sequence[int]], batch_size: int) -> list[float]:
-    """By text; the batches are padded on the right, where a causal model does not look."""
+    """The nats of each text. Batches are padded on the right, where a causal model does not look."""
     head: nn.Linear = student.model.get_output_embeddings()
     device = student.model.device
     lengths = [len(tokens) for tokens in texts]

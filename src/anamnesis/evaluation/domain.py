@@ -1,6 +1,6 @@
 """Domain metrics: a report's category, its conclusion, and the likelihood of held-out reports."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from lm_eval.api.model import TemplateLM
 from anamnesis.errors import InputError
 from anamnesis.evaluation.arms import Arm, Evaluated
 from anamnesis.evaluation.cases import Case, Question, code_lengths, divergences, estimates, name
-from anamnesis.evaluation.harness import TASKS, log_rows, run_task, settings_used
+from anamnesis.evaluation.harness import TASKS, Measured, log_rows, run_task, settings_used
 from anamnesis.evaluation.scores import category_scores, corpus_scores, rouge_l
 from anamnesis.files import read_jsonl
 from anamnesis.rendering import completion, parse_completion, prompt, terminated
@@ -41,12 +41,12 @@ def evaluate_domain(
         arm: the model.
         evaluation: what is measured, on how many reports.
         headings: the words around a report's fields.
-        categories: the corpus's.
+        categories: the categories of the corpus.
         reports: the file of held-out reports.
-        split: the part of the corpus that they are, which the metrics name.
+        split: the part of the corpus that the file holds; the metrics name it.
 
     Returns:
-        None if another process returns them.
+        None if another process returns the result.
 
     Raises:
         InputError: a report does not fit into the model's context.
@@ -59,26 +59,9 @@ def evaluate_domain(
     }
     held_out = read_jsonl(reports)
     _check_lengths(arm.lm, held_out, headings, evaluation.max_new_tokens)
-    limits = {
-        "report_category": evaluation.category_limit,
-        "report_conclusion": evaluation.likelihood_limit,
-        "report_text": evaluation.likelihood_limit,
-        "report_generation": evaluation.generation_limit,
-    }
-    measured = {
-        task: run_task(
-            arm.lm,
-            task,
-            [TASKS / "domain"],
-            metadata,
-            limit,
-            max_new_tokens=evaluation.max_new_tokens if task == "report_generation" else None,
-        )
-        for task, limit in limits.items()
-    }
+    tasks = _ask(arm.lm, evaluation, metadata)
     tokens = _tokens(arm.lm, held_out[: evaluation.likelihood_limit], headings)
     nats = None if arm.divergence is None else arm.divergence(tokens)
-    tasks = {task: one for task, one in measured.items() if one is not None}
     if not tasks:
         return None
     log = {task: one.questions[task] for task, one in tasks.items()}
@@ -101,6 +84,28 @@ def evaluate_domain(
     }
     rows = [row for one in tasks.values() for row in log_rows(arm.name, one)]
     return Evaluated(metrics, rows, [*named, *cases])
+
+
+def _ask(lm: TemplateLM, evaluation: Evaluation, metadata: Mapping[str, Any]) -> dict[str, Measured]:
+    """Run the tasks on reports; empty if another process returns the measurements."""
+    limits = {
+        "report_category": evaluation.category_limit,
+        "report_conclusion": evaluation.likelihood_limit,
+        "report_text": evaluation.likelihood_limit,
+        "report_generation": evaluation.generation_limit,
+    }
+    measured = {
+        task: run_task(
+            lm,
+            task,
+            [TASKS / "domain"],
+            metadata,
+            limit,
+            max_new_tokens=evaluation.max_new_tokens if task == "report_generation" else None,
+        )
+        for task, limit in limits.items()
+    }
+    return {task: one for task, one in measured.items() if one is not None}
 
 
 def _check_lengths(lm: TemplateLM, reports: Sequence[dict[str, Any]], headings: Headings, max_new_tokens: int) -> None:

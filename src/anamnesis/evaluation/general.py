@@ -9,11 +9,12 @@ from typing import Any
 
 import lm_eval
 import yaml
+from lm_eval.api.model import TemplateLM
 
 from anamnesis.errors import InputError
 from anamnesis.evaluation.arms import Arm, Evaluated
 from anamnesis.evaluation.cases import Case, Question, answers, code_lengths, divergences, estimates, name
-from anamnesis.evaluation.harness import TASKS, log_rows, run_task, settings_used
+from anamnesis.evaluation.harness import TASKS, Measured, log_rows, run_task, settings_used
 from anamnesis.evaluation.leak import is_a_report
 from anamnesis.files import read_jsonl
 from anamnesis.settings.evaluation import Evaluation
@@ -52,32 +53,18 @@ class Sources:
 def evaluate_general(
     arm: Arm, evaluation: Evaluation, headings: Headings, categories: Sequence[str], sources: Sources
 ) -> Evaluated | None:
-    """Measure what the arm has kept of its general capabilities.
+    """Measure the general capabilities of the arm.
 
     Metrics: exam_acc of the exam on the facts, or mmlu_acc, mmlu_medical_acc and mmlu_other_acc of the real MMLU (all
-    questions have equal weight), and the accuracy per subject, 0 to 1; <kind>_text_bits_per_byte of the kinds of
-    general text that there are; base_text_kl_nats, KL(base || arm) per token of text that the base wrote;
-    template_leak, the share of general prompts answered in the form of a report.
+    questions have equal weight), and the accuracy per subject, 0 to 1; <kind>_text_bits_per_byte of each kind of
+    general text; base_text_kl_nats, KL(base || arm) per token of text that the base wrote; template_leak, the share of
+    general prompts answered in the form of a report.
 
     Returns:
-        None if another process returns them.
+        None if another process returns the result.
     """
-    with task_folders(evaluation.exam) as (group, folders):
-        questions = run_task(
-            arm.lm,
-            group,
-            folders,
-            {"exam": str(sources.exam)},
-            limit=evaluation.exam_limit,
-            num_fewshot=None if group == "facts" else evaluation.num_fewshot,
-        )
-    kinds = {row["kind"] for row in read_jsonl(sources.general_text)}
-    metadata = {"general_text": str(sources.general_text)}
-    texts = {
-        f"{kind}_text": run_task(arm.lm, f"{kind}_text", [TASKS / "general"], metadata, evaluation.general_text_limit)
-        for kind in KINDS
-        if kind in kinds
-    }
+    group, questions = _ask_exam(arm.lm, evaluation, sources.exam)
+    texts = _read_texts(arm.lm, sources.general_text, evaluation.general_text_limit)
     answered = run_task(
         arm.lm,
         "general_prompts",
@@ -92,29 +79,58 @@ def evaluate_general(
         return None
     measure = "exam_acc" if group == "facts" else "mmlu_acc"
     cases = [case for task, log in questions.questions.items() for case in answers(measure, task, log)]
-    measured = [questions, *(text for text in texts.values() if text is not None), answered]
-    for text in measured[1:-1]:
+    for text in texts:
         ((task, log),) = text.questions.items()
         cases += code_lengths(f"{task}_bits_per_byte", task, log)
     cases += _leaks(answered.questions["general_prompts"], headings, categories)
     if nats is not None:
         cases += divergences("base_text_kl_nats", "base_text", nats, base_text)
-    metrics: dict[str, Any] = estimates(cases)
+    measured = [questions, *texts, answered]
+    metrics = {
+        **estimates(cases),
+        **_by_subject(group, questions),
+        "num_fewshot": 0 if group == "facts" else evaluation.num_fewshot,
+        "harness": settings_used(arm.lm, measured),
+    }
+    return Evaluated(metrics, [row for one in measured for row in log_rows(arm.name, one)], cases)
+
+
+def _ask_exam(lm: TemplateLM, evaluation: Evaluation, exam: Path) -> tuple[str, Measured | None]:
+    """The group of tasks that was run (facts or mmlu), and its measurements."""
+    with task_folders(evaluation.exam) as (group, folders):
+        return group, run_task(
+            lm,
+            group,
+            folders,
+            {"exam": str(exam)},
+            limit=evaluation.exam_limit,
+            num_fewshot=None if group == "facts" else evaluation.num_fewshot,
+        )
+
+
+def _read_texts(lm: TemplateLM, general_text: Path, limit: int | None) -> list[Measured]:
+    """The likelihood of the texts of each kind that the file has."""
+    kinds = {row["kind"] for row in read_jsonl(general_text)}
+    metadata = {"general_text": str(general_text)}
+    texts = (run_task(lm, f"{kind}_text", [TASKS / "general"], metadata, limit) for kind in KINDS if kind in kinds)
+    return [text for text in texts if text is not None]
+
+
+def _by_subject(group: str, questions: Measured) -> dict[str, Any]:
+    """The number of questions, and accuracies by subject and, for MMLU, of medical subjects and of others."""
     correct = {
         task.removeprefix(f"{group}_"): [question["acc"] for question in log]
         for task, log in questions.questions.items()
     }
+    metrics: dict[str, Any] = {}
     if group == "mmlu":
         medical = [answer for subject in MEDICAL_SUBJECTS for answer in correct[subject]]
         other = [a for subject, of_subject in correct.items() if subject not in MEDICAL_SUBJECTS for a in of_subject]
-        metrics |= {"mmlu_medical_acc": _mean(medical), "mmlu_other_acc": _mean(other)}
-    metrics |= {
+        metrics = {"mmlu_medical_acc": _mean(medical), "mmlu_other_acc": _mean(other)}
+    return metrics | {
         "questions": sum(map(len, correct.values())),
-        "num_fewshot": 0 if group == "facts" else evaluation.num_fewshot,
         "subjects": {s: {"acc": _mean(a), "questions": len(a)} for s, a in sorted(correct.items())},
-        "harness": settings_used(arm.lm, measured),
     }
-    return Evaluated(metrics, [row for one in measured for row in log_rows(arm.name, one)], cases)
 
 
 def _leaks(questions: Sequence[Question], headings: Headings, categories: Sequence[str]) -> list[Case]:

@@ -1,4 +1,4 @@
-"""Whether a model answers general prompts in the form of a report: the domain's template leaks into everything."""
+"""Whether a model answers general prompts in the form of a report, so that the domain's template leaks into them."""
 
 import re
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ PROMPTS = Path(__file__).parent / "prompts.yaml"
 
 @dataclass(frozen=True, config=STRICT)
 class Kind:
-    """Prompts of one kind, as many in each language."""
+    """Prompts of one kind."""
 
     russian: Texts
     english: Texts
@@ -25,7 +25,7 @@ class Kind:
 
 @cache
 def prompts() -> list[dict[str, str]]:
-    """The prompts of prompts.yaml in its order, each on a line of its own, with kind and language."""
+    """The prompts in the order of the table, each with kind and language; the answer starts on a new line."""
     return [
         {"kind": kind, "language": language, "prompt": f"{text}\n"}
         for kind, of_kind in read_table(PROMPTS, dict[str, Kind]).items()
@@ -35,14 +35,14 @@ def prompts() -> list[dict[str, str]]:
 
 
 def is_a_report(answer: str, headings: Headings, categories: Sequence[str]) -> bool:
-    """Whether an answer has the form of a report: one of its headings, or a beginning like a completion's.
+    """Whether an answer has the form of a report: it contains one of the headings, or begins as a completion does.
 
-    A heading counts as it is rendered, with its capital letter: that of the description before a colon, that of the
-    category before anything but a letter or a digit.
+    A heading counts as it is rendered, in the same case: the description's with a colon, the category's as a whole
+    word.
 
-    A completion begins with a declared category and a full stop. That alone may be a list or an English sentence
-    ("I. Introduction"), so either nothing follows, or text in Cyrillic, the alphabet of reports, and no later line or
-    sentence begins with another category as the next item of a list would ("I. Введение. II. Методы").
+    A completion begins with a declared category and a full stop. So may a list or an English sentence ("I.
+    Introduction"). It therefore counts only if nothing follows, or a text in Cyrillic, the alphabet of reports, in
+    which no other category with a full stop follows, as the next item of a list would ("I. Введение. II. Методы").
     """
     if re.search(rf"(?<!\w)(?:{re.escape(headings.description)}\s*:|{re.escape(headings.category)}(?!\w))", answer):
         return True

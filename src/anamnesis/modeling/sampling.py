@@ -1,4 +1,4 @@
-"""Text that a model writes by itself: samples of its own distribution."""
+"""Text sampled from a model's own distribution."""
 
 import torch
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase, set_seed
@@ -16,10 +16,11 @@ def start_token(tokenizer: PreTrainedTokenizerBase) -> int:
 
 
 def sample_texts(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, settings: BaseText) -> list[list[int]]:
-    """Token ids of texts at temperature 1 from the whole distribution, up to the end-of-text token, which is included.
+    """Sample texts at temperature 1 from the whole distribution, as token ids.
 
-    The start token is not. A model's own generation settings (top-k, top-p, a repetition penalty) are left out: with
-    them the text would not be a sample of what the model predicts.
+    A text ends with the end-of-text token or at `max_tokens`; the start token is not part of it. The model's own
+    generation settings (top-k, top-p, a repetition penalty) are replaced, because with them the text would not be a
+    sample of what the model predicts.
 
     Raises:
         InputError: the texts are longer than the model's context.

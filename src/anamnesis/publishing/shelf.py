@@ -153,7 +153,7 @@ def table(root: Path) -> str:
 
 
 def _row(one: Entry) -> list[Any]:
-    cells = [one.question.replace("|", "\\|"), one.answer.replace("|", "\\|"), f"`{one.commit[:10]}`"]
+    cells = [one.question, one.answer, f"`{one.commit[:10]}`"]
     cost = "unknown" if one.minutes is None else f"{one.minutes:.0f} min"
     return [f"[{one.name}]({one.name}/reports/report.md)", *cells, cost]
 

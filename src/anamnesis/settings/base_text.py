@@ -1,4 +1,4 @@
-"""The text that the base writes, on which other models are compared with it."""
+"""The text sampled from the base, on which the arms are compared with it."""
 
 from pydantic.dataclasses import dataclass
 

@@ -4,9 +4,9 @@ from typing import Any
 
 
 class OneStartToken:
-    """Goes before a model class of the harness, whose likelihood of a whole text begins with a start token.
+    """A base class to put before a model class of the harness, which itself adds a start token to a whole text.
 
-    A tokenizer that adds such a token itself would have it read twice, and scored once.
+    With a tokenizer that adds one too, the model would read two of them, and the second would be scored.
     """
 
     # Whether special tokens are added where the harness leaves it to the tokenizer (None: they are, if it has any).

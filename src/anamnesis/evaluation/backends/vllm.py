@@ -29,7 +29,7 @@ def vllm_models(base: Path, adapters: Mapping[str, Path | None], batch_size: int
     from vllm.lora.request import LoRARequest
 
     class Engine(OneStartToken, VLLM):
-        """VLLM, reading a whole text after one start token."""
+        """The harness's class, with one start token before a whole text."""
 
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     folders = [folder for folder in adapters.values() if folder is not None]
