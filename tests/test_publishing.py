@@ -103,8 +103,9 @@ def test_a_run_holds_if_nine_numbers_of_ten_agree() -> None:
     [{("base", "exam_acc"): Estimate(0.95, (), 300)}, {}, {("base", "exam_acc"): Estimate(0.96, (), 600)}],
 )
 def test_a_number_that_cannot_be_judged_does_not_agree(second: Mapping[tuple[str, str], Estimate]) -> None:
-    verification = verify(results({("base", "exam_acc"): Estimate(0.96, (), 300)}), results(second))
-    assert verification.share == 0
+    same = {("none", "exam_acc"): estimate(*SEEDS)}
+    verification = verify(results({("base", "exam_acc"): Estimate(0.96, (), 300), **same}), results({**second, **same}))
+    assert verification.share == 0.5
     assert not verification.holds
 
 
