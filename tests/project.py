@@ -21,6 +21,7 @@ SMALL = {
         "knowledge.cytology_reports": 40,
         "knowledge.questions_per_subject": 4,
         "training.log_every_steps": 2,
+        "none.shares": [],
     },
     "profiles/tiny.yaml": {
         "pretraining.max_steps": 4,

@@ -260,8 +260,12 @@ def test_shares_are_points_of_a_curve_and_not_rivals() -> None:
 
 
 def test_a_capability_that_was_not_measured_is_refused() -> None:
-    with pytest.raises(InputError, match=r"`verdict.capability` is mmlu_acc"):
+    with pytest.raises(InputError, match="`mmlu_acc` was measured on fewer than 2 cases, or not at all"):
         experiment(EXAM, DOMAIN, limits=replace(LIMITS, capability="mmlu_acc"))
+    with pytest.raises(InputError, match="`exam_acc` was measured on fewer than 2 cases"):
+        experiment(EXAM, DOMAIN, questions=1)
+    with pytest.raises(InputError, match="`bethesda_macro_f1` was measured on fewer than 2 cases"):
+        experiment(EXAM, DOMAIN, reports=1)
 
 
 def test_forgetting_can_be_read_from_text() -> None:

@@ -9,14 +9,14 @@ import numpy as np
 from anamnesis.analysis.answers import Claim, Judgement, claim, judge
 from anamnesis.analysis.comparison import Comparison, all_samples, compare
 from anamnesis.analysis.measures import Measure, all_measures
-from anamnesis.analysis.scores import BASE, AllScores
+from anamnesis.analysis.scores import BASE, AllScores, Scores
 from anamnesis.analysis.statistics import Estimate, Matched, Sample, interval, matched_difference
 from anamnesis.errors import InputError
 from anamnesis.settings.verdict import Verdict
 
 # The method whose shares are the curve on which others are compared at equal adaptation.
 PLAIN = "none"
-# A recall of fewer reports than this is not computed: it has no interval.
+# A measure on fewer cases than this has no interval, and is left out.
 FEWEST = 2
 
 
@@ -79,20 +79,18 @@ def analyse(
         settings: margins, limits, the claim.
 
     Raises:
-        InputError: `verdict.capability` was not measured.
+        InputError: `verdict.capability` or the category was not measured.
     """
-    categories = scores[BASE][label].categories
-    if categories is None or np.isin(categories.gold, critical).sum() < FEWEST:
-        critical = ()
-    measures = [one for one in all_measures(label, critical) if one.source in scores[BASE]]
+    measures = _measures(scores[BASE], label, critical)
     by_key = {one.key: one for one in measures}
-    capability = by_key.get(settings.capability or ("mmlu_acc" if "mmlu_acc" in by_key else "exam_acc"))
-    if capability is None:
-        raise InputError(
-            f"params.yaml: `verdict.capability` is {settings.capability}, which this profile does not measure: choose "
-            f"one of {[one.key for one in measures if one.general]}, or null."
-        )
-    adaptation = by_key[f"{label}_macro_f1"]
+    wanted = settings.capability or ("mmlu_acc" if "mmlu_acc" in by_key else "exam_acc")
+    for key in (wanted, f"{label}_macro_f1"):
+        if key not in by_key:
+            raise InputError(
+                f"`{key}` was measured on fewer than {FEWEST} cases, or not at all: raise the limits of `evaluation` "
+                f"in the profile, or choose another `verdict.capability` in params.yaml."
+            )
+    capability, adaptation = by_key[wanted], by_key[f"{label}_macro_f1"]
     shares = shares_of(scores, methods)
     parts = {arm for of_method in shares.values() for arm in of_method[:-1]}
     teachers = [arm for arm in scores if arm not in (BASE, *methods, *parts)]
@@ -110,6 +108,16 @@ def analyse(
         claim=_claim(results, methods, settings.claim),
         matched=_matched(results),
     )
+
+
+def _measures(scores: Mapping[str, Scores], label: str, critical: Sequence[str]) -> list[Measure]:
+    """The measures that were made, on cases enough for an interval."""
+    categories = scores[label].categories if label in scores else None
+    if categories is None or np.isin(categories.gold, critical).sum() < FEWEST:
+        critical = ()
+    return [
+        one for one in all_measures(label, critical) if one.source in scores and len(scores[one.source].cases) >= FEWEST
+    ]
 
 
 def shares_of(scores: AllScores, methods: Sequence[str]) -> dict[str, list[str]]:
