@@ -1,6 +1,7 @@
 """Results on the shelf, verified by a second run, and reviewed in a pull request."""
 
 import json
+import platform
 import random
 import re
 from collections.abc import Mapping, Sequence
@@ -344,9 +345,9 @@ def test_rehearsal_of_a_pull_request(experiment: Project) -> None:
     said = experiment.run("make", "--silent", "--old-file=.venv/.installed", "review", "BASE=main")
     assert said.startswith(f"{MARKER}\n\n## Results: fresh\n")
     assert "| `ema` against `none`, exam_acc | better | worse |" in said
-    assert "1 of the 2 comparisons have another verdict than at `main`; 0 are new, 0 are gone." in said
+    assert "1 of 2 comparisons differ in their verdict from `main`; 0 are new, 0 are gone." in said
     assert "| `ema` | exam_acc | 0.7600 ± 0.0351 | 0.2800 | -0.4800 |  |" in said
-    assert "1 other number changed within their intervals, 3 did not change, 0 are new, 0 are gone." in said
+    assert "1 other number changed within its interval, 3 did not change, 0 are new, 0 are gone." in said
     assert said.count("| `ema` | ") == 1
     assert "| params.yaml | `ema.decay` | `0.98` | `0.5` |" in said
     assert "![trade-off](reports/tradeoff.png)" in said
@@ -355,7 +356,7 @@ def test_rehearsal_of_a_pull_request(experiment: Project) -> None:
 
 def test_a_branch_that_changes_nothing(made: Project) -> None:
     said = review(made.folder, "main", "https://example.org/raw/abc/").page
-    assert "0 of the 2 comparisons have another verdict" in said
+    assert "0 of 2 comparisons differ in their verdict" in said
     assert "### Numbers\n\n0 numbers changed within their intervals, 5 did not change, 0 are new, 0 are gone." in said
     assert "### Parameters\n\nNone changed." in said
     assert "![trade-off](https://example.org/raw/abc/reports/tradeoff.png)" in said
@@ -395,6 +396,7 @@ def test_the_machine_is_described() -> None:
     assert 1 <= machine["cores"] <= machine["threads"]
     assert machine["memory_gigabytes"] > 0.5
     assert machine["python"].count(".") == 2
+    assert machine["system"].endswith(platform.machine())
     pinned = dict(line.split("==") for line in (ROOT / "requirements.lock").read_text(encoding="utf-8").split())
     assert machine["packages"].keys() == pinned.keys()
     assert machine["packages"]["dvc"] == pinned["dvc"]

@@ -20,7 +20,7 @@ def describe_machine(lock: Path) -> dict[str, Any]:
         "threads": psutil.cpu_count(),
         "memory_gigabytes": round(psutil.virtual_memory().total / GIGABYTE, 1),
         "gpus": gpus(),
-        "system": platform.platform(),
+        "system": system(),
         "python": platform.python_version(),
         "packages": packages(lock),
     }
@@ -34,6 +34,15 @@ def processor() -> str:
         if names:
             return names[0]
     return platform.processor() or platform.machine()
+
+
+def system() -> str:
+    """The distribution of Linux, or the system elsewhere, and the architecture."""
+    try:
+        name = platform.freedesktop_os_release()["PRETTY_NAME"]
+    except OSError:
+        name = f"{platform.system()} {platform.release()}"
+    return f"{name}, {platform.machine()}"
 
 
 def gpus() -> list[str]:

@@ -80,7 +80,7 @@ def _verdicts(before: Results, now: Results, base: str) -> str:
         key = first, second, measure
         rows.append([f"`{second}` against `{first}`, {measure}", before.verdicts[key], now.verdicts[key]])
     said = (
-        f"{len(changed)} of the {len(keys)} comparisons have another verdict than at `{base}`; "
+        f"{len(changed)} of {len(keys)} comparisons differ in their verdict from `{base}`; "
         f"{len(now.verdicts) - len(keys)} are new, {len(before.verdicts) - len(keys)} are gone."
     )
     parts = ["### Verdicts", *([markdown.table(["", f"at `{base}`", "now"], rows)] if rows else []), said]
@@ -104,17 +104,15 @@ def _numbers(before: Results, now: Results, base: str) -> str:
     same = sum(one is Agreement.IDENTICAL for one in both.values())
     rows = [_number(key, before.estimates[key], now.estimates[key], both[key]) for key in beyond[:MOST_ROWS]]
     table = markdown.table(["arm", "measure", f"at `{base}`", "now", "change", ""], rows)
+    within = len(both) - len(beyond) - same
     counts = (
-        f"{_others(len(both) - len(beyond) - same, bool(beyond))} changed within their intervals, {same} did not "
-        f"change, {len(now.estimates) - len(both)} are new, {len(before.estimates) - len(both)} are gone."
+        f"{within} {'other ' if beyond else ''}{'number' if within == 1 else 'numbers'} changed within "
+        f"{'its interval' if within == 1 else 'their intervals'}, {same} did not change, "
+        f"{len(now.estimates) - len(both)} are new, {len(before.estimates) - len(both)} are gone."
     )
     left_out = f"{len(beyond) - MOST_ROWS} more changed beyond their intervals." if len(beyond) > MOST_ROWS else ""
     heading = "### Numbers that changed beyond their intervals" if beyond else "### Numbers"
     return "\n\n".join(part for part in (heading, table if rows else "", left_out, counts) if part)
-
-
-def _others(number: int, after_some: bool) -> str:
-    return f"{number} {'other ' if after_some else ''}{'number' if number == 1 else 'numbers'}"
 
 
 def _number(key: tuple[str, str], before: Estimate, now: Estimate, said: Agreement) -> list[str]:
