@@ -48,7 +48,7 @@ class Repository:
         written = {path for stage in stages for key in ("outs", "metrics", "plots") for path in _paths(stage, key)}
         read = {path for stage in stages for path in _paths(stage, "deps")}
         folders = {path for path in read if any(other.startswith(f"{path}/") for other in written)}
-        parameters = {path for path in read if path.startswith("${")}
+        parameters = {path for path in read if "${" in path}
         return ["dvc.yaml", "requirements.lock", *sorted(read - written - folders - parameters)]
 
     def stale_stages(self) -> list[str]:
