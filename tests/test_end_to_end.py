@@ -52,6 +52,18 @@ def test_the_run_ends_with_table_pictures_and_all_metrics(project: Project) -> N
     assert "tradeoff.csv" in project.run("dvc", "plots", "show", "--json")
 
 
+def test_scores_by_case_give_the_metrics_and_are_of_the_same_cases_for_all_arms(project: Project) -> None:
+    for kind, label in (("general", ""), ("domain", "bethesda")):
+        base = pd.read_csv(project.folder / f"data/scores/{kind}/base.csv", keep_default_na=False)
+        scores = pd.read_csv(project.folder / f"data/scores/{kind}/ema-0.csv", keep_default_na=False)
+        metrics = project.json(f"metrics/{kind}/ema-0.json")
+        assert list(dict.fromkeys(scores["arm"])) == ["ema", "ema_teacher"]
+        for (arm, measure), cases in scores.groupby(["arm", "measure"]):
+            key = f"{label}_acc" if measure == label else measure
+            assert cases["value"].sum() / cases["weight"].sum() == pytest.approx(metrics[arm][key], rel=1e-12), measure
+            assert list(cases["case"]) == list(base.loc[base["measure"] == measure, "case"])
+
+
 def test_rows_are_accounted_for(project: Project) -> None:
     counts = project.json("data/prepared/account.json")
     parts = ("train", "validation", "test", "duplicates", "quarantined")

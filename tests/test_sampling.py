@@ -35,17 +35,22 @@ def test_words_come_as_often_as_the_model_predicts_them(
     base: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase
 ) -> None:
     """The first token's frequencies over many texts, whatever generation settings the model brings along."""
+    # The start token is the padding token, whose embedding is 0: after it, every word would be as probable.
+    base.get_input_embeddings().weight.data[start_token(tokenizer)] = 0.1 * torch.arange(base.config.hidden_size).cos()
     base.generation_config = GenerationConfig(
-        do_sample=True, top_k=2, top_p=0.5, temperature=0.3, repetition_penalty=3.0
+        do_sample=True, top_k=2, top_p=0.5, temperature=0.3, repetition_penalty=3.0, suppress_tokens=list(range(100))
     )
     texts = sample_texts(base, tokenizer, BaseText(texts=20000, max_tokens=1, batch_size=2000, seed=0))
     with torch.no_grad():
         p = base(torch.tensor([[start_token(tokenizer)]])).logits[0, -1].double().softmax(-1)
+    assert p.max() > 20 * p.median()
     counts = Counter(tokens[0] for tokens in texts)
     found = torch.tensor([counts[token] / len(texts) for token in range(len(p))], dtype=torch.float64)
     # Expected total deviation of a multinomial sample is about half the sum of its standard deviations times 0.8.
     expected = 0.4 * (p * (1 - p) / len(texts)).sqrt().sum()
     assert 0.5 * (found - p).abs().sum() < 1.3 * expected
+    rare = p.argsort()[: int((p.sort().values.cumsum(0) < 0.02).sum())]
+    assert float(found[rare].sum()) == pytest.approx(float(p[rare].sum()), rel=0.2)
 
 
 def test_a_text_ends_with_the_models_own_end(base: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase) -> None:

@@ -57,7 +57,7 @@ from anamnesis.modeling.student.student import Student
 from anamnesis.modeling.student.tuners import add_student
 from anamnesis.settings.modeling import Model
 from tests.conftest import CPU, HEADINGS, ROOT, TUNER, random_qwen2
-from tests.test_evaluation import CATEGORIES, domain, evaluation, general, small_exam
+from tests.test_evaluation import BASE_TEXT, CATEGORIES, domain, evaluation, general, kl_by_definition, small_exam
 
 MMLU = ROOT.parent / "shared" / "data" / "mmlu"
 LETTERS = [f" {letter}" for letter in "ABCD"]
@@ -343,6 +343,22 @@ def test_other_architectures(tokenizer: PreTrainedTokenizerBase, name: str, capl
     assert ours.applies is applies
     assert ours.path == ("shared_prefix" if applies else "hf")
     assert ("cannot be read in steps" in caplog.text) == (not applies)
+
+
+@pytest.mark.parametrize(("name", "dtype"), [("llama", "float32"), ("gpt2", "float32"), ("llama", "bfloat16")])
+@pytest.mark.parametrize("backend", ["shared_prefix", "hf"])
+def test_the_distance_from_the_base_of_other_models(
+    tokenizer: PreTrainedTokenizerBase, name: str, dtype: str, backend: Any
+) -> None:
+    kind, shape, _ = ARCHITECTURES[name]
+    set_seed(3)
+    ids = {"pad_token_id": None, "bos_token_id": 0, "eos_token_id": 0}
+    config = AutoConfig.for_model(kind, vocab_size=len(tokenizer), **ids, **shape)
+    student = student_with_an_update(AutoModelForCausalLM.from_config(config, dtype=getattr(torch, dtype)))
+    found = from_base(language_model(student.model, tokenizer, 3, backend), student)(BASE_TEXT)
+    expected = [kl_by_definition(student, tokenizer.eos_token_id, tokens) for tokens in BASE_TEXT]
+    assert found == pytest.approx(expected, rel=1e-4 if dtype == "float32" else 0.05)
+    assert min(expected) > 1e-3
 
 
 @pytest.mark.parametrize("kind", [PromptTuningConfig, PrefixTuningConfig])
