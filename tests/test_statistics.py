@@ -216,6 +216,11 @@ def test_without_the_cases_it_is_a_t_test_of_the_seeds() -> None:
     assert compared.std == pytest.approx(values.std(ddof=1))
 
 
+def without_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("FLOOR", "SHARED", "DOUBT"):
+        monkeypatch.setattr(estimates, name, 0)
+
+
 def test_published_analysis_of_two_modalities(monkeypatch: pytest.MonkeyPatch) -> None:
     """Standard error as published; degrees of freedom, interval and p too once the two bounds are off."""
     contrast = with_moments(FIRST - SECOND, 2 * (COV2 - COV3), 2 * (VARIANCE - COV1 - COV2 + COV3), CASES_OF_VAN_DYKE)
@@ -223,8 +228,7 @@ def test_published_analysis_of_two_modalities(monkeypatch: pytest.MonkeyPatch) -
     assert (compared.estimate, compared.se) == pytest.approx((-0.043800322, 0.020748618))
     assert compared.df < 15.259675
     assert hillis(contrast) == pytest.approx((0.020748618, 15.259675))
-    monkeypatch.setattr(estimates, "SHARED", 0)
-    monkeypatch.setattr(estimates, "FLOOR", 0)
+    without_bounds(monkeypatch)
     compared = difference(flat(CASES_OF_VAN_DYKE), sample_of(contrast))
     assert (compared.df, compared.p) == pytest.approx((15.259675, 0.051665686))
     assert (compared.low, compared.high) == pytest.approx((-0.087959499, 0.00035885444), abs=1e-8)
@@ -244,7 +248,7 @@ def test_published_analysis_of_two_modalities(monkeypatch: pytest.MonkeyPatch) -
 def test_published_analysis_of_one_modality(
     values: Array, variance: float, covariance: float, published: tuple[float, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(estimates, "SHARED", 0)
+    without_bounds(monkeypatch)
     matrix = with_moments(values, covariance, variance - covariance, CASES_OF_VAN_DYKE)
     found = interval(sample_of(matrix))
     assert (found.estimate, found.se, found.df, found.low, found.high) == pytest.approx(published)
@@ -345,7 +349,8 @@ def test_the_variance_is_bounded_by_the_residual() -> None:
     assert compared.se**2 == pytest.approx(4e-4 / 4 / 3 + 1e-4)
     assert compared.components.seed == 0
     assert (compared.components.case, compared.components.residual) == pytest.approx((1e-4, 4e-4 / 3))
-    assert compared.df == pytest.approx(2 * ((1e-4 / 3 + 1e-4) / (1e-4 / 3)) ** 2)
+    certain = 1e-4 - np.sqrt(2 * (1e-4 + 4e-4 / 3) ** 2 / 99 + 2 * (4e-4 / 3) ** 2 / (2 * 99))
+    assert compared.df == pytest.approx(2 * ((1e-4 / 3 + certain) / (certain / 4)) ** 2)
 
 
 def test_components_add_up_to_the_variance() -> None:
@@ -406,12 +411,10 @@ def test_a_prediction_on_the_same_cases_is_a_t_interval_of_the_seeds() -> None:
     assert high - low == pytest.approx(2 * stats.t.ppf(0.975, 3) * values.std(ddof=1) * np.sqrt(2 / 4))
     cases_differ = interval(sample_of(with_moments(values, 1e-2, 1e-4, 60)))
     low, high = prediction_interval(cases_differ, cases=60) or (0, 0)
-    between = 2 * values.var(ddof=1) / 4
-    assert high - low == pytest.approx(
-        2 * stats.t.ppf(0.975, 3 * ((between + 2e-2) / (between + 2e-2 / 3)) ** 2) * np.sqrt(between + 2e-2)
-    )
-    many = prediction_interval(found, cases=10**9, seeds=10**9) or (0, 0)
-    assert (many[0], many[1]) == pytest.approx((found.low, found.high), rel=1e-3)
+    seed, case, residual = 2 * values.var(ddof=1) / 4, 2e-2, 2e-4 / 4
+    certain = case - np.sqrt(2 * (case + residual) ** 2 / 59 + 2 * residual**2 / (3 * 59))
+    df = 3 * ((seed + certain) / (seed + certain / 4)) ** 2
+    assert high - low == pytest.approx(2 * stats.t.ppf(0.975, df) * np.sqrt(seed + case))
 
 
 def test_a_prediction_from_one_seed_is_for_new_cases_only() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, special
 
-from anamnesis.analysis.statistics.estimates import Estimate, Spread, spread
+from anamnesis.analysis.statistics.estimates import Estimate, Part, Spread, spread
 
 MOST = 1_000_000
 
@@ -55,13 +55,13 @@ def needed(difference: Estimate, effect: float | None = None, power: float = 0.8
 
 def _planned(estimate: Estimate, seeds: int, cases: int) -> Spread:
     """The variance to expect with other numbers of seeds and cases."""
-    components, more_cases = estimate.components, cases / estimate.cases
-    case = components.case / more_cases
+    components, fewer = estimate.components, estimate.cases / cases
+    case = components.case * fewer
     if estimate.std is None:
         return Spread(case, cases - 1)
-    residual = components.residual * estimate.seeds / more_cases
-    between = components.seed * estimate.seeds + residual
-    return spread(between, residual, case, seeds, (seeds - 1) * (cases - 1))
+    share = estimate.seeds / seeds
+    residual = components.residual * share * fewer
+    return spread(components.seed * share + residual, [Part(residual, case, cases)], seeds)
 
 
 def _fewest(enough: Callable[[int], bool]) -> int | None:

@@ -100,10 +100,13 @@ def macro_f1(gold: npt.ArrayLike, predicted: npt.ArrayLike, fixed: bool = False)
         predicted: each seed's answers. (S, C)
         fixed: see `Sample`.
     """
-    answers = np.asarray(predicted)
     categories, truth = np.unique(np.asarray(gold), return_inverse=True)
-    both = [_f1_without_each(truth, _numbered(row, categories), len(categories)) for row in answers]
-    return _jackknifed(np.array([f1 for f1, _ in both]), np.array([without for _, without in both]), fixed)
+    answers = _numbered(np.asarray(predicted), categories)
+    size = len(categories)
+    cells = (np.arange(len(answers))[:, None] * size + truth) * (size + 1) + answers  # (S, C)
+    confusion = np.bincount(cells.ravel(), minlength=len(answers) * size * (size + 1))
+    f1, without = _f1_without_each(confusion.reshape(len(answers), size, size + 1))
+    return _jackknifed(f1, without.ravel()[cells], fixed)
 
 
 def recall_of(gold: npt.ArrayLike, predicted: npt.ArrayLike, positives: npt.ArrayLike, fixed: bool = False) -> Sample:
@@ -140,22 +143,25 @@ def _numbered(answers: npt.NDArray[Any], categories: npt.NDArray[Any]) -> npt.ND
     return np.where(known, place, len(categories))
 
 
-def _f1_without_each(
-    truth: npt.NDArray[np.int64], answers: npt.NDArray[np.int64], categories: int
-) -> tuple[float, Array]:
-    """Macro-F1, and macro-F1 without each case, (C,); the latter depends only on the case's cell in the confusion."""
-    confusion = np.zeros((categories, categories + 1))
-    np.add.at(confusion, (truth, answers), 1)
-    without = np.zeros_like(confusion)
-    for cell in zip(*np.nonzero(confusion), strict=True):
-        confusion[cell] -= 1
-        without[cell] = _macro_f1(confusion)
-        confusion[cell] += 1
-    return _macro_f1(confusion), without[truth, answers]
+def _f1_without_each(confusion: npt.NDArray[np.int64]) -> tuple[Array, Array]:
+    """Macro-F1, and macro-F1 without one case of each cell; only the F1 of the cell's categories changes.
+
+    Args:
+        confusion: counts by seed, true category, and answer; the last answer is any other. (S, K, K + 1)
+
+    Returns:
+        (S,) and (S, K, K + 1).
+    """
+    size = confusion.shape[1]
+    right = np.diagonal(confusion, axis1=1, axis2=2)  # (S, K)
+    involved = confusion.sum(axis=2) + confusion.sum(axis=1)[:, :size]
+    f1 = _f1(right, involved)
+    lost = np.pad(f1 - _f1(right, involved - 1), ((0, 0), (0, 1)))
+    change = lost[:, :size, None] + lost[:, None, :]
+    change[:, np.arange(size), np.arange(size)] = f1 - _f1(right - 1, involved - 2)
+    return f1.mean(axis=1), f1.mean(axis=1)[:, None, None] - change / size
 
 
-def _macro_f1(confusion: Array) -> float:
-    """Rows are the true categories, columns the answers; the last column is any other answer."""
-    size = len(confusion)
-    right, involved = np.diagonal(confusion), confusion.sum(axis=1) + confusion.sum(axis=0)[:size]
-    return float(np.divide(2 * right, involved, out=np.zeros(size), where=involved > 0).mean())
+def _f1(right: npt.NDArray[np.int64], involved: npt.NDArray[np.int64]) -> Array:
+    """`involved` counts the cases of a category plus the answers with it."""
+    return np.divide(2 * right, involved, out=np.zeros(right.shape), where=involved > 0)
