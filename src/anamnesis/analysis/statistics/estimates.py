@@ -9,7 +9,7 @@ factors random. With MS the mean squares, S seeds and C cases, the variance of t
 and Hillis (2007, Stat Med 26:596) gives its degrees of freedom, (S - 1)·(numerator / MS(seed))². With 3 seeds that
 interval covers the truth in 92 to 95 % of experiments: where MS(seed) is small by chance, the variance is too small and
 its degrees of freedom are too many at once. Two bounds repair this. Their sizes were chosen by simulation
-(`python -m benchmarks.statistics`): the coverage is 93.5 to 97 % whichever part of the variance is the largest.
+(`python -m benchmarks.statistics`): the coverage is 93 to 97 % whichever part of the variance is the largest.
 
 - In the variance, MS(seed) counts as at least `FLOOR`·MS(residual). Its expectation is at least MS(residual), but a
   bound there covers more than 99 % if the seeds do not differ.
