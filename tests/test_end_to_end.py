@@ -226,8 +226,13 @@ def test_two_processes_do_the_same_experiment(project: Project) -> None:
     for model in ("ema", "ema_teacher"):
         assert two_scores[model]["questions"] == scores[model]["questions"]
         assert two_scores[model]["exam_acc"] == pytest.approx(scores[model]["exam_acc"], abs=0.05)
-        for key in ("facts_text_bits_per_byte", "cytology_text_bits_per_byte", "base_text_kl_nats"):
-            assert two_scores[model][key] == pytest.approx(scores[model][key], rel=1e-3)
+        # After four steps the distance is near 1e-6 nats, of which rounding is a part.
+        for key, rel in (
+            ("facts_text_bits_per_byte", 1e-3),
+            ("cytology_text_bits_per_byte", 1e-3),
+            ("base_text_kl_nats", 0.1),
+        ):
+            assert two_scores[model][key] == pytest.approx(scores[model][key], rel=rel)
 
 
 # ---- Another corpus and another model, through parameters only ---------------------------------------------------
