@@ -32,7 +32,8 @@ Samples = Mapping[str, Mapping[str, Sample]]
 class Comparison:
     """`second` against `first` on one measure.
 
-    p_holm: adjusted for the family (see `compare`) on this measure. mcnemar: the
+    p_holm: adjusted for the family (see `compare`) on this measure. smallest_detectable, needed: at the level that the
+    smallest p of the family must reach. mcnemar: the
     exact test of each seed's two models on these very questions; it says nothing about other seeds.
     """
 
@@ -123,13 +124,15 @@ def _family(
     scores: AllScores, samples: Samples, measure: Measure, pairs: Sequence[tuple[str, str]], margin: float
 ) -> Iterable[Comparison]:
     found = [difference(samples[first][measure.key], samples[second][measure.key]) for first, second in pairs]
+    # The first step of Holm's adjustment: what a difference needs if it is the only one.
+    alpha = ALPHA / max(1, len(pairs))
     for (first, second), one, p_holm in zip(pairs, found, holm([one.p for one in found]), strict=True):
         compared = Comparison(
-            first, second, measure, one, p_holm, margin, equivalence(one, margin), smallest_detectable(one),
-            _mcnemar(scores, measure, first, second), needed=None,
+            first, second, measure, one, p_holm, margin, equivalence(one, margin),
+            smallest_detectable(one, alpha=alpha), _mcnemar(scores, measure, first, second), needed=None,
         )  # fmt: skip
         undecided = compared.word == "not distinguishable"
-        yield replace(compared, needed=needed(one)) if undecided else compared
+        yield replace(compared, needed=needed(one, alpha=alpha)) if undecided else compared
 
 
 def _mcnemar(scores: AllScores, measure: Measure, first: str, second: str) -> dict[int, float] | None:

@@ -24,8 +24,8 @@ FEWEST = 2
 class Results:
     """Everything the report says, as numbers.
 
-    arms: the trained models and EMA teachers, which are compared. shares: for every method with `shares`, the arms that
-    hold a share of its update, in ascending order, the whole update last.
+    methods, arms: the trained models, and beside them EMA teachers; these are compared. shares: for every method with
+    `shares`, the arms that hold a share of its update, in ascending order, the whole update last.
     """
 
     label: str
@@ -33,6 +33,7 @@ class Results:
     capability: Measure
     adaptation: Measure
     measures: Sequence[Measure]
+    methods: Sequence[str]
     arms: Sequence[str]
     shares: Mapping[str, Sequence[str]]
     scores: AllScores
@@ -99,7 +100,7 @@ def analyse(
     intervals = {arm: {key: interval(one) for key, one in of_arm.items()} for arm, of_arm in samples.items()}
     comparisons = compare(scores, samples, measures, methods, teachers, sorted(parts), settings.margins)
     results = Results(
-        label, split, capability, adaptation, measures, arms, shares, scores, samples, intervals, comparisons,
+        label, split, capability, adaptation, measures, methods, arms, shares, scores, samples, intervals, comparisons,
         judgements={}, claim=None, matched={},
     )  # fmt: skip
     return replace(

@@ -2,8 +2,11 @@
 
 from anamnesis.analysis.answers import Claim
 from anamnesis.analysis.comparison import Comparison
-from anamnesis.analysis.experiment import Results
+from anamnesis.analysis.experiment import PLAIN, Results
 from anamnesis.analysis.statistics import Matched, Needed
+
+# Of so many methods every pair gets a sentence.
+ALL_PAIRS = 3
 
 HOLDS = {
     "confirmed": "confirmed by this experiment",
@@ -23,7 +26,7 @@ def with_interval(estimate: float, low: float, high: float, signed: bool = False
 
 
 def p_value(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+    return "< 0.001" if p < 0.001 else f"{p:.2f}" if p >= 0.1 else f"{p:.3f}"
 
 
 def on_forgetting(one: Comparison) -> str:
@@ -49,7 +52,7 @@ def on_adaptation(one: Comparison) -> str:
 
 
 def _sentence(words: str, one: Comparison, change: tuple[float, float, float]) -> str:
-    hint = f"; {needed(one.needed)}" if one.needed else ""
+    hint = f", p {p_value(one.p_holm)} after Holm; {needed(one.needed)}" if one.needed else ""
     return f"{words}: {with_interval(*change, signed=True)}{hint}."
 
 
@@ -95,13 +98,16 @@ def on_matched(arm: str, one: Matched, better: str | None) -> str:
 
 
 def verdicts(results: Results) -> list[str]:
-    """The sentences of the first screen: the claim, then every pair of methods on both axes."""
-    methods = [arm for arm in results.arms if not arm.endswith("_teacher")]
+    """The sentences of the first screen: the claim, then the pairs of methods on both axes.
+
+    All pairs of up to three methods; of more, the pairs with plain fine-tuning or with the claimed method.
+    """
     sentences = [on_claim(results.claim)] if results.claim else []
+    asked = {PLAIN, results.claim.arm if results.claim else PLAIN}
     for measure, say in ((results.capability, on_forgetting), (results.adaptation, on_adaptation)):
-        sentences += [
-            say(one)
-            for one in results.comparisons
-            if one.measure.key == measure.key and {one.first, one.second} <= set(methods)
-        ]
+        for one in results.comparisons:
+            pair = {one.first, one.second}
+            told = pair <= set(results.methods) and (len(results.methods) <= ALL_PAIRS or pair & asked)
+            if one.measure.key == measure.key and told:
+                sentences.append(say(one))
     return sentences
