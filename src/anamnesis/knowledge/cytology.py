@@ -1,8 +1,8 @@
 """Cytology of another organ: salivary-gland aspirates with their category in the Milan System.
 
-A large language model has read cytology before it meets a thyroid. Without such text the tiny one would have to learn
-during fine-tuning what a description is for. So its general text holds reports of another organ in which the category
-follows from the findings. No thyroid aspirate and no wording of the FNA corpus is among them.
+A large language model has read cytology before it is fine-tuned. Without such text, the tiny model would have to learn
+during fine-tuning what a description is for. So its general text contains reports of another organ, in which the
+category follows from the findings. They contain no thyroid aspirate and no wording of the FNA corpus.
 """
 
 import random
