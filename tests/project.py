@@ -23,7 +23,6 @@ SMALL = {
         "training.log_every_steps": 2,
     },
     "profiles/tiny.yaml": {
-        "pretraining.max_steps": 4,
         "optimization.max_steps": 4,
         "optimization.batch_size": 4,
         "evaluation.general_text_limit": 4,

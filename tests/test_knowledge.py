@@ -84,7 +84,7 @@ def test_every_subject_has_enough_wordings() -> None:
 def test_the_written_text_is_pinned(facts: list[Fact]) -> None:
     """The same text for the same seed, on every machine: a change here changes the tiny base."""
     written = repr((general_text(facts, 100, 100, 0.1, 3), exam(facts, 40, 3)))
-    assert hashlib.sha256(written.encode()).hexdigest()[:16] == "430cc812323df7bb"
+    assert hashlib.sha256(written.encode()).hexdigest()[:16] == "4c4c8b394f118a6c"
 
 
 def test_text_is_deterministic_and_changes_with_the_seed(facts: list[Fact]) -> None:
@@ -317,15 +317,18 @@ def test_cytology_reports_are_of_another_organ_and_their_category_follows_from_t
     reports = cytology_reports(400, seed=3)
     assert reports == cytology_reports(400, seed=3)
     assert len(set(reports)) == 400
+    # Some findings are joined by commas, as in most reports, and none is cut or doubled.
+    assert all(text.count(".,") == text.count("..") == 0 for text in reports)
+    assert sum(". " in text and ", " in text.split(" мм.")[1] for text in reports) / 400 > 0.3
     assert not any(word in report.lower() for report in reports for word in ("щитовид", "тиреоцит", "bethesda"))
     for report in reports:
-        description, conclusion = report.split("\nЗаключение: Milan ")
-        category = conclusion.split(".")[0]
+        description, conclusion = report.lower().split("\nзаключение: milan ")
+        category = conclusion.split(".")[0].upper()
         assert category in {"I", "II", "III", "IV", "V", "VI"}
         # Signs of malignancy and of its absence, as the Milan System has them.
-        if any(sign in description for sign in ("Митозы частые", "Хроматин грубый, глыбчатый", "Много митозов")):
+        if any(sign in description for sign in ("митозы частые", "хроматин грубый, глыбчатый", "много митозов")):
             assert category in {"V", "VI"}
-        if "Клеточный материал отсутствует" in description:
+        if "клеточный материал отсутствует" in description:
             assert category == "I"
 
 

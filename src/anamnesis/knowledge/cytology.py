@@ -6,6 +6,7 @@ category follows from the findings. They contain no thyroid aspirate and no word
 """
 
 import random
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from anamnesis.settings.sections import STRICT
 from anamnesis.tables import Odds, Share, Texts, check_odds, check_sum, draw, read_table
 
 TABLE = Path(__file__).with_suffix(".yaml")
+
+COMMAS = 0.5  # the share of findings joined by a comma
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -60,4 +63,15 @@ def _report(table: Cytology, rng: random.Random) -> str:
     findings = [rng.choice(table.findings[aspect][finding]) for aspect, finding in draw(category.findings, rng)]
     rng.shuffle(findings)
     site = f"Пунктат {rng.choice(table.sites)} железы, образование {rng.randint(6, 40)} мм."
-    return f"Описание: {site} {' '.join(findings)}\nЗаключение: Milan {name}. {rng.choice(category.conclusions)}"
+    return f"Описание: {site} {_text(findings, rng)}\nЗаключение: Milan {name}. {rng.choice(category.conclusions)}"
+
+
+def _text(sentences: Sequence[str], rng: random.Random) -> str:
+    """The sentences one after another; a comma joins some of them, as in most reports."""
+    text = sentences[0]
+    for sentence in sentences[1:]:
+        if rng.random() < COMMAS:
+            text = f"{text.removesuffix('.')}, {sentence[0].lower()}{sentence[1:]}"
+        else:
+            text = f"{text} {sentence}"
+    return text
