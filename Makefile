@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help repro result verdict shelve verify review test lint smoke mutants
+.PHONY: help repro result verdict shelve verify review pretrain test lint smoke mutants
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -64,6 +64,14 @@ verify: $(INSTALLED)  ## check a second run against a shelved one: make verify N
 
 review: $(INSTALLED)  ## say what this branch changes in the results: make review [BASE=main]
 	@python -m commands.review "$${BASE:-main}" --files "$$FILES"
+
+# The base that ships in data/base was made this way. Another one is used by `dvc exp run -S
+# profiles/tiny.yaml:model.source=scratch/bases/1`.
+SEED ?= 0
+TO ?= scratch/bases/$(SEED)
+pretrain: $(INSTALLED)  ## pretrain a tiny base from another seed: make pretrain SEED=1 TO=scratch/bases/1
+	dvc repro knowledge
+	python -m stages._pretrain --seed $(SEED) --output $(TO)
 
 # The tests of a file share what is slow to make, so they stay in one process. Files keep their own order, in which the
 # longest are not last.

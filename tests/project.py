@@ -24,7 +24,6 @@ SMALL = {
         "none.shares": [],
     },
     "profiles/tiny.yaml": {
-        "pretraining.max_steps": 4,
         "optimization.max_steps": 4,
         "optimization.batch_size": 4,
         "base_text.texts": 6,

@@ -131,6 +131,25 @@ def test_another_decay_runs_the_ema_branch_alone_and_changes_its_rows_alone(proj
     project.restore()
 
 
+def test_a_base_pretrained_into_a_folder_is_the_one_that_the_stage_would_make(project: Project) -> None:
+    small = {"pretraining.max_steps": 3, "pretraining.processes": 1, "pretraining.seed": 7}
+    project.change("profiles/tiny.yaml", small | {"model.source": "pretrain"})
+    assert "base" in stages_run(project.run("dvc", "repro", "base"))
+    here = (project.folder / "models/base/model.safetensors").read_bytes()
+    project.change("profiles/tiny.yaml", {"pretraining.seed": 0, "model.source": "scratch/bases/7"})
+    project.run("python", "-m", "stages._pretrain", "--seed", "7", "--output", "scratch/bases/7")
+    assert project.json("scratch/bases/7/made.json")["pretraining"]["seed"] == 7
+    output = project.run("dvc", "repro", "base")
+    assert "base" in stages_run(output)
+    assert "another general text" not in output
+    assert (project.folder / "models/base/model.safetensors").read_bytes() == here
+    project.restore()
+
+
+def test_the_shipped_base_says_if_the_general_text_is_not_its_own(project: Project) -> None:
+    assert "data/base was pretrained on another general text" in project.output  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize(
     ("file", "changes", "said"),
     [

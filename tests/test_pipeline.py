@@ -130,6 +130,7 @@ def test_adapter_and_base_are_dependencies_of_every_evaluation() -> None:
     """Without them, an evaluation keeps the scores of an adapter that is gone."""
     for stage in ("evaluate_general", "evaluate_domain"):
         assert "models/adapters/${item.method}-${item.seed}" in STAGES[stage]["deps"]
+    assert read_yaml(ROOT / "profiles/tiny.yaml")["model"]["source"] in STAGES["base"]["deps"]
     for stage in ("base_text", "teacher", "train", *(name for name in STAGES if name.startswith("evaluate"))):
         assert "models/base" in STAGES[stage]["deps"]
 
@@ -288,12 +289,16 @@ def test_lock_file_has_pins_and_no_addresses() -> None:
 def test_git_ignores_whatever_is_put_under_data() -> None:
     for path in ("data/hospital.csv", "data/raw/reports.jsonl", "data/new/folder/x.xlsx", "data/evaluated/x.jsonl"):
         assert subprocess.run(["git", "check-ignore", "--quiet", path], cwd=ROOT).returncode == 0, path
-    assert subprocess.run(["git", "check-ignore", "--quiet", "data/facts/countries.csv"], cwd=ROOT).returncode == 1
+    for path in ("data/facts/countries.csv", "data/base/model.safetensors"):
+        assert subprocess.run(["git", "check-ignore", "--quiet", path], cwd=ROOT).returncode == 1
 
 
 def test_nothing_private_or_large_is_tracked() -> None:
     tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode()
     for name in filter(None, tracked.split("\0")):
         if name.startswith(("data/", "models/")):
-            assert name.startswith("data/facts/") or Path(name).name == ".gitignore", name
-        assert (ROOT / name).stat().st_size < 1_000_000 if (ROOT / name).exists() else True, name
+            assert name.startswith(("data/facts/", "data/base/")) or Path(name).name == ".gitignore", name
+        largest = 5_000_000 if name == "data/base/model.safetensors" else 1_000_000
+        assert (ROOT / name).stat().st_size < largest if (ROOT / name).exists() else True, name
+    shipped = sum(file.stat().st_size for file in (ROOT / "data/base").iterdir())
+    assert shipped < 5_000_000

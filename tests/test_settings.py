@@ -32,6 +32,7 @@ from tests.conftest import ROOT
 def project(tmp_path: Path) -> Path:
     shutil.copy(ROOT / "params.yaml", tmp_path)
     shutil.copytree(ROOT / "profiles", tmp_path / "profiles")
+    shutil.copytree(ROOT / "data" / "base", tmp_path / "data" / "base")
     return tmp_path
 
 
@@ -77,7 +78,12 @@ def test_the_parameters_as_they_stand_are_good(profile: str) -> None:
         ("params.yaml", "split", "train", "`split` is 'train': set it to validation, or to test"),
         ("profiles/tiny.yaml", "evaluation.split", "test", "unknown key `evaluation.split`"),
         ("profiles/tiny.yaml", "base_text.texts", 0, "`base_text.texts` is 0: input should be greater than 0"),
-        ("profiles/tiny.yaml", "base_text.max_tokens", 4096, "`base_text.max_tokens` does not fit into the 2048"),
+        (
+            "profiles/tiny.yaml",
+            "base_text.max_tokens",
+            4096,
+            "`base_text.max_tokens` does not fit into the base's context of 2048",
+        ),
         ("profiles/tiny.yaml", "evaluation.exam", "nowhere", "set it to facts, hub, or an existing folder"),
         ("profiles/tiny.yaml", "evaluation.num_fewshot", 6, "less than or equal to 5"),
         ("profiles/tiny.yaml", "evaluation.exam", "profiles", "has no folder dev/"),
@@ -88,8 +94,8 @@ def test_the_parameters_as_they_stand_are_good(profile: str) -> None:
             "`evaluation.backend` is vllm, which is not installed",
             marks=pytest.mark.skipif(find_spec("vllm") is not None, reason="vllm is installed"),
         ),
-        ("profiles/tiny.yaml", "evaluation.max_new_tokens", 2048, "does not fit into the 2048 tokens of"),
-        ("profiles/tiny.yaml", "optimization.max_length", 4096, "`optimization.max_length` does not fit into the 2048"),
+        ("profiles/tiny.yaml", "evaluation.max_new_tokens", 2048, "does not fit into the base's context of 2048"),
+        ("profiles/tiny.yaml", "optimization.max_length", 4096, "`optimization.max_length` does not fit into the base"),
         ("profiles/tiny.yaml", "pretraining.attention_heads", 5, "hidden_size must be a multiple of attention_heads"),
         ("profiles/tiny.yaml", "pretraining.attention_heads", 64, "hidden_size / attention_heads must be even"),
         ("profiles/tiny.yaml", "pretraining.key_value_heads", 3, "must be a multiple of key_value_heads"),
@@ -170,7 +176,6 @@ def test_the_parameters_as_they_stand_are_good(profile: str) -> None:
         ("params.yaml", "synthesis.class_shares.I", 0.9, "must sum to 1"),
         ("profiles/tiny.yaml", "optimization.steps", 5, "unknown key `optimization.steps`; did you mean `max_steps`?"),
         ("profiles/tiny.yaml", "optimisation", {}, "unknown key `optimisation`; did you mean `optimization`?"),
-        ("profiles/tiny.yaml", "pretraining", None, "`model.source` is pretrain, but `pretraining` is null"),
     ],
 )
 def test_each_mistake_is_named(project: Path, file: str, key: str, value: Any, said: str) -> None:
@@ -181,6 +186,49 @@ def test_each_mistake_is_named(project: Path, file: str, key: str, value: Any, s
     assert said in message
     assert message.startswith(file)
     assert "\n" not in message
+
+
+def test_pretraining_is_null_only_with_another_source(project: Path) -> None:
+    change(project / "profiles/tiny.yaml", "pretraining", None)
+    check_all(project)
+    change(project / "profiles/tiny.yaml", "model.source", "pretrain")
+    with pytest.raises(SettingsError, match=r"`model.source` is pretrain, but `pretraining` is null"):
+        check_all(project)
+
+
+@pytest.mark.parametrize(
+    ("source", "place"), [("pretrain", "`pretraining`"), ("data/base", "the config.json of `model.source`")]
+)
+@pytest.mark.parametrize(
+    ("file", "key", "value", "said"),
+    [
+        ("profiles/tiny.yaml", "optimization.max_length", 2049, "of 2048 tokens (`max_position_embeddings` in "),
+        ("profiles/tiny.yaml", "evaluation.max_new_tokens", 2048, "of 2048 tokens (`max_position_embeddings` in "),
+        ("params.yaml", "tuner.first_layer", 2, "first_layer 2, but the base has 2 layers (see "),
+    ],
+)
+def test_the_limits_of_a_base_hold_wherever_it_comes_from(
+    project: Path, source: str, place: str, file: str, key: str, value: int, said: str
+) -> None:
+    change(project / "profiles/tiny.yaml", "model.source", source)
+    check_all(project)
+    change(project / file, key, value)
+    with pytest.raises(SettingsError) as caught:
+        check_all(project)
+    assert said + place in str(caught.value)
+
+
+def test_a_base_of_which_nothing_is_known_yet_has_no_limits(project: Path) -> None:
+    """A hub id, a file, or a folder without these keys: the stage `base` looks at the model itself."""
+    change(project / "profiles/tiny.yaml", "optimization.max_length", 100_000)
+    change(project / "profiles/tiny.yaml", "model.source", "owner/model")
+    check_all(project)
+    change(project / "profiles/tiny.yaml", "model.source", "data/base")
+    (project / "data/base/config.json").write_text('{"text_config": {}}', encoding="utf-8")
+    check_all(project)
+    (project / "data/base/config.json").write_text("{", encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"config.json: it is not valid JSON"):
+        check_all(project)
 
 
 def test_a_missing_key_and_a_missing_section_are_named(project: Path) -> None:

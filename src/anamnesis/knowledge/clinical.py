@@ -1,6 +1,6 @@
 """Clinical notes in plain Russian: the language a model should know before it is fine-tuned.
 
-clinical.yaml has the wordings, and says what may be in them.
+clinical.yaml holds the wordings and says what they may contain.
 """
 
 import random
@@ -16,7 +16,7 @@ from anamnesis.tables import SLOT, Texts, check_slots, read_table, refusal
 TABLE = Path(__file__).with_suffix(".yaml")
 
 _MIN_WORDS = 20
-_MIN_PARTS = 3  # of a note that may lack one between the first and the last
+_MIN_PARTS = 3  # a note may lack one part between the first and the last
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -50,7 +50,7 @@ def clinical_notes(count: int, seed: int) -> list[str]:
 
 
 def _note(parts: tuple[tuple[str, ...], ...], fillers: Mapping[str, tuple[str, ...]], rng: random.Random) -> str:
-    """One note; it lacks one of its inner parts unless that makes it too short."""
+    """One note, without one of its inner parts unless that makes it too short."""
     sentences = [rng.choice(part) for part in parts]
     spare = rng.randrange(1, len(sentences) - 1)
     shorter = sentences[:spare] + sentences[spare + 1 :]

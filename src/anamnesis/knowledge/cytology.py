@@ -1,11 +1,12 @@
 """Cytology of another organ: salivary-gland aspirates with their category in the Milan System.
 
-A large language model has read cytology before it meets a thyroid. Without such text the tiny one would have to learn
-during fine-tuning what a description is for. So its general text holds reports of another organ in which the category
-follows from the findings. No thyroid aspirate and no wording of the FNA corpus is among them.
+A large language model has read cytology before it is fine-tuned. Without such text, the tiny model would have to learn
+during fine-tuning what a description is for. So its general text contains reports of another organ, in which the
+category follows from the findings. They contain no thyroid aspirate and no wording of the FNA corpus.
 """
 
 import random
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from anamnesis.settings.sections import STRICT
 from anamnesis.tables import Odds, Share, Texts, check_odds, check_sum, draw, read_table
 
 TABLE = Path(__file__).with_suffix(".yaml")
+
+COMMAS = 0.5  # the share of findings joined by a comma
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -60,4 +63,15 @@ def _report(table: Cytology, rng: random.Random) -> str:
     findings = [rng.choice(table.findings[aspect][finding]) for aspect, finding in draw(category.findings, rng)]
     rng.shuffle(findings)
     site = f"Пунктат {rng.choice(table.sites)} железы, образование {rng.randint(6, 40)} мм."
-    return f"Описание: {site} {' '.join(findings)}\nЗаключение: Milan {name}. {rng.choice(category.conclusions)}"
+    return f"Описание: {site} {_text(findings, rng)}\nЗаключение: Milan {name}. {rng.choice(category.conclusions)}"
+
+
+def _text(sentences: Sequence[str], rng: random.Random) -> str:
+    """The sentences one after another; a comma joins some of them, as in most reports."""
+    text = sentences[0]
+    for sentence in sentences[1:]:
+        if rng.random() < COMMAS:
+            text = f"{text.removesuffix('.')}, {sentence[0].lower()}{sentence[1:]}"
+        else:
+            text = f"{text} {sentence}"
+    return text

@@ -14,9 +14,9 @@ CHOICES = 4
 def exam(facts: Sequence[Fact], questions_per_subject: int, seed: int) -> list[dict[str, Any]]:
     """Return items {"question", "subject", "choices", "answer"}, the same number for each subject area.
 
-    A fact is asked a second time, in its other language, only after every fact of its subject is asked once, so that
-    few questions still cover many facts. The right answer is equally often in each place: a model that always picks
-    the same place scores a quarter.
+    Every fact of a subject is asked once before any is asked again in its other language, so that few questions cover
+    many facts. The right answer is equally often in each place: a model that always chooses the same place scores a
+    quarter.
     """
     rng = random.Random(seed)
     items: list[dict[str, Any]] = []
@@ -58,7 +58,7 @@ def _asked(facts: Sequence[Fact], rng: random.Random) -> list[tuple[Fact, Langua
 
 
 def _distractors(fact: Fact, language: Language, facts: Sequence[Fact], rng: random.Random) -> list[str]:
-    """Three different values of the same kind, all of them wrong for the entity of the fact."""
+    """Three different values of the same kind, all wrong for the entity of the fact."""
     entity = fact.entity(language)
     true = {other.value(language) for other in facts if other.entity(language) == entity}
     wrong = sorted({other.value(language) for other in facts} - true - {""})

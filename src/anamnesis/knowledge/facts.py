@@ -1,7 +1,7 @@
 """The fact tables, read into one list.
 
-Training text and exam must be about the same facts, so both take them from here. The tables are edited by hand, and an
-unnoticed slip would become a wrong exam key, so every cell is checked.
+The training text and the exam must be about the same facts, so both use this list. The tables are edited by hand, and a
+mistake in them would make an exam answer wrong, so every cell is checked.
 """
 
 import csv
@@ -32,11 +32,11 @@ class Fact:
         return tuple(language for language in LANGUAGES if self.value(language))
 
     def entity(self, language: Language) -> str:
-        """What the fact is about, as it is called in `language`."""
+        """The name in `language` of what the fact is about."""
         return self.entity_ru if language == "ru" else self.entity_en
 
     def value(self, language: Language) -> str:
-        """What is true of the entity, as it is written in `language`."""
+        """The right answer, as written in `language`."""
         return self.value_ru if language == "ru" else self.value_en
 
 
@@ -63,7 +63,8 @@ class Relation:
         return tuple(name for name in names if name is not None)
 
 
-# Codes, symbols and numbers are the same in both languages and cost the small model most, so they are taught in one.
+# Codes, symbols and numbers are the same in both languages and are hardest for the small model to learn, so they are
+# taught in one language.
 RELATIONS = (
     Relation("capitals", "countries.csv", "country_ru", "country_en", "capital_ru", "capital_en"),
     Relation("regions", "countries.csv", "country_ru", "country_en", "region_ru", "region_en"),
@@ -96,7 +97,7 @@ def load_facts(folder: Path) -> list[Fact]:
 
 
 def _read(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """The rows of one table with their line numbers; every cell has its form, and no name occurs twice."""
+    """The rows of one table with their line numbers. Every cell is checked, and no name occurs twice."""
     relations = [relation for relation in RELATIONS if relation.table == path.name]
     needed = list(dict.fromkeys(column for relation in relations for column in relation.columns))
     entities = list(dict.fromkeys(name for one in relations for name in (one.entity_ru, one.entity_en)))
@@ -141,7 +142,7 @@ def _read(path: Path) -> list[tuple[int, dict[str, str]]]:
 
 
 def _check_cell(path: Path, line: int, column: str, cell: str) -> None:
-    """Refuse stray spaces and a filled cell that does not have the form of its column."""
+    """Refuse stray spaces, and a filled cell without the form of its column."""
     if cell != " ".join(cell.split()):
         raise InputError(f"{path}, line {line}, column '{column}': stray spaces in '{cell}'; remove them.")
     if cell and column in _FORMS:

@@ -1,6 +1,6 @@
 """How facts are worded: for the training text, and differently for the exam.
 
-wording.yaml has the wordings, and says what may be in them.
+wording.yaml holds the wordings and says what they may contain.
 """
 
 from functools import cache
@@ -33,7 +33,7 @@ class FactWordings:
         return self.subjects[fact.subject_area][language]
 
     def prompt(self, template: str, fact: Fact, language: Language) -> str:
-        """The question in the layout that training text and exam share."""
+        """The question in the layout of both the training text and the exam."""
         return self.prompts[language].format(question=template.format(entity=fact.entity(language)))
 
 

@@ -1,8 +1,10 @@
 """The tiny base: a byte-level BPE tokenizer and a small Qwen2ForCausalLM, trained on the general text.
 
-It exists so that the whole experiment can be run, and forgetting be seen, on two CPU cores without network.
+It lets the whole experiment run, and show forgetting, on two CPU cores without network. One such base is in data/base;
+its README.md says how it was made.
 """
 
+import hashlib
 import random
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -29,10 +31,21 @@ from anamnesis.training.finite import FiniteTrainer
 IGNORED = -100
 
 
+def read_documents(text: Path) -> list[str]:
+    """The documents of a .jsonl file, which has one per row, under `text`."""
+    return [row["text"] for row in read_jsonl(text)]
+
+
+def digest_of(documents: Sequence[str]) -> str:
+    """What a base records of its pretraining text: equal for equal documents in the same order."""
+    return hashlib.sha256("\0".join(documents).encode()).hexdigest()
+
+
 def train_tokenizer(documents: Iterable[str], vocab_size: int) -> PreTrainedTokenizerBase:
     """Qwen2's own tokenizer with a vocabulary of its own: byte-level BPE, each digit a token.
 
-    It must be Qwen2's: beside a Qwen2 model any other is loaded back as one, and splits digits that it did not.
+    It must be Qwen2's: any other tokenizer saved beside a Qwen2 model is loaded as Qwen2's, and then splits digits
+    differently.
     """
     return Qwen2Tokenizer().train_new_from_iterator(documents, vocab_size, show_progress=False)
 
@@ -40,8 +53,8 @@ def train_tokenizer(documents: Iterable[str], vocab_size: int) -> PreTrainedToke
 def pack(documents: Sequence[Sequence[int]], row_length: int, end: int) -> list[dict[str, list[int]]]:
     """Whole documents, each with its end-of-text token, packed into rows of `row_length` tokens.
 
-    A row begins with a document's start, as an exam question does: the model must know a question at position 0.
-    A document longer than a row is continued in the next; the rest of a row is padding without labels.
+    A row begins with the start of a document, because an exam question begins at position 0. A document longer than a
+    row continues in the next one; the rest of a row is padding without labels.
     """
     rows: list[list[int]] = [[]]
     for document in documents:
@@ -65,17 +78,16 @@ def pack(documents: Sequence[Sequence[int]], row_length: int, end: int) -> list[
 
 
 def pretrain(text: Path, settings: Pretraining, compute: Compute, folder: Path) -> None:
-    """Train tokenizer and model on `text` and save them in `folder`; about a minute on two cores for `tiny`.
+    """Train tokenizer and model on `text` and save them in `folder`, the weights as float16.
 
-    In `settings.processes` processes, each with its share of every batch: one would leave the other cores idle, since
-    nothing else can be done before there is a base. Each reads the text itself: with the documents as an argument a
-    process would not be started before the one before it has come so far as to take them.
+    It runs in `settings.processes` processes, each with its share of every batch, so that no core is idle. Each process
+    reads the text itself: passing the documents as an argument would start the processes one after another.
 
     Args:
-        text: a .jsonl file, a document a row under `text`.
+        text: a .jsonl file with one document per row, under `text`.
         settings: size of the model, and its training.
         compute: the machine.
-        folder: where the model goes.
+        folder: where the model is saved.
 
     Raises:
         SettingsError: there are fewer GPUs than processes.
@@ -91,7 +103,7 @@ def pretrain(text: Path, settings: Pretraining, compute: Compute, folder: Path) 
 def _pretrain(text: Path, settings: Pretraining, compute: Compute, folder: Path) -> None:
     configure_compute(compute)
     check_one_device_a_process(compute)
-    documents = [row["text"] for row in read_jsonl(text)]
+    documents = read_documents(text)
     tokenizer = train_tokenizer(documents, settings.vocab_size)
     random.Random(settings.seed).shuffle(documents)
     rows = pack(tokenizer(documents)["input_ids"], settings.sequence_length, tokenizer.eos_token_id)
@@ -124,14 +136,14 @@ def _pretrain(text: Path, settings: Pretraining, compute: Compute, folder: Path)
             use_cpu=compute.device == "cpu",
             max_steps=settings.max_steps,
             per_device_train_batch_size=share_of(settings.batch_size, "`pretraining.batch_size`"),
-            # Steps of equal size, and the same ones whatever the number of processes.
+            # Steps of equal size, and the same steps for any number of processes.
             dataloader_drop_last=True,
             ddp_find_unused_parameters=False,
             learning_rate=settings.learning_rate,
             lr_scheduler_type="cosine",
             warmup_steps=settings.warmup_ratio,
             weight_decay=settings.weight_decay,
-            # A second moment of 1,000 steps' memory is too slow for a run of as many.
+            # The default 0.999 averages over 1,000 steps, too slow for a run of a few thousand.
             adam_beta2=0.98,
             logging_steps=25,
             save_strategy="no",
@@ -142,4 +154,5 @@ def _pretrain(text: Path, settings: Pretraining, compute: Compute, folder: Path)
     )
     trainer.train()
     if is_main_process():
-        save_base(model, tokenizer, folder)
+        # Half the size of float32, and more exact than bfloat16 for weights of this magnitude.
+        save_base(model.half(), tokenizer, folder)

@@ -3,6 +3,7 @@
 `check_all` reads everything, but only to refuse it: nothing that it reads can change an output.
 """
 
+import json
 import re
 import shlex
 import shutil
@@ -133,10 +134,34 @@ def check_all(root: Path, profile: str | None = None) -> None:
     _check_verdict(section(science, "verdict", Verdict), science, evaluation)
     if evaluation.backend == "vllm":
         _check_served_by_vllm(science, methods, file)
-    if scale["model"]["source"] == "pretrain":
+    context, layers, place = _limits(scale, root, file)
+    if isinstance(context, int):
+        base_text = section(scale, "base_text", BaseText, file)
+        _check_context(context, place, optimization, evaluation, base_text, file)
+    if isinstance(layers, int):
+        _check_layers(layers, place, science, methods)
+
+
+def _limits(scale: Mapping[str, Any], root: Path, file: str) -> tuple[Any, Any, str]:
+    """The base's context and number of layers as far as they are known before it is loaded, and where they are set."""
+    source = scale["model"]["source"]
+    if source == "pretrain":
         pretraining = section(scale, "pretraining", Pretraining, file)
-        _check_context(pretraining, optimization, evaluation, section(scale, "base_text", BaseText, file), file)
-        _check_layers(pretraining, science, methods)
+        return pretraining.max_position_embeddings, pretraining.layers, "`pretraining`"
+    config = _config(root / Path(source).expanduser())
+    return config.get("max_position_embeddings"), config.get("num_hidden_layers"), "the config.json of `model.source`"
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    """The config.json of a local model; empty for a hub id or a file, about which only the stage `base` can tell."""
+    file = folder / "config.json"
+    if not file.is_file():
+        return {}
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise SettingsError(f"{file}: it is not valid JSON; copy the model's folder again.") from error
+    return config if isinstance(config, dict) else {}
 
 
 def _tuner_of(science: Mapping[str, Any], name: str) -> Tuner:
@@ -229,10 +254,9 @@ def _check_exam(exam: str, root: Path, file: str) -> None:
 
 
 def _check_context(
-    pretraining: Pretraining, optimization: Optimization, evaluation: Evaluation, base_text: BaseText, file: str
+    context: int, place: str, optimization: Optimization, evaluation: Evaluation, base_text: BaseText, file: str
 ) -> None:
-    """What is trained on and what is generated must fit into the context of the base that is made here."""
-    context = pretraining.max_position_embeddings
+    """What is trained on and what is generated must fit into the base's context."""
     for key, tokens in (
         ("optimization.max_length", optimization.max_length),
         ("evaluation.max_new_tokens", evaluation.max_new_tokens + 1),
@@ -240,15 +264,15 @@ def _check_context(
     ):
         if tokens > context:
             raise SettingsError(
-                f"{file}: `{key}` does not fit into the {context} tokens of `pretraining.max_position_embeddings`: "
-                f"lower the first or raise the second."
+                f"{file}: `{key}` does not fit into the base's context of {context} tokens (`max_position_embeddings` "
+                f"in {place}): lower it, or use a base with a longer context."
             )
 
 
-def _check_layers(pretraining: Pretraining, science: Mapping[str, Any], methods: Sequence[str]) -> None:
+def _check_layers(layers: int, place: str, science: Mapping[str, Any], methods: Sequence[str]) -> None:
     for name in methods:
-        if (first := _tuner_of(science, name).first_layer) >= pretraining.layers:
+        if (first := _tuner_of(science, name).first_layer) >= layers:
             raise SettingsError(
-                f"params.yaml: the tuner of `{name}` has first_layer {first}, but the base has {pretraining.layers} "
-                f"layers (`pretraining.layers`), counted from 0: lower it."
+                f"params.yaml: the tuner of `{name}` has first_layer {first}, but the base has {layers} layers (see "
+                f"{place}), counted from 0: lower it."
             )

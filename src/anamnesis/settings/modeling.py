@@ -10,7 +10,7 @@ from anamnesis.settings.sections import STRICT, Positive, Rate, Seed, Text, Weig
 
 @dataclass(frozen=True, config=STRICT)
 class Model:
-    """`source` is `pretrain` (a small model made here), a local Hugging Face folder, a .gguf file, or a hub id."""
+    """`source` is a local Hugging Face folder, a .gguf file, a hub id, or `pretrain` (a small model made here)."""
 
     source: Text
     revision: Text | None
@@ -18,7 +18,7 @@ class Model:
     dtype: Literal["float32", "bfloat16", "float16"]
 
 
-# The 256 bytes and the end of text; and more words than any tokenizer has.
+# 256 bytes and the end of text; and more tokens than any tokenizer has.
 SMALLEST_VOCABULARY, LARGEST_VOCABULARY = 257, 1_000_000
 
 
@@ -42,12 +42,12 @@ class Pretraining:
 
     def __post_init__(self) -> None:
         if self.batch_size % self.processes:
-            raise ValueError("batch_size must be a multiple of processes, among which it is divided")
+            raise ValueError("batch_size must be a multiple of processes, which share it")
         if self.hidden_size % self.attention_heads:
-            raise ValueError("hidden_size must be a multiple of attention_heads, among which it is divided")
+            raise ValueError("hidden_size must be a multiple of attention_heads, which share it")
         if self.hidden_size // self.attention_heads % 2:
-            raise ValueError("hidden_size / attention_heads must be even: rotary positions turn pairs of numbers")
+            raise ValueError("hidden_size / attention_heads must be even: rotary positions rotate pairs of numbers")
         if self.attention_heads % self.key_value_heads:
-            raise ValueError("attention_heads must be a multiple of key_value_heads, which each serve as many of them")
+            raise ValueError("attention_heads must be a multiple of key_value_heads, which they share")
         if self.sequence_length > self.max_position_embeddings:
             raise ValueError("sequence_length must be at most max_position_embeddings, the longest context")
