@@ -19,11 +19,11 @@ repro: $(INSTALLED)  ## run the experiment (only what is not up to date) and pri
 	    list --name-only | awk -F@ '$$1 == "train" {runs = $$2 " " runs} END {print runs}')"
 	dvc repro
 	@rm -f .dvc/tmp/*.dvc.lock
-	@sed -n '/^|/p' reports/report.md
+	@sed -n '/^|/p; /^With 95/q' reports/report.md
 
 # Everything is chosen on the validation split. This measures the arms on the test split, for a result to publish: it
-# sets `split` in params.yaml, and only the measurements on reports and the summary run again. Commit params.yaml with
-# the result, or put it back (git checkout params.yaml) before the next trial.
+# sets `split` in params.yaml, and only the measurements on reports and the summary run again. Keep the result with `make
+# shelve`, and put `split` back before the next trial (docs/results.md).
 result: $(INSTALLED)  ## measure on the test split, for a result to publish (sets split: test in params.yaml)
 	@sed 's/^split:.*/split: test/' params.yaml > params.yaml.part && mv params.yaml.part params.yaml
 	@$(MAKE) --no-print-directory repro
@@ -53,7 +53,7 @@ base:
 	$(call REPRO,knowledge base)
 
 # NAME, QUESTION, METRICS, BASE and FILES reach the commands through the environment: they may hold any character.
-verdict: $(INSTALLED)  ## hold an arm against the limits of params.yaml: make verdict METHOD=ema
+verdict: $(INSTALLED)  ## check an arm against the limits of params.yaml: make verdict METHOD=ema
 	@python -m commands.verdict "$$METHOD"
 
 shelve: $(INSTALLED)  ## keep the finished experiment in results/: make shelve NAME=default QUESTION='What is forgotten?' [REPLACE=1] [MINUTES=6]

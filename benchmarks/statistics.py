@@ -4,7 +4,7 @@ An experiment trains identical methods with the same seeds and asks them and a f
 imitate this project's per-question logs (tiny profile): a case is easy or hard for every seed, a seed moves the answers
 to a case in the same direction in all arms, and a seed moves all answers of an arm (the spread of the seeds).
 
-Beside this project's test of a difference stand three others: the published one (Obuchowski-Rockette with Hillis's
+Beside this project's test of a difference are three others: the published one (Obuchowski-Rockette with Hillis's
 degrees of freedom), a t-test of the seeds' values, and one of the cases' means, which takes the seeds for fixed.
 """
 

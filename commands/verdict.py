@@ -10,6 +10,7 @@ import click
 
 from anamnesis.errors import InputError
 from anamnesis.files import read_json
+from anamnesis.publishing.repository import Repository
 from anamnesis.settings.sections import read_yaml, section
 from anamnesis.settings.verdict import Verdict
 from commands import ROOT
@@ -29,6 +30,10 @@ def main(method: str) -> None:
     limits = section(read_yaml(ROOT / "params.yaml"), "verdict", Verdict)
     if details["limits"] != asdict(limits):
         raise InputError("params.yaml: `verdict` was changed after the last run: run `dvc repro summarize` first.")
+    if not details["verdicts"]:
+        raise InputError("params.yaml: `verdict` sets no limit: set max_forgetting, min_adaptation or another.")
+    if stale := Repository(ROOT).stale_stages():
+        raise InputError(f"the results are of other code or parameters ({', '.join(stale)}): run `make repro`.")
     if method not in details["verdicts"]:
         raise InputError(f"`{method}` was not measured: choose one of {sorted(details['verdicts'])}.")
     found = details["verdicts"][method]

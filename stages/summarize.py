@@ -19,7 +19,7 @@ from anamnesis.analysis.scores import load_scores
 from anamnesis.analysis.summary import details, summary
 from anamnesis.figures import save
 from anamnesis.files import read_json, write_json
-from anamnesis.publishing.machine import processor
+from anamnesis.machine import processor
 from anamnesis.settings.corpus import Corpus
 from anamnesis.settings.experiment import PLAIN, SCALE, SCIENCE, check_all, method_names, seed_numbers
 from anamnesis.settings.methods import Method
@@ -55,7 +55,7 @@ def main() -> None:
     general = read_json(METRICS / "general" / "base.json")["base"]
     scores, critical = load_scores(SCORES, methods, seeds), read_json(CATEGORIES)["critical"]
     results = analyse(scores, methods, corpus.label, critical, domain["split"], limits)
-    provenance = _provenance(general, domain)
+    provenance = _provenance(general, domain, seeds)
 
     write_json(SUMMARY, summary(results))
     write_json(DETAILS, {"limits": asdict(limits), **details(results, provenance)})
@@ -120,11 +120,12 @@ def _settings(
     return settings
 
 
-def _provenance(general: Mapping[str, Any], domain: Mapping[str, Any]) -> dict[str, object]:
-    """Where the numbers come from. The commit is that of this file: `git log -1 reports/report.md`."""
+def _provenance(general: Mapping[str, Any], domain: Mapping[str, Any], seeds: Sequence[int]) -> dict[str, object]:
+    """Where the numbers come from. The commit is that of the page itself; `make shelve` writes it beside the page."""
     return {
-        "commit": "`git log -1 reports/report.md`",
-        "processor": processor(),
+        "split": domain["split"],
+        "seeds": list(seeds),
+        "summarized on": processor(),
         "Python": platform.python_version(),
         "packages": {name: version(name) for name in PACKAGES},
         "tasks": {**general["harness"]["task_versions"], **domain["harness"]["task_versions"]},

@@ -38,6 +38,11 @@ def categories(right: float | Sequence[float], seeds: int, cases: int, rng: np.r
     return Scores(scored.seeds, scored.cases, scored.values, scored.weights, Categories(gold, predicted))
 
 
+def leaks(share: float, seeds: int) -> Scores:
+    values = np.tile(np.arange(54) < round(54 * share), (seeds, 1)).astype(float)
+    return Scores(tuple(range(seeds)), tuple(f"prompt:{i}" for i in range(54)), values, np.ones_like(values))
+
+
 def lengths(rate: float, seeds: int, cases: int, rng: np.random.Generator, task: str) -> Scores:
     """Bits or nats at `rate` per unit of weight, with some noise."""
     weights = np.broadcast_to(rng.integers(20, 80, cases).astype(float), (seeds, cases))
@@ -52,13 +57,18 @@ def experiment(
     questions: int = 600,
     reports: int = 600,
     limits: Verdict = LIMITS,
+    leak: float = 0.0,
 ) -> Results:
-    """Results of the arms in `exam` (share of right answers) and `domain` (share of right categories)."""
+    """Results of the arms in `exam` (share of right answers) and `domain` (share of right categories).
+
+    `leak`: share of 54 prompts that every arm but the base answers as a report.
+    """
     rng = np.random.default_rng(0)
     scores = {
         arm: {
             "exam_acc": answers(exam[arm], 1 if arm == BASE else seeds, questions, rng, "exam"),
             "base_text_kl_nats": lengths(0 if arm == BASE else 0.3, 1 if arm == BASE else seeds, 50, rng, "text"),
+            "template_leak": leaks(0 if arm == BASE else leak, 1 if arm == BASE else seeds),
             "bethesda": categories(domain[arm], 1 if arm == BASE else seeds, reports, rng),
             "conclusion_bits_per_byte": lengths(
                 2.0 if arm == BASE else 0.5, 1 if arm == BASE else seeds, 50, rng, "conclusion"

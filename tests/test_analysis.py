@@ -134,6 +134,16 @@ def test_a_verdict_follows_the_direction_of_its_measure(results: Results) -> Non
     assert results.comparison("base", "none", by_key["base_text_kl_nats"]).word == "worse"
 
 
+def test_answers_without_a_mistake_are_equivalent_only_if_they_are_many() -> None:
+    """0 of 30 against 0 of 30 leaves differences of a tenth open."""
+    for questions, word in ((30, "not distinguishable"), (600, "equivalent")):
+        twins = experiment({**EXAM, "none": 2.0, "static": 2.0}, DOMAIN, questions=questions)
+        one = twins.comparison("none", "static", twins.capability)
+        assert one.difference.se == 0
+        assert one.difference.low < 0 < one.difference.high
+        assert one.word == word
+
+
 def test_a_difference_too_small_to_matter_is_equivalent(results: Results) -> None:
     assert results.comparison("none", "static", results.adaptation).word == "equivalent"
 
@@ -200,15 +210,17 @@ def interval_of(estimate: float, half: float) -> Estimate:
         ((0.1, 0.05, 0.15), (0.1, 0.0, 0.2), 3, "FAIL"),
         # One broken limit is enough, whatever is not known of the other.
         ((0.1, 0.05, 0.25), (0.1, 0.0, 0.2), 3, "FAIL"),
+        # One seed decides nothing, neither way.
         ((0.1, 0.05, 0.15), (0.5, 0.4, 0.6), 1, "NOT ENOUGH EVIDENCE"),
+        ((0.3, 0.25, 0.35), (0.1, 0.0, 0.2), 1, "NOT ENOUGH EVIDENCE"),
     ],
 )
 def test_limits_are_kept_or_broken_by_the_whole_interval(
     forgetting: tuple[float, float, float], adaptation: tuple[float, float, float], seeds: int, outcome: str
 ) -> None:
-    found = judge(LIMITS, forgetting, adaptation, None, seeds)
+    found = judge(LIMITS, forgetting, adaptation, interval_of(0.5, 0.05), seeds)
     assert found.outcome == outcome
-    assert len(found.reasons) == 2 + (seeds == 1)
+    assert len(found.reasons) == 3 + (seeds == 1)
 
 
 def test_recall_of_critical_categories_has_its_own_limit() -> None:
@@ -217,6 +229,33 @@ def test_recall_of_critical_categories_has_its_own_limit() -> None:
     assert judge(LIMITS, *kept, interval_of(0.2, 0.05), 3).outcome == "NOT ENOUGH EVIDENCE"
     assert judge(LIMITS, *kept, interval_of(0.5, 0.05), 3).outcome == "PASS"
     assert judge(replace(LIMITS, min_recall_critical=None), *kept, interval_of(0.1, 0.05), 3).outcome == "PASS"
+    missing = judge(LIMITS, *kept, None, 3)
+    assert missing.outcome == "NOT ENOUGH EVIDENCE"
+    assert missing.reasons[-1] == "recall of critical: not measured"
+
+
+def test_without_limits_nothing_is_passed() -> None:
+    none = replace(LIMITS, max_forgetting=None, min_adaptation=None, min_recall_critical=None)
+    assert experiment(EXAM, DOMAIN, limits=none).judgements == {}
+
+
+def test_one_seed_says_nothing_of_methods() -> None:
+    """However large the difference of two models: no verdict on a pair, on the claim, or on an arm."""
+    one = experiment({**EXAM, "none": 0.3, "static": 0.6, "ema": 0.93}, DOMAIN, seeds=1)
+    assert {compared.word for compared in one.comparisons} == {"not distinguishable"}
+    assert one.claim is not None
+    assert one.claim.holds == "not decided"
+    assert {found.outcome for found in one.judgements.values()} == {"NOT ENOUGH EVIDENCE"}
+    text = report(one, CONTEXT)
+    assert "one seed says nothing about another training" in text
+    assert "No other training: there is one seed" in text
+    assert "Another training with other seeds" not in text
+
+
+def test_one_method_is_compared_with_the_base_alone() -> None:
+    one = experiment({"base": 0.95, "slow": 0.7}, {"base": 0.1, "slow": 0.7}, limits=replace(LIMITS, claim=None))
+    assert verdicts(one) == ["There is one method, so nothing is compared."]
+    assert "| `slow` | 0.7" in report(one, CONTEXT)
 
 
 def test_the_claim_is_confirmed_contradicted_or_neither(results: Results) -> None:
@@ -253,10 +292,10 @@ def test_shares_are_points_of_a_curve_and_not_rivals() -> None:
     assert found.shares == {"none": ["none_share_0_25", "none_share_0_5", "none_share_0_75", "none"]}
     assert not any("_share_" in one.first for one in found.comparisons)
     assert found.matched.keys() == {"static", "ema"}
-    # The same pairs are compared as without shares, so Holm's family is the same.
-    assert found.comparison("none", "static", found.capability).p_holm == pytest.approx(
-        experiment(EXAM, DOMAIN).comparison("none", "static", found.capability).p_holm, rel=0.5
-    )
+    # Holm's family is the three pairs of methods: its smallest p counts three times.
+    pairs = [one for one in found.comparisons if one.measure == found.capability and one.first != "base"]
+    smallest = min(pairs, key=lambda one: one.difference.p)
+    assert smallest.p_holm == pytest.approx(3 * smallest.difference.p)
 
 
 def test_a_capability_that_was_not_measured_is_refused() -> None:
@@ -351,6 +390,12 @@ def test_the_report_counts_the_questions_that_changed(results: Results) -> None:
     lost = [int(((base == 1) & (seed == 0)).sum()) for seed in none]
     row = next(line for line in report(results, CONTEXT).splitlines() if re.match(r"\| `none` \| \d+\.\d \(", line))
     assert row.startswith(f"| `none` | {np.mean(lost):.1f} ({min(lost)} to {max(lost)})")
+
+
+def test_a_new_leak_is_a_change_for_the_worse() -> None:
+    found = experiment(EXAM, DOMAIN, limits=replace(LIMITS, capability="template_leak"), leak=0.5)
+    row = next(line for line in report(found, CONTEXT).splitlines() if re.match(r"\| `none` \| \d+\.\d \(", line))
+    assert row == "| `none` | 27.0 (27 to 27) | 0.0 (0 to 0) |"
 
 
 class Outside(HTMLParser):
@@ -474,7 +519,8 @@ def test_every_cell_of_the_heat_map_says_its_change(results: Results) -> None:
     # Worse and better have opposite colours, whatever the measure's direction.
     colours = axes.images[0].get_array()
     assert colours is not None
-    assert (colours < 0).all()
+    assert (colours[:, :2] < 0).all()
+    assert (colours[:, 2] == 0).all()
 
 
 def curves_of(methods: list[str]) -> pd.DataFrame:

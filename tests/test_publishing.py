@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
+from anamnesis.analysis.summary import details as analysis_details
 from anamnesis.errors import InputError
-from anamnesis.publishing.machine import describe_machine
+from anamnesis.machine import describe_machine
 from anamnesis.publishing.prediction import Agreement, agreement, half_width
 from anamnesis.publishing.repository import Repository
 from anamnesis.publishing.rerunning import run_again
@@ -25,6 +26,7 @@ from anamnesis.publishing.verifying import page, verify
 from tests.checkout import ROOT
 from tests.experiment import MAKEFILE, copy_experiment, make_experiment
 from tests.project import Project
+from tests.results import experiment as experiment_results
 
 SEEDS = (0.72, 0.73, 0.74)
 QUESTION = "Does ema forget less?"
@@ -146,6 +148,32 @@ def test_the_page_says_per_number_and_per_verdict_how_it_agrees() -> None:
     )
     assert "| `none` | measure_0 | 0.7300 | 0.9100 | ± 0.0351 | different |" in lines
     assert "| `none` | measure_1 | 0.7300 | 0.7300 | ± 0.0351 | identical |" in lines
+
+
+def test_answers_that_turn_round_do_not_hold() -> None:
+    """An arm from PASS to FAIL, and the claim from confirmed to contradicted; not enough evidence is no reversal."""
+
+    def run(verdict: str, holds: str) -> Results:
+        claim = {"holds": holds, "sentence": "It holds."}
+        return read_results(details(verdicts={"ema": {"verdict": verdict, "reasons": []}}, claim=claim), "details.json")
+
+    first = run("PASS", "confirmed")
+    assert verify(first, run("PASS", "confirmed")).holds
+    assert verify(first, run("NOT ENOUGH EVIDENCE", "not decided")).holds
+    assert verify(first, run("FAIL", "confirmed")).reversed == ["`ema`"]
+    assert verify(first, run("PASS", "contradicted")).reversed == ["the claim"]
+    assert not verify(first, run("FAIL", "confirmed")).holds
+    assert "- reversed: `ema`" in page("default", verify(first, run("FAIL", "confirmed")))
+
+
+def test_what_the_analysis_writes_is_read_back() -> None:
+    found = experiment_results({"base": 0.95, "none": 0.7, "ema": 0.8}, {"base": 0.1, "none": 0.7, "ema": 0.7})
+    read = read_results(json.dumps(analysis_details(found, {"split": "test"})), "details.json")
+    assert read.estimates["ema", "exam_acc"].value == pytest.approx(found.intervals["ema"]["exam_acc"].estimate)
+    assert len(read.estimates["ema", "exam_acc"].by_seed) == 3
+    assert read.verdicts["none", "ema", "exam_acc"] == found.comparison("none", "ema", found.capability).word
+    assert answer(read).startswith("The claim that `ema` has the best balance is ")
+    assert verify(read, read).holds
 
 
 # ---- details.json ------------------------------------------------------------------------------------------------

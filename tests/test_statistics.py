@@ -327,7 +327,10 @@ def test_identical_arms_are_equivalent(seeds: int) -> None:
     arm = mean_of(right_answers(seeds, 30))
     compared = difference(arm, arm)
     assert (compared.estimate, compared.se, compared.p) == (0, 0, 1)
-    assert equivalence(compared, 0.01) == 0
+    # Of 30 questions a difference of a hundredth need not show, one of a third does.
+    assert equivalence(compared, 0.01) == pytest.approx(0.99**30)
+    assert equivalence(compared, 1 / 3) < 1e-5
+    assert compared.high == -compared.low == pytest.approx(1 - 0.05 ** (1 / 30))
     assert smallest_detectable(compared) == 0
     assert needed(compared) == statistics.Needed(None, None)
     assert prediction_interval(compared, cases=30) == (0, 0)

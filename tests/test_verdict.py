@@ -8,6 +8,7 @@ from click.testing import CliRunner, Result
 
 from anamnesis.analysis.summary import details
 from anamnesis.files import read_json, write_json
+from anamnesis.publishing.repository import Repository
 from anamnesis.settings.sections import read_yaml
 from commands import verdict
 from tests.conftest import ROOT
@@ -24,6 +25,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     limits = read_yaml(ROOT / "params.yaml")["verdict"]
     write_json(tmp_path / "metrics/details.json", {"limits": limits, **details(experiment(EXAM, DOMAIN), {})})
     monkeypatch.setattr(verdict, "ROOT", tmp_path)
+    monkeypatch.setattr(Repository, "stale_stages", lambda _: [])
     return tmp_path
 
 
@@ -50,6 +52,15 @@ def test_limits_that_were_changed_since_are_not_judged_by(checkout: Path) -> Non
     answered = ask("none")
     assert answered.exit_code == 1
     assert "dvc repro summarize" in answered.output
+
+
+@pytest.mark.usefixtures("checkout")
+@pytest.mark.usefixtures("checkout")
+def test_an_old_result_is_not_judged_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Repository, "stale_stages", lambda _: ["train@ema-0"])
+    answered = ask("static")
+    assert answered.exit_code == 1
+    assert "(train@ema-0): run `make repro`" in answered.output
 
 
 @pytest.mark.usefixtures("checkout")

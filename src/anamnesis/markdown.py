@@ -1,4 +1,4 @@
-"""Markdown tables, for the results page, the data card and the benchmarks."""
+"""Markdown tables, for the report, the data card and the benchmarks."""
 
 from collections.abc import Iterable, Sequence
 

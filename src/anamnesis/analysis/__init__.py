@@ -1,1 +1,1 @@
-"""From the runs' measurements to the answer: summary, figures, results page."""
+"""From the runs' measurements to the answer: summary, figures, report."""

@@ -66,9 +66,9 @@ def judge(
     recall: Estimate | None,
     seeds: int,
 ) -> Judgement:
-    """Hold one arm against the limits of `verdict` in params.yaml.
+    """Check one arm against the limits of `verdict` in params.yaml.
 
-    With one seed the intervals say nothing about another training of the same arm, so nothing passes.
+    With one seed the intervals say nothing about another training of the same arm, so nothing is decided.
 
     Args:
         settings: the limits.
@@ -80,8 +80,11 @@ def judge(
     limits = list(_limits(settings, forgetting, adaptation, recall))
     outcomes = {limit.outcome for limit in limits}
     reasons = [limit.reason for limit in limits]
-    if seeds < 2:
+    if settings.min_recall_critical is not None and recall is None:
         outcomes.add("NOT ENOUGH EVIDENCE")
+        reasons.append("recall of critical: not measured")
+    if seeds < 2:
+        outcomes = {"NOT ENOUGH EVIDENCE"}
         reasons.append("one seed: another training of the same arm may differ")
     outcome: Outcome = next((word for word in WORST_FIRST if word in outcomes), "PASS")
     return Judgement(outcome, tuple(reasons))

@@ -8,6 +8,7 @@ from typing import Literal
 from anamnesis.analysis.measures import Measure
 from anamnesis.analysis.scores import BASE, AllScores
 from anamnesis.analysis.statistics import (
+    CASES,
     Difference,
     Needed,
     Sample,
@@ -50,7 +51,12 @@ class Comparison:
 
     @property
     def word(self) -> Word:
-        """Equivalent first: a difference may be certain and still too small to matter."""
+        """Equivalent first: a difference may be certain and still too small to matter.
+
+        With one seed nothing is said: the difference of two models is not that of their methods.
+        """
+        if self.difference.covers == CASES:
+            return "not distinguishable"
         if self.equivalence_p < ALPHA:
             return "equivalent"
         if self.p_holm < ALPHA:

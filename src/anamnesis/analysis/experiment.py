@@ -10,14 +10,22 @@ from anamnesis.analysis.answers import Claim, Judgement, claim, judge
 from anamnesis.analysis.comparison import Comparison, all_samples, compare
 from anamnesis.analysis.measures import Measure, all_measures
 from anamnesis.analysis.scores import BASE, AllScores, Scores
-from anamnesis.analysis.statistics import Estimate, Matched, Sample, interval, matched_difference
+from anamnesis.analysis.statistics import Estimate, Matched, Sample, holm, interval, matched_difference
 from anamnesis.errors import InputError
 from anamnesis.settings.verdict import Verdict
 
 # The method whose shares are the curve on which others are compared at equal adaptation.
-PLAIN = "none"
+CURVE = "none"
 # A measure on fewer cases than this has no interval, and is left out.
 FEWEST = 2
+
+
+@dataclass(frozen=True)
+class AtEqualAdaptation:
+    """An arm against the curve of plain fine-tuning; p_holm is adjusted over the arms, None if it is not comparable."""
+
+    found: Matched
+    p_holm: float | None
 
 
 @dataclass(frozen=True)
@@ -42,7 +50,7 @@ class Results:
     comparisons: Sequence[Comparison]
     judgements: Mapping[str, Judgement]
     claim: Claim | None
-    matched: Mapping[str, Matched]
+    matched: Mapping[str, AtEqualAdaptation]
 
     def comparison(self, first: str, second: str, measure: Measure) -> Comparison:
         return next(
@@ -105,7 +113,7 @@ def analyse(
     )  # fmt: skip
     return replace(
         results,
-        judgements={arm: _judgement(results, arm, settings) for arm in arms},
+        judgements={arm: _judgement(results, arm, settings) for arm in arms if settings.limits},
         claim=_claim(results, methods, settings.claim),
         matched=_matched(results),
     )
@@ -157,13 +165,13 @@ def _claim(results: Results, methods: Sequence[str], arm: str | None) -> Claim |
     return claim(arm, rivals, by_measure[results.capability.key], by_measure[results.adaptation.key])
 
 
-def _matched(results: Results) -> dict[str, Matched]:
-    """Every other arm against the curve of plain fine-tuning; a reason where they cannot be compared."""
-    if PLAIN not in results.shares:
+def _matched(results: Results) -> dict[str, AtEqualAdaptation]:
+    """Every other arm against the curve of plain fine-tuning."""
+    if CURVE not in results.shares:
         return {}
     adaptation, capability = results.adaptation.key, results.capability.key
-    curve = [results.samples[arm] for arm in (BASE, *results.shares[PLAIN])]
-    return {
+    curve = [results.samples[arm] for arm in (BASE, *results.shares[CURVE])]
+    found = {
         arm: matched_difference(
             [point[adaptation] for point in curve],
             [point[capability] for point in curve],
@@ -171,5 +179,8 @@ def _matched(results: Results) -> dict[str, Matched]:
             results.samples[arm][capability],
         )
         for arm in results.arms
-        if arm != PLAIN
+        if arm != CURVE
     }
+    compared = {arm: one.difference for arm, one in found.items() if one.difference is not None}
+    p_holm = dict(zip(compared, holm([one.p for one in compared.values()]), strict=True))
+    return {arm: AtEqualAdaptation(one, p_holm.get(arm)) for arm, one in found.items()}

@@ -63,7 +63,7 @@ def report(results: Results, context: Context) -> str:
         _measures(results),
         _examples(context.examples),
         _picture("Training curves", "curves.png", context.figures),
-        _coverage(),
+        _coverage(results),
         _list("Settings", context.settings),
         _list("Provenance", context.provenance),
     ]
@@ -84,7 +84,7 @@ def _limits(judgements: Mapping[str, Judgement]) -> str:
     if not any(one.reasons for one in judgements.values()):
         return ""
     rows = ([f"`{arm}`", one.outcome, "; ".join(one.reasons)] for arm, one in judgements.items())
-    return f"## Held against the limits\n\n{markdown.table(['', 'verdict', 'why'], rows)}"
+    return f"## Limits\n\n{markdown.table(['', 'verdict', 'why'], rows)}"
 
 
 def _picture(title: str, name: str, figures: Mapping[str, str]) -> str:
@@ -168,6 +168,8 @@ def _flips(results: Results) -> str:
     for arm in results.arms:
         values = results.scores[arm][source].values
         lost, found = ((base > values).sum(axis=1), (values > base).sum(axis=1))
+        if results.capability.better == "lower":
+            lost, found = found, lost
         rows.append([f"`{arm}`", _range(lost), _range(found)])
     header = ["", "right to wrong", "wrong to right"]
     return (
@@ -198,10 +200,13 @@ def _examples(examples: Sequence[Example]) -> str:
     return "## Conclusions as written\n\nHeld-out reports of the synthetic corpus, first seed.\n\n" + "\n\n".join(parts)
 
 
-def _coverage() -> str:
+def _coverage(results: Results) -> str:
+    trainings = "- Another training with other seeds, on the same base and corpus.\n"
+    if len(results.seeds(results.arms[0])) == 1:
+        trainings = "- No other training: there is one seed, so this page speaks of these models, not of methods.\n"
     return (
         "## What the intervals cover\n\n"
-        "- Another training with other seeds, on the same base and corpus.\n"
+        f"{trainings}"
         "- Other questions and reports of the same kind.\n\n"
         "They do not cover another base model, another corpus, other hyperparameters, or another kind of processor, on "
         "which the last bits of the arithmetic differ."

@@ -54,7 +54,7 @@ def load_scores(folder: Path, methods: Sequence[str], seeds: Sequence[int]) -> d
             found.setdefault(arm, {})[measure] = _scores(measure, tables)
     for measures in found.values():
         for measure, scores in measures.items():
-            if scores.cases != found[BASE][measure].cases:
+            if not _same_cases(scores, found[BASE][measure]):
                 raise InputError(_other_questions(measure))
     return found
 
@@ -77,7 +77,7 @@ def _by_arm(runs: Mapping[tuple[str, int], pd.DataFrame]) -> Iterator[tuple[str,
 def _scores(measure: str, tables: Mapping[int, pd.DataFrame]) -> Scores:
     first, *others = tables.values()
     cases = tuple(first["case"])
-    if any(tuple(table["case"]) != cases for table in others):
+    if any(tuple(table["case"]) != cases or list(table["gold"]) != list(first["gold"]) for table in others):
         raise InputError(_other_questions(measure))
     categories = None
     if (first["predicted"] != "").any():
@@ -90,6 +90,13 @@ def _scores(measure: str, tables: Mapping[int, pd.DataFrame]) -> Scores:
         np.stack([table["weight"].to_numpy(float) for table in tables.values()]),
         categories,
     )
+
+
+def _same_cases(one: Scores, other: Scores) -> bool:
+    """By name and, for categories, by the right answer: the names are the same for every corpus."""
+    if one.categories is None or other.categories is None:
+        return one.cases == other.cases
+    return one.cases == other.cases and np.array_equal(one.categories.gold, other.categories.gold)
 
 
 def _other_questions(measure: str) -> str:

@@ -1,9 +1,9 @@
 """What the results are in words. Every sentence follows from a verdict, and carries its interval."""
 
 from anamnesis.analysis.answers import Claim
-from anamnesis.analysis.comparison import Comparison
-from anamnesis.analysis.experiment import PLAIN, Results
-from anamnesis.analysis.statistics import Matched, Needed
+from anamnesis.analysis.comparison import ALPHA, Comparison
+from anamnesis.analysis.experiment import CURVE, AtEqualAdaptation, Results
+from anamnesis.analysis.statistics import CASES, Needed
 
 # Of so many methods every pair gets a sentence.
 ALL_PAIRS = 3
@@ -53,6 +53,8 @@ def on_adaptation(one: Comparison) -> str:
 
 def _sentence(words: str, one: Comparison, change: tuple[float, float, float]) -> str:
     hint = f", p {p_value(one.p_holm)} after Holm; {needed(one.needed)}" if one.needed else ""
+    if one.difference.covers == CASES:
+        hint = " between these two models; one seed says nothing about another training"
     return f"{words}: {with_interval(*change, signed=True)}{hint}."
 
 
@@ -81,20 +83,18 @@ def on_claim(tested: Claim) -> str:
     return f"The claim that `{tested.arm}` has the best balance is {HOLDS[tested.holds]}: {'; '.join(parts)}."
 
 
-def on_matched(arm: str, one: Matched, better: str | None) -> str:
+def on_matched(arm: str, one: AtEqualAdaptation, better: str | None) -> str:
     """What an arm forgets more or less than plain fine-tuning whose update is scaled to the same adaptation."""
-    if one.difference is None:
-        return f"`{arm}` cannot be compared: {one.reason}."
-    found = one.difference
+    found = one.found.difference
+    if found is None or one.p_holm is None:
+        return f"`{arm}` cannot be compared: {one.found.reason}."
     lost = (found.estimate, found.low, found.high)
     if better == "higher":
         lost = (-found.estimate, -found.high, -found.low)
     relation = "cannot be told apart from it"
-    if lost[2] < 0:
-        relation = "forgets less"
-    elif lost[1] > 0:
-        relation = "forgets more"
-    return f"`{arm}` {relation}: {with_interval(*lost, signed=True)}."
+    if one.p_holm < ALPHA and found.covers != CASES:
+        relation = "forgets less" if lost[0] < 0 else "forgets more"
+    return f"`{arm}` {relation}: {with_interval(*lost, signed=True)}, p {p_value(one.p_holm)} after Holm."
 
 
 def verdicts(results: Results) -> list[str]:
@@ -103,11 +103,14 @@ def verdicts(results: Results) -> list[str]:
     All pairs of up to three methods; of more, the pairs with plain fine-tuning or with the claimed method.
     """
     sentences = [on_claim(results.claim)] if results.claim else []
-    asked = {PLAIN, results.claim.arm if results.claim else PLAIN}
+    if len(results.methods) == 1:
+        return ["There is one method, so nothing is compared."]
+    few = len(results.methods) <= ALL_PAIRS or CURVE not in results.methods
+    asked = {CURVE, results.claim.arm if results.claim else CURVE}
     for measure, say in ((results.capability, on_forgetting), (results.adaptation, on_adaptation)):
         for one in results.comparisons:
             pair = {one.first, one.second}
-            told = pair <= set(results.methods) and (len(results.methods) <= ALL_PAIRS or pair & asked)
+            told = pair <= set(results.methods) and (few or pair & asked)
             if one.measure.key == measure.key and told:
                 sentences.append(say(one))
     return sentences

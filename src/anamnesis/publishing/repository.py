@@ -51,6 +51,11 @@ class Repository:
         parameters = {path for path in read if "${" in path}
         return ["dvc.yaml", "requirements.lock", *sorted(read - written - folders - parameters)]
 
+    def outputs(self) -> list[Path]:
+        """The outputs of all stages, from the root on."""
+        with Repo(str(self.root)) as repo:
+            return [Path(out.def_path) for stage in repo.index.stages for out in stage.outs]
+
     def stale_stages(self) -> list[str]:
         """The stages whose code, parameters, inputs or outputs are not those in dvc.lock; empty if it is fresh.
 

@@ -44,6 +44,12 @@ class Results:
     provenance: Mapping[str, Any]
 
     @property
+    def answers(self) -> dict[str, str]:
+        """What the experiment answers: whether the claim holds, and the verdict on each arm."""
+        claim = {"the claim": str(self.claim["holds"])} if "holds" in self.claim else {}
+        return claim | {f"`{arm}`": verdict for arm, verdict in self.arms.items()}
+
+    @property
     def minutes(self) -> float | None:
         """How long the experiment ran; None if it was not recorded."""
         minutes = self.provenance.get("minutes")

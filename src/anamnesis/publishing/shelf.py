@@ -11,7 +11,7 @@ from typing import Any
 from anamnesis import markdown
 from anamnesis.errors import InputError
 from anamnesis.files import UNFINISHED, read_json, write_json, written_whole
-from anamnesis.publishing.machine import describe_machine
+from anamnesis.machine import describe_machine
 from anamnesis.publishing.repository import Repository
 from anamnesis.publishing.results import answer, load_results
 from anamnesis.settings.sections import read_yaml
@@ -22,15 +22,7 @@ MACHINE = "machine.json"
 PARAMETERS = Path("params.yaml")
 # What is kept of an experiment: parameters, the record of inputs and outputs, numbers, and the pages with their
 # pictures. Left out: training curves, tables behind the pictures, models, and whatever may hold a report's text.
-KEPT = (
-    "dvc.lock",
-    "metrics/*.json",
-    "metrics/general/*.json",
-    "metrics/domain/*.json",
-    "reports/*.md",
-    "reports/*.html",
-    "reports/*.png",
-)
+KEPT = ("metrics/*.json", "metrics/*/*.json", "reports/*.md", "reports/*.html", "reports/*.png")
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 BEGIN, END = "<!-- table: written by make shelve -->", "<!-- end of table -->"
 
@@ -53,7 +45,7 @@ class Entry:
 
 
 def shelve(root: Path, name: str, question: str, replace: bool = False, minutes: float | None = None) -> Entry:
-    """Copy the finished experiment in the checkout `root` to results/<name>, and write the table anew.
+    """Copy the finished experiment in the checkout `root` to results/<name>, and rewrite the table.
 
     Args:
         root: the checkout.
@@ -118,8 +110,9 @@ def _some(names: list[str], number: int = 5) -> str:
 def kept_files(root: Path) -> list[Path]:
     """The files of a finished experiment that an entry keeps, from `root` on."""
     profile = Path("profiles") / f"{read_yaml(root / PARAMETERS)['profile']}.yaml"
-    found = (file.relative_to(root) for pattern in KEPT for file in sorted(root.glob(pattern)))
-    return [PARAMETERS, profile, *found]
+    # Not by looking into the folders: files of other methods and seeds may be left of an earlier experiment.
+    outputs = sorted(path for path in Repository(root).outputs() if any(path.match(pattern) for pattern in KEPT))
+    return [PARAMETERS, profile, Path("dvc.lock"), *outputs]
 
 
 def size(folder: Path) -> int:

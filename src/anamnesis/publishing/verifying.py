@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from anamnesis import markdown
 from anamnesis.publishing.prediction import Agreement, agreement, half_width
-from anamnesis.publishing.results import BETTER, WORSE, Estimate, Results
+from anamnesis.publishing.results import BASE, BETTER, WORSE, Estimate, Results
 
 # Of the second run's estimates, the share that must be identical or lie inside the first run's prediction intervals.
 ENOUGH = 0.9
-TURNED = ({BETTER, WORSE},)
+TURNED = {BETTER, WORSE}
+REVERSED = ({"PASS", "FAIL"}, {"confirmed", "contradicted"})
 ABSENT = "-"
 
 
@@ -33,8 +34,12 @@ class Verification:
 
     @property
     def share(self) -> float:
-        """The share of estimates that agree. One that cannot be judged does not."""
-        return sum(said.agrees for said in self.agreements.values()) / len(self.agreements)
+        """The share of estimates that agree. One that cannot be judged does not.
+
+        The base is the same model in both runs, so its numbers count only where they do not agree.
+        """
+        counted = [said for (arm, _), said in self.agreements.items() if arm != BASE or not said.agrees]
+        return sum(said.agrees for said in counted) / len(counted)
 
     @property
     def turned(self) -> list[tuple[str, str, str]]:
@@ -42,8 +47,13 @@ class Verification:
         return [key for key in self.first.verdicts if self.verdict(key) == "turned"]
 
     @property
+    def reversed(self) -> list[str]:
+        """The answers that went from PASS to FAIL, or from confirmed to contradicted, or back."""
+        return [what for what, said in self.first.answers.items() if {said, self.second.answers.get(what)} in REVERSED]
+
+    @property
     def holds(self) -> bool:
-        return not self.turned and self.share >= ENOUGH
+        return not self.turned and not self.reversed and self.share >= ENOUGH
 
     def verdict(self, key: tuple[str, str, str]) -> str:
         """What became of the verdict on a comparison: holds, turned, changed, or missing."""
@@ -52,7 +62,7 @@ class Verification:
             return "missing"
         if first == second:
             return "holds"
-        return "turned" if {first, second} in TURNED else "changed"
+        return "turned" if {first, second} == TURNED else "changed"
 
 
 def verify(first: Results, second: Results) -> Verification:
@@ -68,23 +78,33 @@ def page(name: str, verification: Verification) -> str:
     turned = "".join(
         f"- turned: `{second}` against `{first}`, {measure}\n" for first, second, measure in verification.turned
     )
+    turned += "".join(f"- reversed: {what}\n" for what in verification.reversed)
     return f"""# {name}: {"holds" if verification.holds else "does not hold"}
 
 - numbers: {verification.share:.0%} agree; {_counted(counts)}
 - verdicts: {_counted(kept)}
 {turned}
+{_answers(verification)}
+
 {_verdicts(verification)}
 
 {_numbers(verification)}
 
 A number agrees if it is identical or lies inside the prediction interval of the first run: the range in which 95 % of
 runs with other seeds on the same cases are expected. The runs agree if no verdict turned from better to worse or back,
-and at least {ENOUGH:.0%} of the numbers agree.
+no answer was reversed (PASS and FAIL, confirmed and contradicted), and at least {ENOUGH:.0%} of the arms' numbers
+agree.
 """
 
 
 def _counted(counts: Mapping[Agreement, int] | Mapping[str, int]) -> str:
     return ", ".join(f"{number} {name}" for name, number in counts.items())
+
+
+def _answers(verification: Verification) -> str:
+    first, second = (run.answers for run in verification.runs)
+    rows = [[what, said, second.get(what, ABSENT)] for what, said in first.items()]
+    return _table(["", "answer", "again"], rows)
 
 
 def _verdicts(verification: Verification) -> str:

@@ -169,7 +169,7 @@ def _tuner_of(science: Mapping[str, Any], name: str) -> Tuner:
 
 
 def _check_verdict(verdict: Verdict, science: Mapping[str, Any], evaluation: Evaluation) -> None:
-    """What the results are said to be must be measured, and the claim must be about a method."""
+    """What results are judged by must be measured, and the claim must be about a method."""
     claimed = science.get(verdict.claim) if verdict.claim else {"teacher": "none"}
     if not (isinstance(claimed, dict) and "teacher" in claimed):
         raise SettingsError(

@@ -1,4 +1,4 @@
-"""What counts as the same, and what is asked of a model that is to be used."""
+"""Which differences matter, and the limits for a usable model."""
 
 from typing import Annotated, Literal
 
@@ -23,7 +23,7 @@ Capability = Literal[
 
 @dataclass(frozen=True, config=STRICT)
 class Margins:
-    """The largest difference between two arms that makes no difference in use, by kind of measure."""
+    """The largest difference between two arms that does not matter in practice, by kind of measure."""
 
     accuracy: Points
     macro_f1: Points
@@ -46,3 +46,9 @@ class Verdict:
     max_forgetting: Annotated[float, Field(ge=0, le=1000)] | None
     min_adaptation: Annotated[float, Field(ge=-1, le=1)] | None
     min_recall_critical: Share | None
+
+    @property
+    def limits(self) -> tuple[float, ...]:
+        """The limits that are set."""
+        limits = (self.max_forgetting, self.min_adaptation, self.min_recall_critical)
+        return tuple(limit for limit in limits if limit is not None)

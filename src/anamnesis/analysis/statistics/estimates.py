@@ -165,7 +165,12 @@ def difference(first: Sample, second: Sample) -> Difference:
         raise InputError(
             f"two arms have {first.seeds} and {second.seeds} seeds: train and evaluate both with the same."
         )
-    return tested(analysed([second.pseudovalues - first.pseudovalues]))
+    found = tested(analysed([second.pseudovalues - first.pseudovalues]))
+    if first.share and second.share and found.se == 0 and found.estimate == 0:
+        # No case differs: up to this share of all cases may, with a probability of 5 % (the "rule of three").
+        most = 1 - (1 - CONFIDENCE) ** (1 / found.cases)
+        return replace(found, low=-most, high=most)
+    return found
 
 
 def analysed(contrasts: Sequence[Array]) -> Estimate:

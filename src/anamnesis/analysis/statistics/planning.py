@@ -1,10 +1,10 @@
-"""What an experiment of this size can see, and what size would tell."""
+"""What an experiment of this size can see, and what size would decide."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, special
+from scipy import optimize, stats
 
 from anamnesis.analysis.statistics.estimates import Estimate, Part, Spread, spread
 
@@ -79,7 +79,7 @@ def _fewest(enough: Callable[[int], bool]) -> int | None:
 
 def _power(effect: float, df: float, alpha: float) -> float:
     """Of a two-sided t-test; the effect is in standard errors."""
-    critical = special.stdtrit(df, 1 - alpha / 2)
-    reached = 1 - special.nctdtr(df, effect, critical) + special.nctdtr(df, effect, -critical)
-    # scipy's noncentral t is NaN for some effects of 20 and more, where the power is 1.
-    return float(np.nan_to_num(reached, nan=1.0))
+    critical = stats.t.isf(alpha / 2, df)
+    # Not scipy.special.nctdtr, which is NaN for large effects with few degrees of freedom. The other tail may be NaN
+    # where it is 0.
+    return float(stats.nct.sf(critical, df, effect) + np.nan_to_num(stats.nct.cdf(-critical, df, effect)))

@@ -13,11 +13,14 @@ from anamnesis.errors import InputError
 def equivalence(difference: Estimate, margin: float) -> float:
     """The p-value of two one-sided tests (TOST; Schuirmann 1987) that the difference lies within ±margin.
 
-    At p < 0.05 the 90 % interval lies within the margin.
+    At p < 0.05 the 90 % interval lies within the margin. Of shares that are equal in every case, p is the probability
+    that no case differs although a share as large as the margin does.
     """
     if margin <= 0:
         raise InputError(f"a margin of equivalence is {margin:g}: set it above 0.")
     if difference.se == 0:
+        if difference.low < difference.high:
+            return max(1 - margin, 0.0) ** difference.cases
         return float(abs(difference.estimate) >= margin)
     return float(special.stdtr(difference.df, (abs(difference.estimate) - margin) / difference.se))
 
