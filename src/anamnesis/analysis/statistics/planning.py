@@ -20,9 +20,12 @@ class Needed:
 
 
 def smallest_detectable(difference: Estimate, power: float = 0.8, alpha: float = 0.05) -> float:
-    """The true difference that this experiment declares significant with the given power (two-sided t-test)."""
+    """The true difference that this experiment declares significant with the given power (two-sided t-test).
+
+    Where no case differs, the half-width of the interval.
+    """
     if difference.se == 0:
-        return 0.0
+        return difference.high - difference.estimate
     # Student's t with 1 degree of freedom needs an effect of 35 standard errors for a power of 0.95.
     effect = optimize.brentq(lambda size: _power(size, difference.df, alpha) - power, 0, 1000)
     return float(effect * difference.se)
