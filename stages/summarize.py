@@ -33,8 +33,8 @@ from stages._stage import Parameters, stage
 log = logging.getLogger("summarize")
 
 FIGURES = {
-    "tradeoff.png": "What each arm gains against what it forgets: arms with 95 % intervals, seeds joined by thin "
-    "lines. The base is outside, at no gain and no loss.",
+    "tradeoff.png": "What each arm reaches against what it forgets: arms with 95 % intervals, seeds joined by thin "
+    "lines. The base is outside.",
     "capabilities.png": "The change of each general capability against the base. White: within the margin of "
     "params.yaml; orange: worse; blue or purple: better.",
     "curves.png": "Mean over seeds, and their range.",

@@ -449,34 +449,33 @@ def seeds_drawn(axes: Axes, arm: Line2D) -> set[tuple[float, float]]:
     return {(x, y) for line in small for x, y in np.asarray(line.get_xydata()).round(6).tolist()}
 
 
-def test_tradeoff_has_forgetting_across_and_a_gain_up(results: Results) -> None:
+def test_tradeoff_has_forgetting_across_and_a_measure_up(results: Results) -> None:
     figure = tradeoff(results, METHODS)
     panels = figure.axes
-    assert [axes.get_title() for axes in panels] == [
-        "gain in macro-F1", "gain in recall of critical", "gain in conclusion, bits per byte"
-    ]  # fmt: skip
+    titles = ("macro-F1", "recall of critical", "conclusion, bits per byte")
+    assert [axes.get_title() for axes in panels] == [f"{title} (up is better)" for title in titles]
     for axes in panels:
         assert axes.get_xlabel().startswith("forgetting")
         assert not axes.xaxis_inverted()
-        assert not axes.yaxis_inverted()
+    assert [axes.yaxis_inverted() for axes in panels] == [False, False, True]
     drawn = arms_drawn(panels[0])
     assert drawn.keys() == {"none", "static", "ema"}
     for arm, bars in drawn.items():
-        point = (results.forgetting(arm)[0], results.gain(arm)[0])
+        point = (results.forgetting(arm)[0], results.intervals[arm]["bethesda_macro_f1"].estimate)
         assert np.asarray(bars.lines[0].get_xydata()) == pytest.approx(np.array([point]))
         forgotten = -results.gains(arm, results.capability)
-        gained = results.gains(arm, results.adaptation)
+        reached = results.samples[arm]["bethesda_macro_f1"].estimates
         assert seeds_drawn(panels[0], bars.lines[0]) == {
-            (round(x, 6), round(y, 6)) for x, y in zip(forgotten, gained, strict=True)
+            (round(x, 6), round(y, 6)) for x, y in zip(forgotten, reached, strict=True)
         }
 
 
 def test_error_bars_are_the_intervals(results: Results) -> None:
     bars = arms_drawn(tradeoff(results, METHODS).axes[0])["ema"]
-    for bar, axis, (_, low, high) in zip(
-        bars.lines[2], (0, 1), (results.forgetting("ema"), results.gain("ema")), strict=True
-    ):
-        assert sorted(np.asarray(bar.get_segments()[0])[:, axis]) == pytest.approx([low, high])
+    own = results.intervals["ema"]["bethesda_macro_f1"]
+    intervals = (results.forgetting("ema")[1:], (own.low, own.high))
+    for bar, axis, interval_drawn in zip(bars.lines[2], (0, 1), intervals, strict=True):
+        assert sorted(np.asarray(bar.get_segments()[0])[:, axis]) == pytest.approx(interval_drawn)
 
 
 def test_seeds_are_joined_in_pairs(results: Results) -> None:
@@ -485,7 +484,7 @@ def test_seeds_are_joined_in_pairs(results: Results) -> None:
     assert len(joined) == 3
     for row, line in enumerate(joined):
         expected = [
-            (-results.gains(arm, results.capability)[row], results.gains(arm, results.adaptation)[row])
+            (-results.gains(arm, results.capability)[row], results.samples[arm]["bethesda_macro_f1"].estimates[row])
             for arm in results.arms
         ]
         assert np.asarray(line.get_xydata()) == pytest.approx(np.array(expected))
@@ -493,7 +492,7 @@ def test_seeds_are_joined_in_pairs(results: Results) -> None:
 
 def test_the_base_is_outside_the_picture(results: Results) -> None:
     axes = tradeoff(results, METHODS).axes[0]
-    assert not axes.get_ylim()[0] <= 0 <= axes.get_ylim()[1]
+    assert axes.get_ylim()[0] > results.intervals["base"]["bethesda_macro_f1"].estimate
 
 
 def test_shares_of_an_update_are_joined_up_to_the_whole() -> None:
@@ -503,7 +502,7 @@ def test_shares_of_an_update_are_joined_up_to_the_whole() -> None:
     axes = tradeoff(found, METHODS).axes[0]
     (joined,) = (line for line in axes.lines if line.get_linestyle() == ":")
     arms = ["none_share_0_25", "none_share_0_75", "none"]
-    expected = [(found.forgetting(arm)[0], found.gain(arm)[0]) for arm in arms]
+    expected = [(found.forgetting(arm)[0], found.intervals[arm]["bethesda_macro_f1"].estimate) for arm in arms]
     assert np.asarray(joined.get_xydata()) == pytest.approx(np.array(expected))
     assert [text.get_text() for text in axes.texts] == ["0.25", "0.75"]
 

@@ -331,7 +331,7 @@ def test_identical_arms_are_equivalent(seeds: int) -> None:
     assert equivalence(compared, 0.01) == pytest.approx(0.99**30)
     assert equivalence(compared, 1 / 3) < 1e-5
     assert compared.high == -compared.low == pytest.approx(1 - 0.05 ** (1 / 30))
-    assert smallest_detectable(compared) == 0
+    assert smallest_detectable(compared) == compared.high
     assert needed(compared) == statistics.Needed(None, None)
     assert prediction_interval(compared, cases=30) == (0, 0)
     certain = difference(flat(30), sample_of(np.ones((seeds, 30))))

@@ -27,10 +27,10 @@ STRONGEST = 10
 
 
 def tradeoff(results: Results, methods: Sequence[str]) -> Figure:
-    """What each arm gains against what it forgets, one panel per measure of the gain: they need not agree.
+    """What each arm reaches against what it forgets, one panel per measure of the domain: they need not agree.
 
     Large markers with 95 % intervals are arms; small ones are seeds, and a thin line joins the arms of one seed. A
-    dotted line joins the shares of one method's update. The base, at no gain and no loss, is outside.
+    dotted line joins the shares of one method's update. The base is outside.
 
     Args:
         results: the experiment's results.
@@ -40,27 +40,28 @@ def tradeoff(results: Results, methods: Sequence[str]) -> Figure:
     shown = [measure for key in keys for measure in results.measures if measure.key == key]
     figure = Figure(figsize=(4.6 * len(shown), 4.8), layout="constrained")
     for panel, measure in zip(figure.subplots(1, len(shown), squeeze=False).flat, shown, strict=True):
-        _gains(panel, results, measure, methods)
+        _panel(panel, results, measure, methods)
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(6, len(labels)), frameon=False)
     return figure
 
 
-def _gains(panel: Axes, results: Results, measure: Measure, methods: Sequence[str]) -> None:
+def _panel(panel: Axes, results: Results, measure: Measure, methods: Sequence[str]) -> None:
     forgotten = {arm: -results.gains(arm, results.capability) for arm in results.arms}
-    gained = {arm: results.gains(arm, measure) for arm in results.arms}
+    reached = {arm: results.samples[arm][measure.key].estimates for arm in results.arms}
     for row in range(min(map(len, forgotten.values()))):
         panel.plot(
-            [forgotten[arm][row] for arm in results.arms], [gained[arm][row] for arm in results.arms],
+            [forgotten[arm][row] for arm in results.arms], [reached[arm][row] for arm in results.arms],
             color="0.85", linewidth=0.8, zorder=0,
         )  # fmt: skip
     for arm in results.arms:
         drawn = look(arm, methods)
         panel.plot(
-            forgotten[arm], gained[arm], linestyle="", alpha=0.5, marker=drawn.marker, markersize=4, color=drawn.colour,
-            markerfacecolor=drawn.face,
+            forgotten[arm], reached[arm], linestyle="", alpha=0.5, marker=drawn.marker, markersize=4,
+            color=drawn.colour, markerfacecolor=drawn.face,
         )  # fmt: skip
-        x, y = results.forgetting(arm), results.comparison(BASE, arm, measure).gain
+        own = results.intervals[arm][measure.key]
+        x, y = results.forgetting(arm), (own.estimate, own.low, own.high)
         bars = panel.errorbar(
             x[0], y[0], xerr=_reach(x), yerr=_reach(y), linestyle="", marker=drawn.marker, markersize=8, capsize=3,
             color=drawn.colour, markerfacecolor=drawn.face, label=arm,
@@ -68,7 +69,9 @@ def _gains(panel: Axes, results: Results, measure: Measure, methods: Sequence[st
         for bar in bars.lines[2]:
             bar.set_linestyle(drawn.line)
     _shares(panel, results, measure, methods)
-    frame(panel, f"gain in {measure.title}")
+    if measure.better == "lower":
+        panel.invert_yaxis()
+    frame(panel, f"{measure.title} (up is better)")
     panel.set_xlabel(f"forgetting: loss of {results.capability.title} (left is better)")
 
 
@@ -80,7 +83,7 @@ def _reach(interval: tuple[float, float, float]) -> list[list[float]]:
 def _shares(panel: Axes, results: Results, measure: Measure, methods: Sequence[str]) -> None:
     """The shares of each update, with the share written beside its marker; they begin outside, at the base."""
     for method, arms in results.shares.items():
-        points = [(results.forgetting(arm)[0], results.comparison(BASE, arm, measure).gain[0]) for arm in arms]
+        points = [(results.forgetting(arm)[0], results.intervals[arm][measure.key].estimate) for arm in arms]
         colour = look(method, methods).colour
         panel.plot(*zip(*points, strict=True), linestyle=":", linewidth=1, color=colour, zorder=1)
         for arm, point in list(zip(arms, points, strict=True))[:-1]:
@@ -108,7 +111,7 @@ def capabilities(results: Results) -> Figure:
     for row, arm in enumerate(results.arms):
         for column, measure in enumerate(measures):
             one = results.comparison(BASE, arm, measure)
-            strong = abs(changes[row, column] / margins[column]) > 0.55 * STRONGEST
+            strong = abs(changes[row, column] / margins[column]) > 0.6 * STRONGEST
             panel.text(
                 column, row, number(one.difference.estimate, signed=True), ha="center", va="center", fontsize=9,
                 color="white" if strong else "black",
