@@ -21,8 +21,9 @@ ENTRY = "entry.json"
 MACHINE = "machine.json"
 PARAMETERS = Path("params.yaml")
 # What is kept of an experiment: parameters, the record of inputs and outputs, numbers, and the pages with their
-# pictures. Left out: training curves, tables behind the pictures, models, and whatever may hold a report's text.
-KEPT = ("metrics/*.json", "metrics/*/*.json", "reports/*.md", "reports/*.html", "reports/*.png")
+# pictures. Left out: report.html (report.md says the same), training curves, tables behind the pictures, models, and
+# whatever may hold a report's text.
+KEPT = ("metrics/*.json", "metrics/*/*.json", "reports/*.md", "reports/*.png")
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 BEGIN, END = "<!-- table: written by make shelve -->", "<!-- end of table -->"
 
