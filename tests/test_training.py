@@ -429,6 +429,17 @@ def test_under_autocast_the_steps_are_the_same_within_its_resolution(
     assert second == pytest.approx(first, rel=2e-2)
 
 
+def test_a_bf16_model_trains_under_autocast_on_a_cpu_as_its_fp32_copy_does(
+    train: Any, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    """The base's products are in bf16; what is trained, and its teacher, stay in fp32."""
+    exact, low = train(EMA), train(EMA, base=random_qwen2(tokenizer).to(torch.bfloat16))
+    assert (exact.args.bf16, low.args.bf16) == (False, True)
+    assert {weight.dtype for weight in weights(low) + teachers_weights(low)} == {torch.float32}
+    first, second = ([row["ce_nats"] for row in t.state.log_history if "ce_nats" in row] for t in (exact, low))
+    assert second == pytest.approx(first, rel=2e-2)
+
+
 def processes(number: int, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(number), "--standalone"]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
