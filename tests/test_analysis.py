@@ -16,7 +16,7 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.lines import Line2D
 from statsmodels.stats.multitest import multipletests
 
-from anamnesis.analysis import comparison
+from anamnesis.analysis import comparison, wording
 from anamnesis.analysis.answers import judge
 from anamnesis.analysis.comparison import Comparison, compare, families
 from anamnesis.analysis.experiment import Results
@@ -26,7 +26,7 @@ from anamnesis.analysis.plots import capabilities, tradeoff, training_curves
 from anamnesis.analysis.report import Context, Example, headline, report
 from anamnesis.analysis.runs import load_curves, load_examples
 from anamnesis.analysis.scores import load_scores
-from anamnesis.analysis.statistics import Estimate, interval, mean_of, needed, smallest_detectable
+from anamnesis.analysis.statistics import Estimate, Needed, interval, mean_of, needed, smallest_detectable
 from anamnesis.analysis.summary import details, summary
 from anamnesis.analysis.wording import number, verdicts
 from anamnesis.errors import InputError
@@ -468,6 +468,11 @@ def test_sentences_follow_the_verdicts(results: Results) -> None:
     said = " ".join(verdicts(turned))
     assert "`static` forgets more than `none`: +0.1" in said
     assert "`static` adapts more than `none`: +0.19" in said
+
+
+def test_large_numbers_of_seeds_and_cases_have_separators() -> None:
+    said = wording.needed(Needed(seeds=2319, cases=24_520))
+    assert said == "a difference of this size would show with about 2,319 seeds or 24,520 cases"
 
 
 def test_numbers_have_a_real_minus_and_no_negative_zero() -> None:

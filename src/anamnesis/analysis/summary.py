@@ -70,6 +70,7 @@ def _difference(one: Comparison) -> dict[str, Any]:
         "se": found.se,
         "df": found.df,
         "p": found.p,
+        "cautious_p": found.cautious_p,
         "p_holm": one.p_holm,
         "equivalence_p": one.equivalence_p,
         "margin": one.margin,

@@ -62,7 +62,7 @@ def needed(one: Needed) -> str:
     """How many seeds or cases would show a difference as large as the estimate."""
     ways = []
     if one.seeds is not None:
-        ways.append(f"{one.seeds} seeds")
+        ways.append(f"{one.seeds:,} seeds")
     if one.cases is not None:
         ways.append(f"{one.cases:,} cases")
     if not ways:
