@@ -191,10 +191,31 @@ def test_mcnemar_is_for_questions_seed_by_seed(results: Results) -> None:
     assert results.comparison("base", "none", results.adaptation).mcnemar is None
 
 
-def test_thirty_questions_decide_little() -> None:
-    few = experiment(EXAM, DOMAIN, questions=30)
-    assert few.comparison("none", "static", few.capability).word == "not distinguishable"
-    assert few.judgements["static"].outcome == "NOT ENOUGH EVIDENCE"
+@pytest.mark.parametrize(
+    ("questions", "word", "outcome"),
+    [(30, "not distinguishable", "NOT ENOUGH EVIDENCE"), (600, "better", "PASS")],
+)
+def test_thirty_questions_decide_little(questions: int, word: str, outcome: str) -> None:
+    """The estimates are as good with 30 questions as with 600: above `none`, and within the limit on forgetting."""
+    asked = replace(LIMITS, min_adaptation=None, min_recall_critical=None)
+    found = experiment(EXAM, DOMAIN, questions=questions, limits=asked)
+    compared = found.comparison("none", "static", found.capability)
+    assert compared.difference.estimate > 0.05
+    assert compared.word == word
+    assert found.forgetting("static")[0] < LIMITS.max_forgetting
+    assert found.judgements["static"].outcome == outcome
+
+
+@pytest.mark.parametrize(("reports", "outcome"), [(12, "NOT ENOUGH EVIDENCE"), (600, "FAIL")])
+def test_an_arm_trained_on_shuffled_labels_fails_if_there_are_enough_reports(reports: int, outcome: str) -> None:
+    """It names a category at random: the gain is far below the limit of 0.3 in both, as an estimate."""
+    asked = replace(LIMITS, max_forgetting=None, min_recall_critical=None, claim=None)
+    domain = {"base": 0.1, "none": 0.7, "noise": [0.33, 0.35, 0.31]}
+    found = experiment({"base": 0.95, "none": 0.7, "noise": 0.7}, domain, reports=reports, limits=asked)
+    estimate, low, high = found.gain("noise")
+    assert low < estimate < 0.3
+    assert (high < 0.3) == (outcome == "FAIL")
+    assert found.judgements["noise"].outcome == outcome
 
 
 # ---- Families ----------------------------------------------------------------------------------------------------

@@ -32,8 +32,8 @@ class AtEqualAdaptation:
 class Results:
     """Everything the report says, as numbers.
 
-    methods, arms: the trained models, and beside them EMA teachers; these are compared. shares: for every method with
-    `shares`, the arms that hold a share of its update, in ascending order, the whole update last.
+    methods, arms: the trained models, and these plus EMA teachers; all of them are compared. shares: for every method
+    with `shares`, the arms that hold a share of its update, in ascending order, the whole update last.
     """
 
     label: str

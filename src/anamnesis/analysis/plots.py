@@ -103,7 +103,7 @@ def _reach(interval: tuple[float, float, float]) -> list[list[float]]:
 
 
 def _shares(panel: Axes, results: Results, measure: Measure, methods: Sequence[str]) -> None:
-    """The shares of each update, with the share written beside its marker; they begin outside, at the base."""
+    """The shares of each update, each marker with its number; the base, where they begin, is outside."""
     for method, arms in results.shares.items():
         points = [(results.forgetting(arm)[0], results.intervals[arm][measure.key].estimate) for arm in arms]
         colour = look(method, methods).colour

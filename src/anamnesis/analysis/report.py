@@ -1,4 +1,4 @@
-"""The report as Markdown: question, claim and verdicts first; then what they rest on."""
+"""The report as Markdown: question, claim and verdicts first, then the numbers behind them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Context:
-    """What the report says beside the numbers: settings and versions, and its pictures by file name."""
+    """The parts of the report that are not results: settings, versions, pictures by file name, examples."""
 
     settings: Mapping[str, object]
     provenance: Mapping[str, object]
@@ -205,7 +205,7 @@ def _examples(examples: Sequence[Example]) -> str:
 def _coverage(results: Results) -> str:
     trainings = "- Another training with other seeds, on the same base and corpus.\n"
     if len(results.seeds(results.arms[0])) == 1:
-        trainings = "- No other training: there is one seed, so this page speaks of these models, not of methods.\n"
+        trainings = "- No other training: there is one seed, so this page is about these models, not about methods.\n"
     return (
         "## What the intervals cover\n\n"
         f"{trainings}"

@@ -32,7 +32,7 @@ def half_width(first: Estimate, seeds: int) -> float | None:
 
 
 def agreement(first: Estimate | None, second: Estimate | None) -> Agreement:
-    """Whether the second run's estimate is what the first run lets one expect."""
+    """Whether the second run's estimate is compatible with the first run."""
     if first is None or second is None:
         return Agreement.MISSING
     if first.cases != second.cases:

@@ -18,7 +18,7 @@ ABSENT = "-"
 
 @dataclass(frozen=True)
 class Verification:
-    """Two runs beside each other.
+    """Two runs of an experiment, compared.
 
     Attributes:
         first, second: the runs; the first gives the prediction intervals.
@@ -35,7 +35,7 @@ class Verification:
 
     @property
     def share(self) -> float:
-        """The share of estimates that agree. One that cannot be judged does not.
+        """The share of estimates that agree. An estimate that cannot be judged counts as not agreeing.
 
         The base is the same model in both runs, so its numbers count only where they do not agree.
         """
