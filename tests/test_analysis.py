@@ -21,7 +21,7 @@ from anamnesis.analysis.answers import judge
 from anamnesis.analysis.comparison import Comparison, compare, families
 from anamnesis.analysis.experiment import Results
 from anamnesis.analysis.html import page
-from anamnesis.analysis.measures import all_measures
+from anamnesis.analysis.measures import Measure, all_measures
 from anamnesis.analysis.plots import capabilities, tradeoff, training_curves
 from anamnesis.analysis.report import Context, Example, headline, report
 from anamnesis.analysis.runs import load_curves, load_examples
@@ -251,7 +251,7 @@ def test_the_capability_is_one_family_and_all_other_measures_another(with_teache
         assert [one.p_holm for one in family] == pytest.approx(list(expected))
 
 
-@pytest.mark.parametrize(("measure", "size"), [("exam_acc", 3), ("bethesda_recall_critical", 18)])
+@pytest.mark.parametrize(("measure", "size"), [("exam_acc", 3), ("bethesda_macro_f1", 18)])
 def test_what_could_be_seen_and_what_would_tell_are_at_the_level_of_the_family(
     with_teacher: Results, measure: str, size: int
 ) -> None:
@@ -262,6 +262,33 @@ def test_what_could_be_seen_and_what_would_tell_are_at_the_level_of_the_family(
     expected = smallest_detectable(one.difference, alpha=0.05 / size, cautious=cautious)
     assert one.smallest_detectable == pytest.approx(expected)
     assert one.needed != needed(one.difference)
+
+
+def many(count: int) -> list[Measure]:
+    """As many measures as are wanted, which differ in their key only."""
+    (measure,) = (one for one in all_measures("bethesda", ["V"]) if one.key == "base_text_kl_nats")
+    return [replace(measure, key=f"measure_{place}") for place in range(count)]
+
+
+def test_a_family_of_many_measures_is_judged_and_planned_by_the_cautious_p() -> None:
+    """Where the cases vary most, the interval has many degrees of freedom, and the seeds have two."""
+    measures, draw = many(4), np.random.default_rng(0)
+    cases = draw.normal(0, 0.3, (1, 200))
+    none, twin = (draw.normal(0, 0.3, (3, 200)) for _ in range(2))
+    samples = {
+        arm: {measure.key: mean_of(values, fixed=arm == "base") for measure in measures}
+        for arm, values in (("base", np.full((1, 200), 9.0)), ("none", none), ("twin", twin + cases + 0.05))
+    }
+    grouped = families(measures, measures[0], ["none", "twin"], [], [])
+    capability, *others = (one for one in compare({}, samples, measures, grouped, TIGHT.margins) if one.first == "none")
+    assert len(others) == 3
+    assert capability.difference.cautious_p > capability.p_holm == capability.difference.p
+    assert capability.smallest_detectable == pytest.approx(smallest_detectable(capability.difference))
+    for one in others:
+        assert one.p_holm == min(3 * one.difference.cautious_p, 1)
+        asked = {"alpha": 0.05 / 3, "cautious": True}
+        assert one.needed == needed(one.difference, **asked) != needed(one.difference, alpha=0.05 / 3)
+        assert one.smallest_detectable == pytest.approx(smallest_detectable(one.difference, **asked))
 
 
 def test_another_capability_is_the_one_that_has_a_family_of_its_own() -> None:
@@ -297,8 +324,7 @@ def test_of_a_dozen_measures_of_identical_methods_one_is_rarely_called_different
     """The share of experiments with any false verdict, against Holm's adjustment measure by measure."""
     monkeypatch.setattr(comparison, "smallest_detectable", lambda *_, **__: 0.0)
     monkeypatch.setattr(comparison, "needed", lambda *_, **__: None)
-    ways = {measure.kind: measure for measure in all_measures("bethesda", ["V"])}
-    measures = [replace(ways["bits_per_byte"], key=f"measure_{place}") for place in range(13)]
+    measures = many(13)
     grouped = families(measures, measures[0], ["none", "twin"], [], [])
     draw, experiments = np.random.default_rng(0), 250
     one_family, by_measure = 0, 0
