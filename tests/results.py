@@ -1,11 +1,12 @@
 """Made-up scores of an experiment, for the tests of what is said about it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from anamnesis.analysis.experiment import Results, analyse
-from anamnesis.analysis.scores import BASE, Categories, Scores
+from anamnesis.analysis.scores import BASE, AllScores, Categories, Scores
 from anamnesis.settings.verdict import Margins, Verdict
 
 CATEGORIES = ("II", "IV", "V")
@@ -63,8 +64,23 @@ def experiment(
 
     `leak`: share of 54 prompts that every arm but the base answers as a report.
     """
-    rng = np.random.default_rng(0)
-    scores = {
+    scores = made_up_scores(exam, domain, seeds, questions, reports, leak)
+    methods = [arm for arm in exam if arm != BASE and "_share_" not in arm and not arm.endswith("_teacher")]
+    return analyse(scores, methods, "bethesda", CRITICAL, "test", limits)
+
+
+def made_up_scores(
+    exam: Mapping[str, float | Sequence[float]],
+    domain: Mapping[str, float | Sequence[float]],
+    seeds: int = 3,
+    questions: int = 600,
+    reports: int = 600,
+    leak: float = 0.0,
+    chance: int = 0,
+) -> AllScores:
+    """The scores of `experiment`; `chance` seeds what is random in them."""
+    rng = np.random.default_rng(chance)
+    return {
         arm: {
             "exam_acc": answers(exam[arm], 1 if arm == BASE else seeds, questions, rng, "exam"),
             "base_text_kl_nats": lengths(0 if arm == BASE else 0.3, 1 if arm == BASE else seeds, 50, rng, "text"),
@@ -76,5 +92,12 @@ def experiment(
         }
         for arm in exam
     }
-    methods = [arm for arm in exam if arm != BASE and "_share_" not in arm and not arm.endswith("_teacher")]
-    return analyse(scores, methods, "bethesda", CRITICAL, "test", limits)
+
+
+def twins(first: AllScores, second: AllScores, method: str, limits: Verdict = LIMITS) -> Results:
+    """One method against itself: its runs in two experiments with other seeds, the second as an arm `twin`.
+
+    Whatever is called better or worse between the two is a false positive.
+    """
+    scores = {BASE: first[BASE], method: first[method], "twin": second[method]}
+    return analyse(scores, [method, "twin"], "bethesda", CRITICAL, "test", replace(limits, claim=None))

@@ -14,22 +14,27 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.container import ErrorbarContainer
 from matplotlib.lines import Line2D
+from statsmodels.stats.multitest import multipletests
 
+from anamnesis.analysis import comparison, wording
 from anamnesis.analysis.answers import judge
+from anamnesis.analysis.comparison import Comparison, compare, families
 from anamnesis.analysis.experiment import Results
 from anamnesis.analysis.html import page
+from anamnesis.analysis.measures import Measure, all_measures
 from anamnesis.analysis.plots import capabilities, tradeoff, training_curves
 from anamnesis.analysis.report import Context, Example, headline, report
 from anamnesis.analysis.runs import load_curves, load_examples
 from anamnesis.analysis.scores import load_scores
-from anamnesis.analysis.statistics import Estimate, interval, mean_of
+from anamnesis.analysis.statistics import Estimate, Needed, interval, mean_of, needed, smallest_detectable
 from anamnesis.analysis.summary import details, summary
 from anamnesis.analysis.wording import number, verdicts
 from anamnesis.errors import InputError
 from anamnesis.figures import COLOURS, MARKERS, look, save
 from anamnesis.files import write_jsonl
+from anamnesis.settings.verdict import Margins
 from tests.conftest import ROOT
-from tests.results import LIMITS, experiment
+from tests.results import LIMITS, experiment, made_up_scores, twins
 
 METHODS = ["none", "static", "ema", "dora", "bitfit", "slow", "top_layer", "averaged", "ema_slow"]
 # static forgets least and adapts as the others; ema cannot be told from none.
@@ -186,10 +191,162 @@ def test_mcnemar_is_for_questions_seed_by_seed(results: Results) -> None:
     assert results.comparison("base", "none", results.adaptation).mcnemar is None
 
 
-def test_thirty_questions_decide_little() -> None:
-    few = experiment(EXAM, DOMAIN, questions=30)
-    assert few.comparison("none", "static", few.capability).word == "not distinguishable"
-    assert few.judgements["static"].outcome == "NOT ENOUGH EVIDENCE"
+@pytest.mark.parametrize(
+    ("questions", "word", "outcome"),
+    [(30, "not distinguishable", "NOT ENOUGH EVIDENCE"), (600, "better", "PASS")],
+)
+def test_thirty_questions_decide_little(questions: int, word: str, outcome: str) -> None:
+    """The estimates are as good with 30 questions as with 600: above `none`, and within the limit on forgetting."""
+    asked = replace(LIMITS, min_adaptation=None, min_recall_critical=None)
+    found = experiment(EXAM, DOMAIN, questions=questions, limits=asked)
+    compared = found.comparison("none", "static", found.capability)
+    assert compared.difference.estimate > 0.05
+    assert compared.word == word
+    assert found.forgetting("static")[0] < LIMITS.max_forgetting
+    assert found.judgements["static"].outcome == outcome
+
+
+@pytest.mark.parametrize(("reports", "outcome"), [(12, "NOT ENOUGH EVIDENCE"), (600, "FAIL")])
+def test_an_arm_trained_on_shuffled_labels_fails_if_there_are_enough_reports(reports: int, outcome: str) -> None:
+    """It names a category at random: the gain is far below the limit of 0.3 in both, as an estimate."""
+    asked = replace(LIMITS, max_forgetting=None, min_recall_critical=None, claim=None)
+    domain = {"base": 0.1, "none": 0.7, "noise": [0.33, 0.35, 0.31]}
+    found = experiment({"base": 0.95, "none": 0.7, "noise": 0.7}, domain, reports=reports, limits=asked)
+    estimate, low, high = found.gain("noise")
+    assert low < estimate < 0.3
+    assert (high < 0.3) == (outcome == "FAIL")
+    assert found.judgements["noise"].outcome == outcome
+
+
+# ---- Families ----------------------------------------------------------------------------------------------------
+
+KINDS = ("base", "methods", "teachers")
+TIGHT = replace(LIMITS, margins=Margins(accuracy=0.01, macro_f1=0.01, bits_per_byte=0.001, kl_nats=0.001))
+
+
+def kind_of(one: Comparison) -> str:
+    if one.first == "base":
+        return "base"
+    return "teachers" if any(arm.endswith("_teacher") for arm in (one.first, one.second)) else "methods"
+
+
+@pytest.fixture(scope="module")
+def with_teacher() -> Results:
+    exam = {**EXAM, "ema_teacher": [0.76, 0.74, 0.73], "none_share_0_5": 0.9}
+    return experiment(exam, {**DOMAIN, "ema": 0.72, "ema_teacher": 0.66, "none_share_0_5": 0.5}, limits=TIGHT)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_capability_is_one_family_and_all_other_measures_another(with_teacher: Results, kind: str) -> None:
+    found = [one for one in with_teacher.comparisons if kind_of(one) == kind]
+    capability = [one for one in found if one.measure.key == "exam_acc"]
+    others = [one for one in found if one.measure.key != "exam_acc"]
+    assert len(capability) == {"base": 5, "methods": 3, "teachers": 3}[kind]
+    assert len(others) == 6 * len(capability)
+    for family, p_values in (
+        (capability, [one.difference.p for one in capability]),
+        (others, [one.difference.cautious_p for one in others]),
+    ):
+        expected = multipletests(p_values, method="holm")[1]
+        assert [one.p_holm for one in family] == pytest.approx(list(expected))
+
+
+@pytest.mark.parametrize(("measure", "size"), [("exam_acc", 3), ("bethesda_macro_f1", 18)])
+def test_what_could_be_seen_and_what_would_tell_are_at_the_level_of_the_family(
+    with_teacher: Results, measure: str, size: int
+) -> None:
+    (one,) = (o for o in with_teacher.comparisons if (o.first, o.second, o.measure.key) == ("none", "ema", measure))
+    cautious = measure != "exam_acc"
+    assert one.word == "not distinguishable"
+    assert one.needed == needed(one.difference, alpha=0.05 / size, cautious=cautious)
+    expected = smallest_detectable(one.difference, alpha=0.05 / size, cautious=cautious)
+    assert one.smallest_detectable == pytest.approx(expected)
+    assert one.needed != needed(one.difference)
+
+
+def many(count: int) -> list[Measure]:
+    """As many measures as are wanted, which differ in their key only."""
+    (measure,) = (one for one in all_measures("bethesda", ["V"]) if one.key == "base_text_kl_nats")
+    return [replace(measure, key=f"measure_{place}") for place in range(count)]
+
+
+def test_a_family_of_many_measures_is_judged_and_planned_by_the_cautious_p() -> None:
+    """Where the cases vary most, the interval has many degrees of freedom, and the seeds have two."""
+    measures, draw = many(4), np.random.default_rng(0)
+    cases = draw.normal(0, 0.3, (1, 200))
+    none, twin = (draw.normal(0, 0.3, (3, 200)) for _ in range(2))
+    samples = {
+        arm: {measure.key: mean_of(values, fixed=arm == "base") for measure in measures}
+        for arm, values in (("base", np.full((1, 200), 9.0)), ("none", none), ("twin", twin + cases + 0.05))
+    }
+    grouped = families(measures, measures[0], ["none", "twin"], [], [])
+    capability, *others = (one for one in compare({}, samples, measures, grouped, TIGHT.margins) if one.first == "none")
+    assert len(others) == 3
+    assert capability.difference.cautious_p > capability.p_holm == capability.difference.p
+    assert capability.smallest_detectable == pytest.approx(smallest_detectable(capability.difference))
+    for one in others:
+        assert one.p_holm == min(3 * one.difference.cautious_p, 1)
+        asked = {"alpha": 0.05 / 3, "cautious": True}
+        assert one.needed == needed(one.difference, **asked) != needed(one.difference, alpha=0.05 / 3)
+        assert one.smallest_detectable == pytest.approx(smallest_detectable(one.difference, **asked))
+
+
+def test_another_capability_is_the_one_that_has_a_family_of_its_own() -> None:
+    found = experiment(EXAM, DOMAIN, limits=replace(LIMITS, capability="base_text_kl_nats"))
+    pairs = [one for one in found.comparisons if one.first != "base"]
+    for key, alone in (("base_text_kl_nats", True), ("exam_acc", False)):
+        family = [one for one in pairs if one.measure.key == key]
+        expected = multipletests([one.difference.p for one in family], method="holm")[1]
+        assert ([one.p_holm for one in family] == pytest.approx(list(expected))) == alone
+
+
+def test_twins_are_not_told_apart_though_one_measure_differs_by_chance() -> None:
+    """Two runs of one method. On its own, accuracy would be called better, by chance."""
+    first = made_up_scores({"base": 0.95, "none": [0.70, 0.73, 0.71]}, {"base": 0.1, "none": [0.70, 0.69, 0.71]})
+    second = made_up_scores(
+        {"base": 0.95, "none": [0.72, 0.69, 0.71]}, {"base": 0.1, "none": [0.725, 0.73, 0.74]}, chance=1
+    )
+    found = twins(first, second, "none", TIGHT)
+    pairs = {one.measure.key: one for one in found.comparisons if (one.first, one.second) == ("none", "twin")}
+    assert len(pairs) == 7
+    accuracy = pairs["bethesda_acc"]
+    assert accuracy.difference.p < 0.01
+    assert accuracy.equivalence_p > 0.05
+    assert {one.word for one in pairs.values()} <= {"not distinguishable", "equivalent"}
+    # The experiment is not blind: the base is another model.
+    assert found.comparison("base", "twin", found.capability).word == "worse"
+    assert found.comparison("base", "twin", found.adaptation).word == "better"
+
+
+def test_of_a_dozen_measures_of_identical_methods_one_is_rarely_called_different(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The share of experiments with any false verdict, against Holm's adjustment measure by measure."""
+    monkeypatch.setattr(comparison, "smallest_detectable", lambda *_, **__: 0.0)
+    monkeypatch.setattr(comparison, "needed", lambda *_, **__: None)
+    measures = many(13)
+    grouped = families(measures, measures[0], ["none", "twin"], [], [])
+    draw, experiments = np.random.default_rng(0), 250
+    one_family, by_measure = 0, 0
+    for _ in range(experiments):
+        samples = {
+            "base": {measure.key: mean_of(np.full((1, 40), 9.0), fixed=True) for measure in measures},
+            **{
+                arm: {
+                    # From seeds that hardly differ to seeds that differ more than the cases.
+                    measure.key: mean_of(draw.normal(0, 0.05 * place, (3, 1)) + draw.normal(0, 1, (3, 40)))
+                    for place, measure in enumerate(measures)
+                }
+                for arm in ("none", "twin")
+            },
+        }
+        found = [one for one in compare({}, samples, measures, grouped, TIGHT.margins) if one.first != "base"]
+        others = [one for one in found if one.measure.key != "measure_0"]
+        assert len(others) == 12
+        one_family += any(one.word in ("better", "worse") for one in others)
+        by_measure += any(one.difference.p < 0.05 for one in others)
+    assert one_family / experiments <= 0.07
+    assert by_measure / experiments > 0.3
 
 
 # ---- Limits and the claim ----------------------------------------------------------------------------------------
@@ -358,6 +515,11 @@ def test_sentences_follow_the_verdicts(results: Results) -> None:
     said = " ".join(verdicts(turned))
     assert "`static` forgets more than `none`: +0.1" in said
     assert "`static` adapts more than `none`: +0.19" in said
+
+
+def test_large_numbers_of_seeds_and_cases_have_separators() -> None:
+    said = wording.needed(Needed(seeds=2319, cases=24_520))
+    assert said == "a difference of this size would show with about 2,319 seeds or 24,520 cases"
 
 
 def test_numbers_have_a_real_minus_and_no_negative_zero() -> None:

@@ -133,6 +133,20 @@ def test_only_from_better_to_worse_or_back_has_a_verdict_turned(
     assert verification.turned == ([] if said != "turned" else [PAIR])
 
 
+def test_runs_on_different_splits_are_refused_before_any_number_is_compared() -> None:
+    numbers = {("ema", "exam_acc"): estimate(*SEEDS)}
+    test, validation = (
+        Results(numbers, {}, {}, {}, {}, {"split": split, "seeds": [0]}) for split in ("test", "validation")
+    )
+    assert verify(test, test).holds
+    with pytest.raises(InputError) as refused:
+        verify(test, validation)
+    assert str(refused.value) == (
+        "the shelved run was measured on the test split and the other on the validation split: set `split: test` in "
+        "params.yaml and run `make repro`, or name another run's metrics by METRICS=folder."
+    )
+
+
 def test_the_page_says_per_number_and_per_verdict_how_it_agrees() -> None:
     first, second = runs(changed=1, of=2)
     text = page(

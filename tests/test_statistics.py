@@ -33,7 +33,7 @@ from anamnesis.analysis.statistics import (
     mean_of,
     needed,
     planning,
-    prediction_interval,
+    prediction_half_width,
     ratio_of,
     recall_of,
     smallest_detectable,
@@ -234,7 +234,8 @@ def test_published_analysis_of_two_modalities(monkeypatch: pytest.MonkeyPatch) -
     assert (compared.low, compared.high) == pytest.approx((-0.087959499, 0.00035885444), abs=1e-8)
     # RJafroc, SsPowerGivenJK: 10 readers and 165 cases have a power of 0.80541995 for the observed difference.
     found = planning._planned(compared, 10, 165)
-    power = planning._power(abs(compared.estimate) / np.sqrt(found.variance), found.df, 0.05)
+    effect, critical = abs(compared.estimate) / np.sqrt(found.variance), planning._critical(found.df, 10, 0.05, False)
+    power = planning._power(effect, found.df, critical)
     assert power == pytest.approx(0.80541995, rel=1e-6)
 
 
@@ -333,7 +334,6 @@ def test_identical_arms_are_equivalent(seeds: int) -> None:
     assert compared.high == -compared.low == pytest.approx(1 - 0.05 ** (1 / 30))
     assert smallest_detectable(compared) == compared.high
     assert needed(compared) == statistics.Needed(None, None)
-    assert prediction_interval(compared, cases=30) == (0, 0)
     certain = difference(flat(30), sample_of(np.ones((seeds, 30))))
     assert (certain.estimate, certain.p, equivalence(certain, 0.5)) == (1, 0, 1)
 
@@ -365,6 +365,53 @@ def test_components_add_up_to_the_variance() -> None:
     assert components.seed + components.case + components.residual == pytest.approx(compared.se**2)
     # The seeds dominate: almost their t-test, with a little more for the cases.
     assert 2 < compared.df < 2.1
+
+
+# p-values of a large family
+
+
+def test_cautious_p_is_005_at_the_end_of_the_interval_and_has_the_tail_of_the_seeds() -> None:
+    contrast = with_moments(np.array([0.1, 0.2, 0.4]), 1e-2, 1e-2, 100)
+    contrast -= contrast.mean()
+    half = difference(flat(100), sample_of(contrast)).high
+    for half_widths in (1.0, 2.0, 6.0):
+        compared = difference(flat(100), sample_of(contrast + half_widths * half))
+        assert compared.df > 2.5
+        expected = 2 * stats.t.sf(half_widths * stats.t.ppf(0.975, 2), 2)
+        assert compared.cautious_p == pytest.approx(expected)
+        assert compared.p == pytest.approx(2 * stats.t.sf(half_widths * stats.t.ppf(0.975, compared.df), compared.df))
+    inside = difference(flat(100), sample_of(contrast + 0.5 * half))
+    assert inside.cautious_p == inside.p > 0.05
+
+
+def test_cautious_p_is_p_where_only_the_seeds_or_only_the_cases_vary() -> None:
+    seeds_alone = difference(flat(50), sample_of(np.repeat(np.array([[0.1], [0.3], [0.2]]), 50, axis=1)))
+    assert seeds_alone.cautious_p == pytest.approx(stats.ttest_1samp([0.1, 0.3, 0.2], 0).pvalue)
+    one_seed = difference(mean_of(rng().random((1, 40))), mean_of(rng(1).random((1, 40)) + 0.3))
+    assert one_seed.cautious_p == one_seed.p < 0.05
+
+
+def test_seeds_that_agree_by_chance_do_not_pass_a_large_family() -> None:
+    """At 0.05 / 36 with 3 seeds, the interval's degrees of freedom give too many false positives."""
+    draw, experiments, level = rng(), 4000, 0.05 / 36
+    found = [
+        difference(flat(40), sample_of(draw.standard_normal((3, 1)) * 0.2 + draw.standard_normal((3, 40))))
+        for _ in range(experiments)
+    ]
+    assert np.mean([one.p < 0.05 for one in found]) == pytest.approx(0.055, abs=0.012)
+    assert np.mean([one.p < level for one in found]) > 4 * level
+    assert np.mean([one.cautious_p < level for one in found]) <= level
+
+
+def test_the_size_that_a_large_family_needs_is_that_of_its_p() -> None:
+    compared = difference(flat(300), sample_of(with_moments(np.array([0.06, 0.1, 0.08]), 1e-4, 1e-2, 300)))
+    size = smallest_detectable(compared, alpha=0.01, cautious=True)
+    critical = planning._critical(compared.df, 3, 0.01, True)
+    assert planning._power(size / compared.se, compared.df, critical) == pytest.approx(0.8)
+    at_critical = sample_of(with_moments(np.array([0.06, 0.1, 0.08]), 1e-4, 1e-2, 300) - 0.08 + critical * compared.se)
+    assert difference(flat(300), at_critical).cautious_p == pytest.approx(0.01)
+    assert size > smallest_detectable(compared, alpha=0.01)
+    assert (needed(compared, alpha=0.01, cautious=True).cases or 0) > (needed(compared, alpha=0.01).cases or 0) > 300
 
 
 # Sizes
@@ -405,26 +452,17 @@ def test_what_more_seeds_and_more_cases_cannot_do() -> None:
 # A second experiment
 
 
-def test_a_prediction_on_the_same_cases_is_a_t_interval_of_the_seeds() -> None:
-    values = np.array([0.1, 0.3, 0.2, 0.25])
-    found = interval(sample_of(with_moments(values, 1e-3, 1e-4, 60)))
-    half = stats.t.ppf(0.975, 3) * values.std(ddof=1) * np.sqrt(1 / 4 + 1 / 6)
-    assert prediction_interval(found, seeds=6) == pytest.approx((values.mean() - half, values.mean() + half))
-    low, high = prediction_interval(found) or (0, 0)
-    assert high - low == pytest.approx(2 * stats.t.ppf(0.975, 3) * values.std(ddof=1) * np.sqrt(2 / 4))
-    cases_differ = interval(sample_of(with_moments(values, 1e-2, 1e-4, 60)))
-    low, high = prediction_interval(cases_differ, cases=60) or (0, 0)
-    seed, case, residual = 2 * values.var(ddof=1) / 4, 2e-2, 2e-4 / 4
-    certain = case - np.sqrt(2 * (case + residual) ** 2 / 59 + 2 * residual**2 / (3 * 59))
-    df = 3 * ((seed + certain) / (seed + certain / 4)) ** 2
-    assert high - low == pytest.approx(2 * stats.t.ppf(0.975, df) * np.sqrt(seed + case))
+def test_a_prediction_on_the_same_cases_is_a_t_interval_of_two_means() -> None:
+    values = [0.1, 0.3, 0.2, 0.25]
+    for seeds in (4, 6):
+        half = stats.t.ppf(0.975, 3) * np.std(values, ddof=1) * np.sqrt(1 / 4 + 1 / seeds)
+        assert prediction_half_width(values, seeds) == pytest.approx(half)
 
 
-def test_a_prediction_from_one_seed_is_for_new_cases_only() -> None:
-    found = interval(mean_of(rng().random((1, 60))))
-    assert prediction_interval(found) is None
-    low, high = prediction_interval(found, cases=60) or (0, 0)
-    assert high - low == pytest.approx(np.sqrt(2) * (found.high - found.low))
+def test_seeds_without_spread_predict_nothing() -> None:
+    assert prediction_half_width([0.3], 3) is None
+    assert prediction_half_width([0.3, 0.3, 0.3], 3) is None
+    assert prediction_half_width([0.3, 0.4], 0) is None
 
 
 # Matched adaptation

@@ -1,4 +1,4 @@
-"""What the experiment answers: is an arm good enough to be used, and does the published claim hold."""
+"""The answers of an experiment: is an arm good enough to be used, and does the published claim hold?"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ OPPOSITE: dict[Word, Word] = {
 
 @dataclass(frozen=True)
 class Limit:
-    """A limit of params.yaml beside what was measured: `low` and `high` are the ends of the 95 % interval."""
+    """A limit of params.yaml and the measured value; `low` and `high` are the ends of its 95 % interval."""
 
     name: str
     at_most: bool
@@ -53,7 +53,7 @@ class Limit:
 
 @dataclass(frozen=True)
 class Judgement:
-    """Whether an arm keeps the limits, and each limit's reason."""
+    """Whether an arm keeps the limits, with a reason for each limit."""
 
     outcome: Outcome
     reasons: tuple[str, ...]
@@ -136,7 +136,7 @@ def claim(arm: str, others: Sequence[str], forgetting: Sequence[Comparison], ada
 
 
 def _word(arm: str, other: str, comparisons: Sequence[Comparison]) -> Word:
-    """What the comparison of the two says of `arm`."""
+    """The verdict on `arm` in the comparison of the two."""
     for one in comparisons:
         if (one.first, one.second) == (other, arm):
             return one.word

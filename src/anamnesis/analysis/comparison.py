@@ -30,12 +30,32 @@ Samples = Mapping[str, Mapping[str, Sample]]
 
 
 @dataclass(frozen=True)
+class Pair:
+    """Two arms to be compared on one measure."""
+
+    first: str
+    second: str
+    measure: Measure
+
+
+@dataclass(frozen=True)
+class Family:
+    """Pairs whose p-values are adjusted together.
+
+    many_measures: they are on several measures, and adjusted from `cautious_p`.
+    """
+
+    pairs: Sequence[Pair]
+    many_measures: bool
+
+
+@dataclass(frozen=True)
 class Comparison:
     """`second` against `first` on one measure.
 
-    p_holm: adjusted for the family (see `compare`) on this measure. smallest_detectable, needed: at the level that the
-    smallest p of the family must reach. mcnemar: the
-    exact test of each seed's two models on these very questions; it says nothing about other seeds.
+    p_holm: adjusted for the family (see `families`). smallest_detectable, needed: at the level that the smallest p of
+    the family must reach. mcnemar: the exact test of each seed's two models on these very cases; it says nothing about
+    other seeds.
     """
 
     first: str
@@ -90,63 +110,87 @@ def all_samples(scores: AllScores, measures: Sequence[Measure]) -> dict[str, dic
     }
 
 
-def compare(
-    scores: AllScores,
-    samples: Samples,
+def families(
     measures: Sequence[Measure],
+    capability: Measure,
     methods: Sequence[str],
     teachers: Sequence[str],
     parts: Sequence[str],
-    margins: Margins,
-) -> list[Comparison]:
-    """Compare every arm with the base, and `methods` and `teachers` with each other.
+) -> list[Family]:
+    """Every comparison of the experiment, in the families of Holm's adjustment.
 
-    These are three families for Holm's adjustment: against the base, pairs of methods, and pairs with an EMA teacher.
+    There are three kinds of pairs: an arm with the base, two methods, and a pair with an EMA teacher. For each kind,
+    the pairs on the capability, the measure that forgetting is read from, are one family. The pairs on all other
+    measures that have a direction are one family together: of a dozen measures, some differ by chance.
+
+    In each family, the probability of any false "better" or "worse" is about `ALPHA` at most.
 
     Args:
-        scores, samples: of the base and all arms.
-        measures: on which to compare.
+        measures: those that were made; one without a direction is not compared.
+        capability: one of `measures`.
         methods: the arms that were trained.
         teachers: the EMA teachers among the arms.
         parts: shares of an update, compared with the base only.
-        margins: of equivalence.
     """
     pairs = list(combinations((*methods, *teachers), 2))
-    families = [
+    kinds = [
         [(BASE, arm) for arm in (*methods, *teachers, *parts)],
         [pair for pair in pairs if set(pair) <= set(methods)],
         [pair for pair in pairs if not set(pair) <= set(methods)],
     ]
+    others = [measure for measure in measures if measure.better and measure.key != capability.key]
     return [
-        one
-        for measure in measures
-        if measure.key in samples[BASE] and measure.better
-        for family in families
-        for one in _family(scores, samples, measure, family, getattr(margins, measure.kind))
+        Family([Pair(*arms, measure) for measure in asked for arms in kind], many_measures)
+        for asked, many_measures in (([capability], False), (others, True))
+        for kind in kinds
     ]
 
 
-def _family(
-    scores: AllScores, samples: Samples, measure: Measure, pairs: Sequence[tuple[str, str]], margin: float
-) -> Iterable[Comparison]:
-    found = [difference(samples[first][measure.key], samples[second][measure.key]) for first, second in pairs]
+def compare(
+    scores: AllScores,
+    samples: Samples,
+    measures: Sequence[Measure],
+    grouped: Sequence[Family],
+    margins: Margins,
+) -> list[Comparison]:
+    """Compare the arms of every pair, with Holm's adjustment over each family.
+
+    Args:
+        scores, samples: of the base and all arms.
+        measures: in the order of the result.
+        grouped: the result of `families`.
+        margins: of equivalence.
+    """
+    found = [one for family in grouped for one in _family(scores, samples, family, margins)]
+    order = [measure.key for measure in measures]
+    return sorted(found, key=lambda one: order.index(one.measure.key))
+
+
+def _family(scores: AllScores, samples: Samples, family: Family, margins: Margins) -> Iterable[Comparison]:
+    cautious = family.many_measures
+    found = [
+        difference(samples[pair.first][pair.measure.key], samples[pair.second][pair.measure.key])
+        for pair in family.pairs
+    ]
+    adjusted = holm([one.cautious_p if cautious else one.p for one in found])
     # The first step of Holm's adjustment: what a difference needs if it is the only one.
-    alpha = ALPHA / max(1, len(pairs))
-    for (first, second), one, p_holm in zip(pairs, found, holm([one.p for one in found]), strict=True):
+    alpha = ALPHA / max(1, len(family.pairs))
+    for pair, one, p_holm in zip(family.pairs, found, adjusted, strict=True):
+        margin = getattr(margins, pair.measure.kind)
         compared = Comparison(
-            first, second, measure, one, p_holm, margin, equivalence(one, margin),
-            smallest_detectable(one, alpha=alpha), _mcnemar(scores, measure, first, second), needed=None,
+            pair.first, pair.second, pair.measure, one, p_holm, margin, equivalence(one, margin),
+            smallest_detectable(one, alpha=alpha, cautious=cautious), _mcnemar(scores, pair), needed=None,
         )  # fmt: skip
         undecided = compared.word == "not distinguishable"
-        yield replace(compared, needed=needed(one, alpha=alpha)) if undecided else compared
+        yield replace(compared, needed=needed(one, alpha=alpha, cautious=cautious)) if undecided else compared
 
 
-def _mcnemar(scores: AllScores, measure: Measure, first: str, second: str) -> dict[int, float] | None:
-    """Only for answers that are right or wrong. The base is the same model beside every seed."""
-    if not measure.right_or_wrong:
+def _mcnemar(scores: AllScores, pair: Pair) -> dict[int, float] | None:
+    """Only for answers that are right or wrong. The base is the same model for every seed."""
+    if not pair.measure.right_or_wrong:
         return None
-    one, two = scores[first][measure.source], scores[second][measure.source]
+    one, two = (scores[arm][pair.measure.source] for arm in (pair.first, pair.second))
     return {
-        seed: mcnemar_exact(one.values[0 if first == BASE else row], two.values[row])
+        seed: mcnemar_exact(one.values[0 if pair.first == BASE else row], two.values[row])
         for row, seed in enumerate(two.seeds)
     }

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from anamnesis.analysis.answers import Claim, Judgement, claim, judge
-from anamnesis.analysis.comparison import Comparison, all_samples, compare
+from anamnesis.analysis.comparison import Comparison, all_samples, compare, families
 from anamnesis.analysis.measures import Measure, all_measures
 from anamnesis.analysis.scores import BASE, AllScores, Scores
 from anamnesis.analysis.statistics import Estimate, Matched, Sample, holm, interval, matched_difference
@@ -32,8 +32,8 @@ class AtEqualAdaptation:
 class Results:
     """Everything the report says, as numbers.
 
-    methods, arms: the trained models, and beside them EMA teachers; these are compared. shares: for every method with
-    `shares`, the arms that hold a share of its update, in ascending order, the whole update last.
+    methods, arms: the trained models, and these plus EMA teachers; all of them are compared. shares: for every method
+    with `shares`, the arms that hold a share of its update, in ascending order, the whole update last.
     """
 
     label: str
@@ -106,7 +106,8 @@ def analyse(
     arms = [*methods, *teachers]
     samples = all_samples(scores, measures)
     intervals = {arm: {key: interval(one) for key, one in of_arm.items()} for arm, of_arm in samples.items()}
-    comparisons = compare(scores, samples, measures, methods, teachers, sorted(parts), settings.margins)
+    pairs = families(measures, capability, methods, teachers, sorted(parts))
+    comparisons = compare(scores, samples, measures, pairs, settings.margins)
     results = Results(
         label, split, capability, adaptation, measures, methods, arms, shares, scores, samples, intervals, comparisons,
         judgements={}, claim=None, matched={},

@@ -13,6 +13,13 @@ from anamnesis.analysis.scores import BASE
 from anamnesis.analysis.wording import number
 from anamnesis.figures import frame, look
 
+CAPTIONS = {
+    "tradeoff.png": "What each arm reaches against what it forgets: arms with 95 % intervals, seeds joined by thin "
+    "lines. The base is outside.",
+    "capabilities.png": "The change of each general capability against the base. White: within the margin of "
+    "params.yaml; orange: worse; blue or purple: better.",
+    "curves.png": "Mean over seeds, and their range.",
+}
 TITLES = {
     "ce_nats": "cross-entropy, nats per token",
     "divergence_nats": "divergence from the teacher, nats per token",
@@ -44,6 +51,21 @@ def tradeoff(results: Results, methods: Sequence[str]) -> Figure:
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(6, len(labels)), frameon=False)
     return figure
+
+
+def tradeoff_points(results: Results) -> pd.DataFrame:
+    """A row for each arm and seed, with columns method, seed, forgetting, adaptation: for `dvc plots`."""
+    points = [
+        {"method": arm, "seed": seed, "forgetting": lost, "adaptation": gained}
+        for arm in results.arms
+        for seed, lost, gained in zip(
+            results.seeds(arm),
+            -results.gains(arm, results.capability),
+            results.gains(arm, results.adaptation),
+            strict=True,
+        )
+    ]
+    return pd.DataFrame(points)
 
 
 def _panel(panel: Axes, results: Results, measure: Measure, methods: Sequence[str]) -> None:
@@ -81,7 +103,7 @@ def _reach(interval: tuple[float, float, float]) -> list[list[float]]:
 
 
 def _shares(panel: Axes, results: Results, measure: Measure, methods: Sequence[str]) -> None:
-    """The shares of each update, with the share written beside its marker; they begin outside, at the base."""
+    """The shares of each update, each marker with its number; the base, where they begin, is outside."""
     for method, arms in results.shares.items():
         points = [(results.forgetting(arm)[0], results.intervals[arm][measure.key].estimate) for arm in arms]
         colour = look(method, methods).colour

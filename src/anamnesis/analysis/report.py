@@ -1,4 +1,4 @@
-"""The report as Markdown: question, claim and verdicts first; then what they rest on."""
+"""The report as Markdown: question, claim and verdicts first, then the numbers behind them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Context:
-    """What the report says beside the numbers: settings and versions, and its pictures by file name."""
+    """The parts of the report that are not results: settings, versions, pictures by file name, examples."""
 
     settings: Mapping[str, object]
     provenance: Mapping[str, object]
@@ -142,9 +142,11 @@ def _pairs(results: Results) -> str:
         return ""
     return (
         f"## Every pair\n\n{markdown.table(header, rows)}\n\nThe difference is the second arm's value minus the "
-        "first's. Holm's adjustment is over all pairs of methods on a measure; pairs with an EMA teacher are a family "
-        "of their own. *Could be seen from*: the smallest difference that this number of seeds and cases shows with a "
-        "power of 80 %. *Equivalent*: within the margin of params.yaml, by two one-sided tests."
+        f"first's. Holm's adjustment covers all pairs of methods on {results.capability.title}, the measure that "
+        "forgetting is read from, as one family, and all pairs of methods on all other measures together as another, "
+        "with more cautious p-values; pairs with an EMA teacher are adjusted in the same way, apart from the methods. "
+        "*Could be seen from*: the smallest difference that this number of seeds and cases shows with a power of 80 % "
+        "after the adjustment. *Equivalent*: within the margin of params.yaml, by two one-sided tests at 5 % each."
     )
 
 
@@ -203,13 +205,17 @@ def _examples(examples: Sequence[Example]) -> str:
 def _coverage(results: Results) -> str:
     trainings = "- Another training with other seeds, on the same base and corpus.\n"
     if len(results.seeds(results.arms[0])) == 1:
-        trainings = "- No other training: there is one seed, so this page speaks of these models, not of methods.\n"
+        trainings = "- No other training: there is one seed, so this page is about these models, not about methods.\n"
     return (
         "## What the intervals cover\n\n"
         f"{trainings}"
         "- Other questions and reports of the same kind.\n\n"
-        "They do not cover another base model, another corpus, other hyperparameters, or another kind of processor, on "
-        "which the last bits of the arithmetic differ."
+        "Each interval is for one comparison. The words *better* and *worse* cover a whole family of comparisons: the "
+        "probability that any of them is wrong is about 5 % at most, for the pairs on "
+        f"{results.capability.title} and again for the pairs on all other measures together. So an interval may leave "
+        "out 0 where the verdict is *not distinguishable*.\n\n"
+        "Intervals and verdicts do not cover another base model, another corpus, other hyperparameters, or another "
+        "kind of processor, on which the last bits of the arithmetic differ."
     )
 
 

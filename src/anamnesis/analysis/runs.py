@@ -1,4 +1,4 @@
-"""Reads what the runs of an experiment left beside their scores: training curves, and conclusions as written.
+"""Reads what the runs of an experiment saved besides their scores: training curves and generated conclusions.
 
 The parameters name the runs. Files in the folder do not: some may belong to an earlier experiment.
 """

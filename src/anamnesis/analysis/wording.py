@@ -1,4 +1,4 @@
-"""What the results are in words. Every sentence follows from a verdict, and carries its interval."""
+"""The results in words. Every sentence follows from a verdict and has its interval."""
 
 from anamnesis.analysis.answers import Claim
 from anamnesis.analysis.comparison import ALPHA, Comparison
@@ -62,7 +62,7 @@ def needed(one: Needed) -> str:
     """How many seeds or cases would show a difference as large as the estimate."""
     ways = []
     if one.seeds is not None:
-        ways.append(f"{one.seeds} seeds")
+        ways.append(f"{one.seeds:,} seeds")
     if one.cases is not None:
         ways.append(f"{one.cases:,} cases")
     if not ways:
@@ -71,7 +71,7 @@ def needed(one: Needed) -> str:
 
 
 def on_claim(tested: Claim) -> str:
-    """The published claim, and how it fares against each other arm."""
+    """The published claim: whether it holds, and against which arms."""
     balances = {
         "better": "a better balance than",
         "worse": "a worse balance than",
@@ -84,7 +84,7 @@ def on_claim(tested: Claim) -> str:
 
 
 def on_matched(arm: str, one: AtEqualAdaptation, better: str | None) -> str:
-    """What an arm forgets more or less than plain fine-tuning whose update is scaled to the same adaptation."""
+    """Whether an arm forgets more or less than plain fine-tuning whose update is scaled to the same adaptation."""
     found = one.found.difference
     if found is None or one.p_holm is None:
         return f"`{arm}` cannot be compared: {one.found.reason}."

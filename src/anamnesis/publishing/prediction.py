@@ -1,15 +1,11 @@
 """How far a measure may move when the same experiment runs again with other seeds."""
 
 from enum import StrEnum
-from math import sqrt
-from statistics import stdev
 
-from scipy.stats import t
-
+from anamnesis.analysis.statistics import prediction_half_width
 from anamnesis.publishing.results import Estimate
 
-LEVEL = 0.95
-# Two numbers closer than this, relative to the larger, differ by rounding alone: other processors round differently.
+# Two numbers closer than this, relative to the larger, differ by rounding alone, as on another processor.
 ROUNDING = 1e-4
 
 
@@ -31,22 +27,12 @@ class Agreement(StrEnum):
 
 
 def half_width(first: Estimate, seeds: int) -> float | None:
-    """Half the prediction interval for the mean over `seeds` other seeds on the same cases.
-
-    Both means vary around the same value with the spread over seeds of the first run:
-    t(S - 1) * s * sqrt(1 / S + 1 / S'). The sampling of the cases is left out, because both runs share them.
-
-    Returns:
-        None if the first run has no spread: one seed, or the same value for all.
-    """
-    known = len(first.by_seed)
-    if known < 2 or seeds < 1 or (spread := stdev(first.by_seed)) == 0:
-        return None
-    return float(t.ppf((1 + LEVEL) / 2, known - 1)) * spread * sqrt(1 / known + 1 / seeds)
+    """Half the prediction interval for `seeds` other seeds; None if the first run has no spread."""
+    return prediction_half_width(first.by_seed, seeds)
 
 
 def agreement(first: Estimate | None, second: Estimate | None) -> Agreement:
-    """Whether the second run's estimate is what the first run lets one expect."""
+    """Whether the second run's estimate is compatible with the first run."""
     if first is None or second is None:
         return Agreement.MISSING
     if first.cases != second.cases:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from anamnesis import markdown
+from anamnesis.errors import InputError
 from anamnesis.publishing.prediction import Agreement, agreement, half_width
 from anamnesis.publishing.results import BASE, BETTER, WORSE, Estimate, Results
 
@@ -17,7 +18,7 @@ ABSENT = "-"
 
 @dataclass(frozen=True)
 class Verification:
-    """Two runs beside each other.
+    """Two runs of an experiment, compared.
 
     Attributes:
         first, second: the runs; the first gives the prediction intervals.
@@ -34,7 +35,7 @@ class Verification:
 
     @property
     def share(self) -> float:
-        """The share of estimates that agree. One that cannot be judged does not.
+        """The share of estimates that agree. An estimate that cannot be judged counts as not agreeing.
 
         The base is the same model in both runs, so its numbers count only where they do not agree.
         """
@@ -66,6 +67,18 @@ class Verification:
 
 
 def verify(first: Results, second: Results) -> Verification:
+    """Compare the second run with the first.
+
+    Raises:
+        InputError: they were measured on different splits.
+    """
+    splits = [str(run.provenance.get("split")) for run in (first, second)]
+    if splits[0] != splits[1]:
+        raise InputError(
+            f"the shelved run was measured on the {splits[0]} split and the other on the {splits[1]} split: set "
+            f"`split: {splits[0]}` in params.yaml and run `make repro`, or name another run's metrics by "
+            f"METRICS=folder."
+        )
     keys = [*first.estimates, *(key for key in second.estimates if key not in first.estimates)]
     agreements = {key: agreement(first.estimates.get(key), second.estimates.get(key)) for key in keys}
     return Verification(first, second, agreements)

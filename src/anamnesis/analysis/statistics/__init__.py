@@ -13,10 +13,10 @@ from anamnesis.analysis.statistics.estimates import (
     Estimate,
     difference,
     interval,
-    prediction_interval,
 )
 from anamnesis.analysis.statistics.matching import Matched, matched_difference
 from anamnesis.analysis.statistics.planning import Needed, needed, smallest_detectable
+from anamnesis.analysis.statistics.prediction import prediction_half_width
 from anamnesis.analysis.statistics.samples import Sample, macro_f1, mean_of, ratio_of, recall_of
 from anamnesis.analysis.statistics.significance import equivalence, holm, mcnemar_exact
 
@@ -38,7 +38,7 @@ __all__ = [
     "mcnemar_exact",
     "mean_of",
     "needed",
-    "prediction_interval",
+    "prediction_half_width",
     "ratio_of",
     "recall_of",
     "smallest_detectable",

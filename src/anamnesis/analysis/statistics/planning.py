@@ -6,7 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, stats
 
-from anamnesis.analysis.statistics.estimates import Estimate, Part, Spread, spread
+from anamnesis.analysis.statistics.estimates import (
+    Estimate,
+    Part,
+    Spread,
+    critical_value,
+    spread,
+    tail_freedom,
+)
 
 MOST = 1_000_000
 
@@ -19,19 +26,26 @@ class Needed:
     cases: int | None
 
 
-def smallest_detectable(difference: Estimate, power: float = 0.8, alpha: float = 0.05) -> float:
+def smallest_detectable(difference: Estimate, power: float = 0.8, alpha: float = 0.05, cautious: bool = False) -> float:
     """The true difference that this experiment declares significant with the given power (two-sided t-test).
 
-    Where no case differs, the half-width of the interval.
+    Where no case differs, the half-width of the interval. For `cautious` see `needed`.
     """
     if difference.se == 0:
         return difference.high - difference.estimate
     # Student's t with 1 degree of freedom needs an effect of 35 standard errors for a power of 0.95.
-    effect = optimize.brentq(lambda size: _power(size, difference.df, alpha) - power, 0, 1000)
+    critical = _critical(difference.df, difference.seeds, alpha, cautious)
+    effect = optimize.brentq(lambda size: _power(size, difference.df, critical) - power, 0, 2 * critical + 1000)
     return float(effect * difference.se)
 
 
-def needed(difference: Estimate, effect: float | None = None, power: float = 0.8, alpha: float = 0.05) -> Needed:
+def needed(
+    difference: Estimate,
+    effect: float | None = None,
+    power: float = 0.8,
+    alpha: float = 0.05,
+    cautious: bool = False,
+) -> Needed:
     """The fewest seeds, and the fewest cases, that show an effect with the given power.
 
     More cases do not remove the seeds' variance, nor more seeds the cases'. With one seed, nothing is known about the
@@ -42,18 +56,21 @@ def needed(difference: Estimate, effect: float | None = None, power: float = 0.8
         effect: such as a margin of equivalence; None: the estimated difference.
         power: the probability of p < alpha.
         alpha: significance level.
+        cautious: the test is by `cautious_p`.
     """
     size = abs(difference.estimate if effect is None else effect)
     if size == 0:
         return Needed(None, None)
 
-    def seen(found: Spread) -> bool:
-        return found.variance == 0 or _power(size / np.sqrt(found.variance), found.df, alpha) >= power
+    def seen(seeds: int, cases: int) -> bool:
+        found = _planned(difference, seeds, cases)
+        critical = _critical(found.df, seeds, alpha, cautious)
+        return found.variance == 0 or _power(size / np.sqrt(found.variance), found.df, critical) >= power
 
     seeds = None
     if difference.std is not None:
-        seeds = _fewest(lambda count: seen(_planned(difference, count, difference.cases)))
-    return Needed(seeds, _fewest(lambda count: seen(_planned(difference, difference.seeds, count))))
+        seeds = _fewest(lambda count: seen(count, difference.cases))
+    return Needed(seeds, _fewest(lambda count: seen(difference.seeds, count)))
 
 
 def _planned(estimate: Estimate, seeds: int, cases: int) -> Spread:
@@ -80,9 +97,12 @@ def _fewest(enough: Callable[[int], bool]) -> int | None:
     return high
 
 
-def _power(effect: float, df: float, alpha: float) -> float:
-    """Of a two-sided t-test; the effect is in standard errors."""
-    critical = stats.t.isf(alpha / 2, df)
+def _critical(df: float, seeds: int, alpha: float, cautious: bool) -> float:
+    return critical_value(df, alpha, tail_freedom(df, seeds) if cautious else None)
+
+
+def _power(effect: float, df: float, critical: float) -> float:
+    """Of a two-sided t-test; the effect and the critical value are in standard errors."""
     # Not scipy.special.nctdtr, which is NaN for large effects with few degrees of freedom. The other tail may be NaN
     # where it is 0.
     return float(stats.nct.sf(critical, df, effect) + np.nan_to_num(stats.nct.cdf(-critical, df, effect)))
