@@ -72,7 +72,8 @@ def record_cost(steps: int | None) -> None:
     if name is None or int(os.environ.get("RANK", "0")) > 0:
         return
     cost = Cost(
-        stage=name,
+        # Below the root, DVC calls it `../dvc.yaml:corpus`.
+        stage=name.rpartition(":")[2],
         started=STARTED.isoformat(timespec="milliseconds"),
         seconds=round((datetime.now(UTC) - STARTED).total_seconds(), 3),
         peak_memory_gigabytes=_gigabytes(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT),

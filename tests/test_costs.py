@@ -14,6 +14,8 @@ from click.testing import CliRunner
 from anamnesis.costs import COSTS, Cost, minutes_of, read_costs, write_cost
 from anamnesis.errors import InputError
 from anamnesis.machine import processor
+from anamnesis.publishing.repository import Repository
+from anamnesis.publishing.spending import costs_of_outputs
 from stages._stage import stage
 from tests.project import Project
 
@@ -80,6 +82,13 @@ def test_a_stage_records_what_it_took(tmp_path: Path, monkeypatch: pytest.Monkey
     assert 0.05 < written.peak_memory_gigabytes < 20
 
 
+def test_a_stage_has_the_same_name_below_the_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DVC_STAGE", "../dvc.yaml:train@ema-0")
+    assert run(toy) == 0
+    assert set(read_costs()) == {"train@ema-0"}
+
+
 def test_the_memory_on_the_gpu_is_torchs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DVC_STAGE", "corpus")
@@ -107,10 +116,12 @@ def test_nothing_is_recorded_of_a_failure_a_second_process_or_a_command_started_
 
 def test_dvc_runs_a_stage_and_its_cost_is_kept_out_of_git(tmp_path: Path) -> None:
     project = Project(tmp_path / "project")
-    project.run("dvc", "repro", "--single-item", "check", "synthesize")
+    project.run("dvc", "repro", "--single-item", "check", "synthesize", "corpus")
     costs = read_costs(project.folder / COSTS)
-    assert set(costs) == {"check", "synthesize"}
+    assert set(costs) == {"check", "synthesize", "corpus"}
     assert costs["check"].end <= costs["synthesize"].start
+    # Without outputs, with outputs in DVC's cache, and with some in Git: all belong to what is there.
+    assert costs_of_outputs(Repository(project.folder))[0] == costs
     assert all(0.1 < one.seconds < 120 and one.steps is None for one in costs.values())
     assert "costs" not in project.run("git", "status", "--porcelain", "--untracked-files=all")
     # Numbers and names, and no path of this machine.
