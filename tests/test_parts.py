@@ -13,6 +13,7 @@ from anamnesis.analysis.report import Context, report
 from anamnesis.analysis.scores import BASE
 from anamnesis.analysis.summary import details, summary
 from anamnesis.evaluation.arms import Arm
+from anamnesis.evaluation.divergence import of_the_base
 from anamnesis.evaluation.domain import evaluate_domain
 from anamnesis.evaluation.general import evaluate_general
 from anamnesis.evaluation.harness import language_model
@@ -27,7 +28,7 @@ PARTS = ("none_share_0_25", "none_share_0_5")
 FIGURES = {name: name for name in ("tradeoff.png", "capabilities.png", "curves.png")}
 
 
-def test_nothing_is_generated_with_a_part_and_the_rest_is_the_same(
+def test_a_part_is_measured_on_less_and_the_rest_is_the_same(
     base: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase, reports: list[dict[str, str]], tmp_path: Path
 ) -> None:
     lm = language_model(base, tokenizer, batch_size=7)
@@ -38,20 +39,21 @@ def test_nothing_is_generated_with_a_part_and_the_rest_is_the_same(
             evaluate_domain(arm, evaluation(), HEADINGS, CATEGORIES, tmp_path / "test.jsonl", "test"),
             evaluate_general(arm, evaluation(), HEADINGS, CATEGORIES.names, sources),
         ]
-        for arm in (Arm("none", lm), Arm("none", lm, part=True))
+        for arm in (Arm("none", lm, of_the_base), Arm("none", lm, of_the_base, part=True))
     )
-    generated = [{"category_agreement", "rouge_l", "bleu", "chrf"}, {"template_leak"}]
-    for whole, part, left_out in zip(wholes, parts, generated, strict=True):
+    of_reports = {"report_bits_per_byte", "domain_kl_nats", "category_agreement", "rouge_l", "bleu", "chrf"}
+    tasks = ("report_text", "report_generation", "general_prompts")
+    for whole, part, left_out in zip(wholes, parts, (of_reports, {"template_leak"}), strict=True):
         assert whole is not None
         assert part is not None
         assert whole.metrics.keys() - part.metrics.keys() == left_out
         kept = part.metrics.keys() - {"generated", "harness"}
         assert {key: whole.metrics[key] for key in kept} == {key: part.metrics[key] for key in kept}
         assert part.cases == [case for case in whole.cases if case.measure not in left_out]
-        assert [row for row in whole.log if row["task"] not in ("report_generation", "general_prompts")] == part.log
+        assert [row for row in whole.log if row["task"] not in tasks] == part.log
 
 
-def without_generated(found: Results, capability: Any = None) -> Results:
+def as_measured(found: Results, capability: Any = None) -> Results:
     """The same experiment as the stages measure it: template_leak is absent on shares."""
     scores = {
         arm: {measure: one for measure, one in of_arm.items() if arm not in PARTS or measure != "template_leak"}
@@ -63,7 +65,7 @@ def without_generated(found: Results, capability: Any = None) -> Results:
 
 def test_what_is_not_measured_on_shares_is_absent_and_all_else_is_the_same() -> None:
     whole = experiment(EXAM, DOMAIN)
-    found = without_generated(whole)
+    found = as_measured(whole)
     assert found.shares == whole.shares == {"none": [*PARTS, "none"]}
     assert found.matched == whole.matched
     for arm in PARTS:
@@ -80,7 +82,7 @@ def test_what_is_not_measured_on_shares_is_absent_and_all_else_is_the_same() -> 
 @pytest.mark.parametrize("capability", ["template_leak", "base_text_kl_nats"])
 def test_without_the_capability_on_shares_there_is_no_curve(capability: str) -> None:
     """Nothing else is lost: the shares stay compared with the base on what was measured."""
-    found = without_generated(experiment(EXAM, DOMAIN, leak=0.5), capability)
+    found = as_measured(experiment(EXAM, DOMAIN, leak=0.5), capability)
     measured = capability != "template_leak"
     assert bool(found.shares) == bool(found.matched) == measured
     assert found.arms == ["none", "ema"]

@@ -129,7 +129,7 @@ def compare(
 def _family(
     scores: AllScores, samples: Samples, measure: Measure, pairs: Sequence[tuple[str, str]], margin: float
 ) -> Iterable[Comparison]:
-    # Of shares, nothing that is generated is measured.
+    # Not every measure is made on shares.
     pairs = [pair for pair in pairs if all(measure.key in samples[arm] for arm in pair)]
     found = [difference(samples[first][measure.key], samples[second][measure.key]) for first, second in pairs]
     # The first step of Holm's adjustment: what a difference needs if it is the only one.

@@ -17,8 +17,9 @@ class Arm:
         name: of the arm.
         lm: how it answers.
         divergence: how far it is from the base; None if the backend gives no logits, and there are no such metrics.
-        part: whether it is a share of an update. Shares are points of a curve of capability against adaptation: nothing
-            is generated with them, and the measures of generated text are left out.
+        part: whether it is a share of an update. Shares are points on a curve of capability against adaptation, so
+            they are measured only on what such a curve can show: of the reports, category and conclusion; of general
+            capabilities, all but `template_leak`.
     """
 
     name: str

@@ -34,9 +34,9 @@ def evaluate_domain(
 
     Metrics of the category given the description, 0 to 1: <label>_acc, <label>_macro_f1, and the recall of critical
     categories. Likelihoods: conclusion_bits_per_byte (category and conclusion given the description) and
-    report_bits_per_byte (the whole report). Of generated conclusions, but not of a part's: bleu and chrf, 0 to 100;
-    rouge_l and category_agreement, 0 to 1. Distance from the base: domain_kl_nats, KL(base || arm) per token of whole
-    reports.
+    report_bits_per_byte (the whole report). Of generated conclusions: bleu and chrf, 0 to 100; rouge_l and
+    category_agreement, 0 to 1. Distance from the base: domain_kl_nats, KL(base || arm) per token of whole reports.
+    Of a part, only the category and conclusion_bits_per_byte are measured.
 
     Args:
         arm: the model.
@@ -62,7 +62,7 @@ def evaluate_domain(
     _check_lengths(arm.lm, held_out, headings, evaluation.max_new_tokens)
     tasks = _ask(arm, evaluation, metadata)
     tokens = _tokens(arm.lm, held_out[: evaluation.likelihood_limit], headings)
-    nats = None if arm.divergence is None else arm.divergence(tokens)
+    nats = None if arm.divergence is None or arm.part else arm.divergence(tokens)
     if not tasks:
         return None
     log = {task: one.questions[task] for task, one in tasks.items()}
@@ -70,9 +70,9 @@ def evaluate_domain(
     named = _named(log["report_category"], categories)
     scores = category_scores([case.gold for case in named], [case.predicted for case in named], categories.critical)
     cases = code_lengths("conclusion_bits_per_byte", "report_conclusion", log["report_conclusion"])
-    cases += code_lengths("report_bits_per_byte", "report_text", log["report_text"])
     of_corpus: dict[str, float] = {}
     if not arm.part:
+        cases += code_lengths("report_bits_per_byte", "report_text", log["report_text"])
         generated, of_corpus = _generation(log["report_generation"], categories.names)
         cases += generated
     if nats is not None:
@@ -94,9 +94,9 @@ def _ask(arm: Arm, evaluation: Evaluation, metadata: Mapping[str, Any]) -> dict[
     limits = {
         "report_category": evaluation.category_limit,
         "report_conclusion": evaluation.likelihood_limit,
-        "report_text": evaluation.likelihood_limit,
-        **({} if arm.part else {"report_generation": evaluation.generation_limit}),
     }
+    if not arm.part:
+        limits |= {"report_text": evaluation.likelihood_limit, "report_generation": evaluation.generation_limit}
     measured = {
         task: run_task(
             arm.lm,
