@@ -279,7 +279,7 @@ def test_a_family_of_many_measures_is_judged_and_planned_by_the_cautious_p() -> 
         arm: {measure.key: mean_of(values, fixed=arm == "base") for measure in measures}
         for arm, values in (("base", np.full((1, 200), 9.0)), ("none", none), ("twin", twin + cases + 0.05))
     }
-    grouped = families(measures, measures[0], ["none", "twin"], [], [])
+    grouped = families(samples, measures, measures[0], ["none", "twin"], [], [])
     capability, *others = (one for one in compare({}, samples, measures, grouped, TIGHT.margins) if one.first == "none")
     assert len(others) == 3
     assert capability.difference.cautious_p > capability.p_holm == capability.difference.p
@@ -325,7 +325,6 @@ def test_of_a_dozen_measures_of_identical_methods_one_is_rarely_called_different
     monkeypatch.setattr(comparison, "smallest_detectable", lambda *_, **__: 0.0)
     monkeypatch.setattr(comparison, "needed", lambda *_, **__: None)
     measures = many(13)
-    grouped = families(measures, measures[0], ["none", "twin"], [], [])
     draw, experiments = np.random.default_rng(0), 250
     one_family, by_measure = 0, 0
     for _ in range(experiments):
@@ -340,6 +339,7 @@ def test_of_a_dozen_measures_of_identical_methods_one_is_rarely_called_different
                 for arm in ("none", "twin")
             },
         }
+        grouped = families(samples, measures, measures[0], ["none", "twin"], [], [])
         found = [one for one in compare({}, samples, measures, grouped, TIGHT.margins) if one.first != "base"]
         others = [one for one in found if one.measure.key != "measure_0"]
         assert len(others) == 12

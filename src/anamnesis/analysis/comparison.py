@@ -111,6 +111,7 @@ def all_samples(scores: AllScores, measures: Sequence[Measure]) -> dict[str, dic
 
 
 def families(
+    samples: Samples,
     measures: Sequence[Measure],
     capability: Measure,
     methods: Sequence[str],
@@ -126,6 +127,7 @@ def families(
     In each family, the probability of any false "better" or "worse" is about `ALPHA` at most.
 
     Args:
+        samples: by arm; a pair is compared on the measures that were made on both arms.
         measures: those that were made; one without a direction is not compared.
         capability: one of `measures`.
         methods: the arms that were trained.
@@ -140,7 +142,10 @@ def families(
     ]
     others = [measure for measure in measures if measure.better and measure.key != capability.key]
     return [
-        Family([Pair(*arms, measure) for measure in asked for arms in kind], many_measures)
+        Family(
+            [Pair(*arms, one) for one in asked for arms in kind if all(one.key in samples[arm] for arm in arms)],
+            many_measures,
+        )
         for asked, many_measures in (([capability], False), (others, True))
         for kind in kinds
     ]
