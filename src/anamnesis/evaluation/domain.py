@@ -10,7 +10,8 @@ from lm_eval.api.model import TemplateLM
 from anamnesis.errors import InputError
 from anamnesis.evaluation.arms import Arm, Evaluated
 from anamnesis.evaluation.cases import Case, Question, code_lengths, divergences, estimates, name
-from anamnesis.evaluation.harness import TASKS, Measured, log_rows, run_task, settings_used
+from anamnesis.evaluation.definitions import TASKS
+from anamnesis.evaluation.harness import Measured, log_rows, run_task, settings_used
 from anamnesis.evaluation.scores import category_scores, corpus_scores, rouge_l
 from anamnesis.files import read_jsonl
 from anamnesis.rendering import completion, parse_completion, prompt, terminated
