@@ -26,6 +26,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
+    AutoTokenizer,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
@@ -49,6 +50,7 @@ from anamnesis.evaluation.documents import read_mmlu_csv
 from anamnesis.evaluation.domain import evaluate_domain
 from anamnesis.evaluation.general import Sources, evaluate_general
 from anamnesis.evaluation.harness import language_model, run_task
+from anamnesis.evaluation.questions import ask
 from anamnesis.files import write_jsonl
 from anamnesis.modeling.loading import load_base, save_base
 from anamnesis.modeling.pretraining import train_tokenizer
@@ -499,6 +501,34 @@ def test_real_questions_are_tokens_of_the_harness(model: Qwen2ForCausalLM, token
         for row in read_mmlu_csv(path, "x")[:20]:
             context = "\n".join([row["question"].strip(), *row["choices"], "Answer:"])
             assert ours._encode_pair(context, " A") == theirs._encode_pair(context, " A")
+
+
+@pytest.mark.skipif(not MMLU.is_dir(), reason="no MMLU beside the repository")
+@pytest.mark.parametrize(("exam", "shots"), [("mmlu", 2), ("mmlu_continuation", 1)])
+def test_real_questions_are_answered_as_by_the_harness(exam: str, shots: int) -> None:
+    """Four questions of each of the 57 subjects, by the tiny base that ships with the repository."""
+    base = AutoModelForCausalLM.from_pretrained(ROOT / "data/base", dtype=torch.float32).eval()
+    tokenizer = AutoTokenizer.from_pretrained(ROOT / "data/base")
+    backends: tuple[Any, Any] = ("shared_prefix", "hf")
+    ours, theirs = (
+        ask(language_model(base, tokenizer, 16, backend), exam, Task(shots, 4, str(MMLU)), Path("none"))
+        for backend in backends
+    )
+    assert ours is not None
+    assert theirs is not None
+    predicted, same = (
+        [
+            max(range(4), key=lambda choice: question["filtered_resps"][choice][0])
+            for questions in one.measured.questions.values()
+            for question in questions
+        ]
+        for one in (ours, theirs)
+    )
+    assert len(predicted) == 228
+    assert predicted == same
+    assert len(set(predicted)) == 4
+    assert ours.cases == theirs.cases
+    assert ours.measured.prompts_cut == theirs.measured.prompts_cut < 57
 
 
 # ---- Tasks -------------------------------------------------------------------------------------------------------
