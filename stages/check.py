@@ -36,6 +36,11 @@ def main() -> None:
         from anamnesis.evaluation.definitions import check_names
 
         check_names(evaluation.tasks)
+    if evaluation.text_metrics:
+        from anamnesis.evaluation.text_metrics import scorer
+
+        for metric in evaluation.text_metrics:
+            scorer(metric)
     check_questions(section(science, "knowledge", Knowledge).questions_per_subject)
 
 

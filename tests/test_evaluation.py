@@ -44,6 +44,7 @@ def evaluation(**changes: Any) -> Evaluation:
         "likelihood_limit": None,
         "generation_limit": 3,
         "max_new_tokens": 8,
+        "text_metrics": [],
         "batch_size": 7,
     }
     return Evaluation(**(values | changes))

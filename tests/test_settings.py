@@ -175,6 +175,7 @@ def test_the_parameters_as_they_stand_are_good(profile: str) -> None:
             30,
             "choose a multiple of training.log_every_steps (20)",
         ),
+        ("profiles/tiny.yaml", "evaluation.text_metrics", ["rouge"], "'meteor', 'bertscore' or 'bleurt'"),
         ("profiles/tiny.yaml", "evaluation.backend", "gguf", "'shared_prefix', 'hf' or 'vllm'"),
         ("params.yaml", "seeds", ["a"], "`seeds` must be a list of whole numbers"),
         ("params.yaml", "profile", "huge", "there is no profiles/huge.yaml; choose one of"),

@@ -98,7 +98,15 @@ def all_measures(label: str, critical: Sequence[str], of_tasks: Iterable[Measure
         _per_unit("report_bits_per_byte", "whole report, bits per byte", "bits_per_byte", False),
         replace(_per_unit("domain_kl_nats", "KL from the base on reports, nats", "kl_nats", False), better=None),
         _accuracy("category_agreement", "generated category", general=False),
-        replace(_accuracy("rouge_l", "ROUGE-L", general=False), graded=True),
+        *(
+            replace(_accuracy(key, title, general=False), graded=True)
+            for key, title in (
+                ("rouge_l", "ROUGE-L"),
+                ("meteor", "METEOR"),
+                ("bertscore_f1", "BERTScore F1"),
+                ("bleurt", "BLEURT"),
+            )
+        ),
         *of_tasks,
     ]
 

@@ -1,7 +1,7 @@
 """What is measured."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -42,7 +42,26 @@ REPORT_MEASURES = (
     "rouge_l",
     "bleu",
     "chrf",
+    "meteor",
+    "bertscore_f1",
+    "bleurt",
 )
+
+TextMetric = Literal["meteor", "bertscore", "bleurt"]
+
+
+class Scored(NamedTuple):
+    """The measure of a text metric, and the package that computes it."""
+
+    measure: str
+    package: str
+
+
+TEXT_METRICS: Mapping[TextMetric, Scored] = {
+    "meteor": Scored("meteor", "nltk"),
+    "bertscore": Scored("bertscore_f1", "bert_score"),
+    "bleurt": Scored("bleurt", "bleurt"),
+}
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -67,6 +86,7 @@ class Evaluation:
     likelihood_limit: Positive | None
     generation_limit: Positive | None
     max_new_tokens: Positive
+    text_metrics: list[TextMetric]
     batch_size: Positive
 
     def __post_init__(self) -> None:

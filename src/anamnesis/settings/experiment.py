@@ -15,7 +15,16 @@ from typing import Any
 from anamnesis.settings.base_text import BaseText
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.corpus import Corpus
-from anamnesis.settings.evaluation import CAPABILITIES, EXAMS, GENERAL_MEASURES, MMLU, REPORT_MEASURES, Evaluation, Task
+from anamnesis.settings.evaluation import (
+    CAPABILITIES,
+    EXAMS,
+    GENERAL_MEASURES,
+    MMLU,
+    REPORT_MEASURES,
+    TEXT_METRICS,
+    Evaluation,
+    Task,
+)
 from anamnesis.settings.knowledge import Knowledge
 from anamnesis.settings.methods import Method, check_shares
 from anamnesis.settings.modeling import Model, Pretraining
@@ -132,6 +141,7 @@ def check_all(root: Path, profile: str | None = None) -> None:
     evaluation = section(scale, "evaluation", Evaluation, file)
     for name, task in evaluation.tasks.items():
         _check_folder(name, task, root, file)
+    _check_text_metrics(evaluation, file)
     check_label(section(science, "corpus", Corpus).label, evaluation)
     _check_verdict(section(science, "verdict", Verdict), science, evaluation)
     if evaluation.backend == "vllm":
@@ -184,6 +194,15 @@ def _check_verdict(verdict: Verdict, science: Mapping[str, Any], evaluation: Eva
             "params.yaml: `verdict.capability` is base_text_kl_nats, which the backend vllm does not measure: choose "
             "another capability or backend."
         )
+
+
+def _check_text_metrics(evaluation: Evaluation, file: str) -> None:
+    for metric in evaluation.text_metrics:
+        if find_spec(package := TEXT_METRICS[metric].package) is None:
+            raise SettingsError(
+                f"{file}: `evaluation.text_metrics` has {metric}, whose package {package} is not installed: install it "
+                f"(pip install -e '.[{metric}]'), or remove the metric."
+            )
 
 
 def _check_capability(capability: str | None, evaluation: Evaluation) -> None:
