@@ -40,7 +40,7 @@ def main() -> None:
     domain = read_json(METRICS / "domain" / "base.json")["base"]
     general = read_json(METRICS / "general" / "base.json")["base"]
     scores, critical = load_scores(SCORES, methods, seeds), read_json(CATEGORIES)["critical"]
-    results = analyse(scores, methods, corpus.label, critical, domain["split"], limits)
+    results = analyse(scores, methods, corpus.label, critical, domain["split"], limits, general["tasks"])
     made = provenance(parameters.values, general, domain)
 
     write_json(SUMMARY, summary(results))

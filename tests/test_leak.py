@@ -21,6 +21,7 @@ from anamnesis.modeling.student.student import Student
 from anamnesis.modeling.student.tuners import add_student
 from anamnesis.rendering import completion, prompt
 from anamnesis.settings.base_text import BaseText
+from anamnesis.settings.evaluation import Task
 from stages._paths import EXAM, FACTS, GENERAL_TEXT, HELD_OUT_TEXT
 from tests.conftest import CPU, HEADINGS, ROOT, TUNER
 from tests.test_evaluation import evaluation
@@ -80,7 +81,7 @@ def test_a_model_that_only_leaks_the_form_is_caught(prepared: Path) -> None:
     texts = sample_texts(base, tokenizer, BaseText(texts=16, max_tokens=48, batch_size=16, seed=1))
     write_jsonl(prepared / "base_text.jsonl", ({"tokens": tokens} for tokens in texts))
     sources = Sources(EXAM, HELD_OUT_TEXT, prepared / "base_text.jsonl")
-    settings = evaluation(exam_limit=20, general_text_limit=20, max_new_tokens=32, batch_size=64)
+    settings = evaluation(tasks={"facts": Task(0, 20, None)}, general_text_limit=20, max_new_tokens=32, batch_size=64)
 
     student = add_student(base, TUNER)
     lm = language_model(student.model, tokenizer, batch_size=64)

@@ -33,7 +33,10 @@ def stated_settings(
         "peak learning rate": optimization.learning_rate,
         "seeds": seed_numbers(values),
         "held-out reports": f"{domain['reports']} of the {domain['split']} split",
-        "questions": f"{general['questions']}, {general['num_fewshot']}-shot",
+        **{
+            f"questions of `{name}`": f"{task['questions']}, {task['shots']}-shot"
+            for name, task in general["tasks"].items()
+        },
         **{f"`{method}`": values[method] for method in methods},
     }
     for method in methods:
