@@ -12,7 +12,9 @@ help:  ## list these targets
 # Stages that do not depend on one another run at the same time: `make -j N repro` runs N at once, two without -j. What
 # is up to date is skipped, and the plain `dvc repro` at the end makes sure that nothing is left out. A run that was
 # killed is continued by the next one. The slowest methods are last in params.yaml, and start first.
-repro: $(INSTALLED)  ## run the experiment (only what is not up to date) and print its result; make -j1 repro if a branch needs the whole machine (a GPU)
+# With PROFILE, that profile and the values of params.yaml that it names are set first (docs/profiles.md).
+repro: $(INSTALLED)  ## run the experiment (only what is not up to date) and print its result; make repro PROFILE=smollm2-135m for another model; make -j1 repro if a branch needs the whole machine (a GPU)
+	@$(if $(PROFILE),python -m commands.profile "$$PROFILE")
 	@python -m stages.check
 	@python -m stages._recover
 	@$(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j2) branches BRANCHES="$$(dvc stage \

@@ -27,6 +27,8 @@ from stages._stage import Parameters
 from stages.check import check_questions, missing_corpus
 from tests.conftest import ROOT
 
+PROFILES = sorted(path.stem for path in (ROOT / "profiles").glob("*.yaml"))
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
@@ -47,7 +49,7 @@ def change(file: Path, key: str, value: Any) -> None:
     yaml.dump(values, file)
 
 
-@pytest.mark.parametrize("profile", ["tiny", "qwen2-1.5b"])
+@pytest.mark.parametrize("profile", PROFILES)
 def test_the_parameters_as_they_stand_are_good(profile: str) -> None:
     check_all(ROOT, profile)
 
@@ -251,11 +253,13 @@ def test_broken_yaml_is_named(project: Path) -> None:
 
 def test_profiles_have_the_same_keys() -> None:
     """`pretraining` may be switched off with null."""
-    tiny, full = (read_yaml(ROOT / f"profiles/{name}.yaml") for name in ("tiny", "qwen2-1.5b"))
-    assert list(tiny) == list(full) == list(SCALE)
-    for name, keys in tiny.items():
-        if full[name] is not None:
-            assert list(keys) == list(full[name]), name
+    tiny = read_yaml(ROOT / "profiles/tiny.yaml")
+    for profile in PROFILES:
+        full = read_yaml(ROOT / f"profiles/{profile}.yaml")
+        assert list(full) == [*SCALE, "params"], profile
+        for name, keys in tiny.items():
+            if full[name] is not None:
+                assert list(keys) == list(full[name]), f"{profile}: {name}"
 
 
 def test_a_method_with_defaults_does_nothing() -> None:
