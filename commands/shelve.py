@@ -10,7 +10,7 @@ from stages._stage import stage
 @click.command(help=__doc__)
 @click.argument("name")
 @click.option("--question", required=True, help="What the experiment asks, in one line.")
-@click.option("--minutes", type=float, help="How long it ran, if metrics/details.json does not say.")
+@click.option("--minutes", type=float, help="How long it ran, if data/costs does not say.")
 @click.option("--replace", is_flag=True, help="Replace an entry of this name.")
 @stage
 def main(name: str, question: str, minutes: float | None, replace: bool) -> None:

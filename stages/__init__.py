@@ -8,7 +8,11 @@ checkout.
 import gc
 import logging
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
+
+# When this process started, nearly: the imports that follow take seconds.
+STARTED = datetime.now(UTC)
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))

@@ -1,31 +1,43 @@
-"""What all stages share: logging, one readable sentence for each error of the user, and the declared parameters."""
+"""What all stages share: logging, a readable sentence for an error the user can fix, parameters, and their cost."""
 
 import errno
 import functools
 import gc
 import logging
 import os
+import resource
 import shutil
+import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import click
 from dvc.dvcfile import load_file
+from dvc.env import DVC_STAGE
 from dvc.repo import Repo
 from dvc.stage.loader import StageLoader
 
+from anamnesis.costs import Cost, write_cost
 from anamnesis.errors import InputError
+from anamnesis.machine import GIGABYTE, processor
 from anamnesis.settings.sections import section
-from stages import ROOT
+from stages import ROOT, STARTED
 
 T = TypeVar("T")
 
-# Bytes that are left on a disk that is full for torch: its archive writes in blocks.
+# With fewer bytes left, a write of torch's archive fails: it writes in blocks.
 ALMOST_FULL = 2**20
+# The unit of `ru_maxrss`.
+RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
-def stage(command: Callable[..., None]) -> Callable[..., None]:
-    """Set up logging; turn an InputError or a full disk into a sentence and exit code 1. A bug keeps its traceback."""
+def stage(command: Callable[..., int | None]) -> Callable[..., None]:
+    """Set up logging, and turn an InputError or a full disk into a sentence and exit code 1.
+
+    A bug keeps its traceback. After success, the cost is recorded if DVC runs the stage. A command that returns a
+    number returns its optimizer steps.
+    """
 
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
@@ -38,21 +50,54 @@ def stage(command: Callable[..., None]) -> Callable[..., None]:
             logging.getLogger(name).setLevel(logging.WARNING)
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         try:
-            command(*args, **kwargs)
+            record_cost(command(*args, **kwargs))
         except InputError as error:
             raise click.ClickException(str(error)) from None
         except Exception as error:
             if not is_full_disk(error):
                 raise
             raise click.ClickException(
-                "the disk is full, and the output of this stage is incomplete: make room and run it again."
+                "the disk is full, and the output of this stage is incomplete: free some space and run it again."
             ) from None
 
     return run
 
 
+def record_cost(steps: int | None) -> None:
+    """Write what this process took so far as the cost of the stage that DVC named when it started the process.
+
+    Only the main process of torchrun writes. A command started by hand has no name, and nothing is written.
+    """
+    name = os.environ.get(DVC_STAGE)
+    if name is None or int(os.environ.get("RANK", "0")) > 0:
+        return
+    cost = Cost(
+        # Below the root, DVC calls it `../dvc.yaml:corpus`.
+        stage=name.rpartition(":")[2],
+        started=STARTED.isoformat(timespec="milliseconds"),
+        seconds=round((datetime.now(UTC) - STARTED).total_seconds(), 3),
+        peak_memory_gigabytes=_gigabytes(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT),
+        peak_gpu_memory_gigabytes=_gpu_gigabytes(),
+        processor=processor(),
+        steps=steps,
+    )
+    write_cost(cost)
+
+
+def _gpu_gigabytes() -> float | None:
+    """The most that torch reserved on the GPU; None if it was not imported, or used no GPU."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return None
+    return _gigabytes(torch.cuda.max_memory_reserved())
+
+
+def _gigabytes(size: float) -> float:
+    return round(size / GIGABYTE, 3)
+
+
 def is_full_disk(error: Exception) -> bool:
-    """Python, safetensors and torch's archive each say it in another way; the last does not say what went wrong."""
+    """Python, safetensors and torch's archive each report it differently; the archive gives no reason at all."""
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return True
     if "No space left on device" in str(error) or "os error 28" in str(error):
@@ -63,8 +108,8 @@ def is_full_disk(error: Exception) -> bool:
 class Parameters:
     """The parameters that dvc.yaml declares for one stage, and no others.
 
-    They are what `dvc.api.params_show(stages=...)` returns (a test compares the two), by DVC's own resolver. That call
-    also parses dvc.lock, twice: this takes longer than all else in it, and another branch may be writing the file.
+    They are what `dvc.api.params_show(stages=...)` returns (a test compares the two), resolved by DVC's own code. That
+    call also parses dvc.lock twice, which takes longer than all else in it, and another branch may be writing the file.
     """
 
     def __init__(self, stage_name: str) -> None:
@@ -81,7 +126,7 @@ class Parameters:
         return section(self.values, name, kind, file="params.yaml or the profile")
 
     def value(self, name: str) -> Any:
-        """One key (`split`) or a key of a section (`training.target`); `check` has made sure that it can be used."""
+        """A key (`split`), or a key of a section (`training.target`); `check` has made sure that it can be used."""
         value: Any = self.values
         for part in name.split("."):
             value = value[part]

@@ -34,7 +34,7 @@ log = logging.getLogger("train")
 @click.option("--method", required=True, help="A section of params.yaml.")
 @click.option("--seed", required=True, type=int, help="Seed of the adapter's start and the reports' order.")
 @stage
-def main(method: str, seed: int) -> None:
+def main(method: str, seed: int) -> int:
     run = f"{method}-{seed}"
     parameters = Parameters(f"train@{run}")
     arm = parameters.section(method, Method)
@@ -83,6 +83,7 @@ def main(method: str, seed: int) -> None:
         save_run(student, None if teacher is None else teacher.weights, arm.shares, output)
         shutil.rmtree(unfinished, ignore_errors=True)
         log.info("saved %s", output)
+    return optimization.max_steps
 
 
 if __name__ == "__main__":

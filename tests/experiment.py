@@ -109,7 +109,7 @@ def summarize():
     write(METRICS / "details.json", json.dumps(details))
     summary = {arm: {key: one["estimate"] for key, one in numbers.items()} for arm, numbers in arms.items()}
     write(METRICS / "summary.json", json.dumps(summary))
-    write(REPORTS / "report.md", "# Report")
+    write(REPORTS / "report.md", "# Report\\n")
     write(REPORTS / "tradeoff.png", "picture")
     write(Path("data/scores.csv"), "text of a report")
     points = [f"{method},{seed},0.2,0.4" for method in ("none", "ema", "ema_teacher", "dora") for seed in (0, 1)]

@@ -5,6 +5,7 @@ import platform
 import random
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from math import sqrt
 from pathlib import Path
 from statistics import fmean
@@ -14,6 +15,7 @@ import pytest
 import yaml
 
 from anamnesis.analysis.summary import details as analysis_details
+from anamnesis.costs import COSTS, Cost, write_cost
 from anamnesis.errors import InputError
 from anamnesis.machine import describe_machine
 from anamnesis.publishing.prediction import Agreement, agreement, half_width
@@ -256,13 +258,16 @@ def test_an_entry_holds_the_experiment_without_texts_and_is_listed(experiment: P
         *("metrics/summary.json", "metrics/details.json", "metrics/general/none.json", "metrics/general/ema.json"),
         *("reports/report.md", "reports/tradeoff.png"),
     }
-    for file in kept - {"machine.json", "entry.json"}:
+    for file in kept - {"machine.json", "entry.json", "reports/report.md"}:
         assert (folder / file).read_bytes() == (experiment.folder / file).read_bytes(), file
     commit = experiment.run("git", "rev-parse", "HEAD").strip()
     entry = experiment.json("results/default/entry.json")
     assert entry["commit"] == experiment.json("results/default/machine.json")["commit"] == commit
     expected = "`ema` against `none`: exam_acc better, bethesda_macro_f1 not distinguishable"
-    assert said == f"results/default ({size(folder) / 1e3:.0f} kB): {expected}\n"
+    assert said == (
+        "WARNING shelve: the minutes are unknown: no cost in data/costs belongs to the present outputs of train@none, "
+        f"train@ema; set MINUTES.\nresults/default ({size(folder) / 1e3:.0f} kB): {expected}\n"
+    )
     row = f"| [default](default/reports/report.md) | {QUESTION} | {expected} | `{commit[:10]}` | unknown |"
     header = "| name | question | answer | commit | cost |\n|---|---|---|---|---|"
     assert f"{BEGIN}\n\n{header}\n{row}\n\n{END}" in page_of(experiment)
@@ -271,6 +276,67 @@ def test_an_entry_holds_the_experiment_without_texts_and_is_listed(experiment: P
     shelve(experiment.folder, "again", QUESTION, minutes=6.4)
     assert page_of(experiment).index("| [again]") < page_of(experiment).index(row)
     assert "| 6 min |" in page_of(experiment)
+
+
+def keep_costs(experiment: Project, *outputs: str, late: float = 0) -> None:
+    """Costs of a minute for each training and 30 s for `summarize`, which end when their outputs are written.
+
+    late: seconds from the end to the time of the outputs in `outputs`.
+    """
+    memory = {"train@none": 0.5, "train@ema": 0.75, "summarize": 0.25}
+    made = {
+        "train@none": "metrics/general/none.json",
+        "train@ema": "metrics/general/ema.json",
+        "summarize": "metrics/details.json",
+    }
+    for stage, output in made.items():
+        written = (experiment.folder / output).stat().st_mtime - (late if output in outputs else 0)
+        seconds = 30 if stage == "summarize" else 60
+        started = datetime.fromtimestamp(written - seconds + 0.1, UTC).isoformat()
+        write_cost(Cost(stage, started, seconds, memory[stage], None, "Some CPU"), experiment.folder / COSTS)
+    # Of a stage that is gone; it counts for nothing.
+    write_cost(Cost("train@dora", "2020-01-01T00:00:00+00:00", 6000, 9.0, None, "Other"), experiment.folder / COSTS)
+
+
+def test_an_entry_says_what_its_stages_took(experiment: Project) -> None:
+    keep_costs(experiment)
+    entry = shelve(experiment.folder, "default", QUESTION)
+    # The three ended within seconds of one another: 1 minute, not 2.5.
+    assert entry.minutes is not None
+    assert 1.0 <= entry.minutes <= 1.5
+    assert f"| {entry.minutes:.0f} min |" in page_of(experiment)
+    machine = experiment.json("results/default/machine.json")
+    assert machine["minutes"] == entry.minutes
+    assert machine["peak_memory_gigabytes"] == 0.75
+    assert machine["stages"]["train@none"] == {
+        "seconds": 60, "peak_memory_gigabytes": 0.5, "peak_gpu_memory_gigabytes": None,
+    }  # fmt: skip
+    assert set(machine["stages"]) == {"train@none", "train@ema", "summarize"}
+    own = (experiment.folder / "reports/report.md").read_text()
+    shelved = (experiment.folder / SHELF / "default/reports/report.md").read_text()
+    assert shelved.startswith(f"{own}\n## Where and how long\n\n- commit: `{entry.commit}`\n- processor: Some CPU\n")
+    assert f"- minutes: {entry.minutes:.1f}\n- largest memory of a process: 0.75 GB\n" in shelved
+    assert "| `train` | 2 | 1.00 | 0.75 |\n| `summarize` | 1 | 0.50 | 0.25 |\n" in shelved
+    # What is given counts for more.
+    assert shelve(experiment.folder, "elsewhere", QUESTION, minutes=6.4).minutes == 6.4
+
+
+@pytest.mark.parametrize("late", [2, 3600, -120])
+def test_costs_of_another_run_are_not_used(experiment: Project, caplog: pytest.LogCaptureFixture, late: float) -> None:
+    """As after DVC or Git restored the outputs of an earlier run, or before this run was measured."""
+    keep_costs(experiment, "metrics/general/ema.json", late=late)
+    assert shelve(experiment.folder, "default", QUESTION).minutes is None
+    assert "no cost in data/costs belongs to the present outputs of train@ema; set MINUTES." in caplog.text
+    assert set(experiment.json("results/default/machine.json")["stages"]) == {"train@none", "summarize"}
+    assert "- minutes: unknown\n" in (experiment.folder / SHELF / "default/reports/report.md").read_text()
+
+
+def test_outputs_that_dvc_restores_have_no_cost(experiment: Project) -> None:
+    keep_costs(experiment)
+    run_with(experiment, decay=0.5)
+    run_with(experiment, decay=0.98)
+    assert shelve(experiment.folder, "default", QUESTION).minutes is None
+    assert set(experiment.json("results/default/machine.json")["stages"]) == {"train@none"}
 
 
 def test_an_entry_is_replaced_only_when_asked(experiment: Project) -> None:

@@ -18,6 +18,11 @@ QUESTION = (
     "more of it at the same adaptation?"
 )
 
+NO_TIMES = (
+    "This page holds no commit and no times, so that the same run gives the same page. `make shelve` adds them to the "
+    "copy that it keeps."
+)
+
 
 @dataclass(frozen=True)
 class Example:
@@ -65,7 +70,7 @@ def report(results: Results, context: Context) -> str:
         _picture("Training curves", "curves.png", context.figures),
         _coverage(results),
         _list("Settings", context.settings),
-        _list("Provenance", context.provenance),
+        f"{_list('Provenance', context.provenance)}\n\n{NO_TIMES}",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 

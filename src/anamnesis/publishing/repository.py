@@ -16,6 +16,14 @@ from anamnesis.settings.sections import read_yaml
 
 
 @dataclass(frozen=True)
+class Output:
+    """An output of a stage, from the root on. `cached`: kept by DVC; otherwise by Git."""
+
+    path: Path
+    cached: bool
+
+
+@dataclass(frozen=True)
 class Repository:
     """The checkout in the folder `root`."""
 
@@ -51,10 +59,17 @@ class Repository:
         parameters = {path for path in read if "${" in path}
         return ["dvc.yaml", "requirements.lock", *sorted(read - written - folders - parameters)]
 
+    def outputs_by_stage(self) -> dict[str, list[Output]]:
+        """The outputs of every stage, each stage of a matrix by its own name."""
+        with Repo(str(self.root)) as repo:
+            return {
+                stage.name: [Output(Path(out.def_path), out.use_cache) for out in stage.outs]
+                for stage in repo.index.stages
+            }
+
     def outputs(self) -> list[Path]:
         """The outputs of all stages, from the root on."""
-        with Repo(str(self.root)) as repo:
-            return [Path(out.def_path) for stage in repo.index.stages for out in stage.outs]
+        return [output.path for outputs in self.outputs_by_stage().values() for output in outputs]
 
     def stale_stages(self) -> list[str]:
         """The stages whose code, parameters, inputs or outputs are not those in dvc.lock; empty if it is fresh.

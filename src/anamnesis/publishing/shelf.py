@@ -1,5 +1,6 @@
 """The shelf of finished experiments: one folder each under results/, and their table in results/README.md."""
 
+import logging
 import re
 import shutil
 from collections.abc import Iterator
@@ -9,32 +10,37 @@ from pathlib import Path
 from typing import Any
 
 from anamnesis import markdown
+from anamnesis.costs import minutes_of
 from anamnesis.errors import InputError
 from anamnesis.files import UNFINISHED, read_json, write_json, written_whole
 from anamnesis.machine import describe_machine
 from anamnesis.publishing.repository import Repository
 from anamnesis.publishing.results import answer, load_results
+from anamnesis.publishing.spending import costs_of_outputs, numbers, section
 from anamnesis.settings.sections import read_yaml
 
 SHELF = Path("results")
 ENTRY = "entry.json"
 MACHINE = "machine.json"
 PARAMETERS = Path("params.yaml")
-# What is kept of an experiment: parameters, the record of inputs and outputs, numbers, and the pages with their
-# pictures. Left out: report.html (report.md says the same), training curves, tables behind the pictures, models, and
-# whatever may hold a report's text.
+REPORT = Path("reports/report.md")
+# What an entry keeps of an experiment: parameters, dvc.lock, numbers, and the pages with their pictures. It leaves out
+# report.html (report.md says the same), training curves, tables behind the pictures, models, and every file that may
+# hold a report's text.
 KEPT = ("metrics/*.json", "metrics/*/*.json", "reports/*.md", "reports/*.png")
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 BEGIN, END = "<!-- table: written by make shelve -->", "<!-- end of table -->"
 
+log = logging.getLogger("shelve")
+
 
 @dataclass(frozen=True)
 class Entry:
-    """What the table says of an experiment.
+    """What the table says about an experiment.
 
     Attributes:
-        commit: of the code; the parameters are those of the entry's own params.yaml and profile.
-        minutes: how long it ran; None if that is not known.
+        commit: of the code; the parameters are in the entry's own params.yaml and profile.
+        minutes: how long it ran; None if unknown.
     """
 
     name: str
@@ -53,7 +59,7 @@ def shelve(root: Path, name: str, question: str, replace: bool = False, minutes:
         name: the entry's folder.
         question: what the experiment asks, in one line.
         replace: whether an entry of this name may be replaced.
-        minutes: how long it ran, if details.json does not say.
+        minutes: how long it ran; None takes it from the costs of its stages, if all long ones have one.
 
     Raises:
         InputError: the name is taken or cannot be used, or the results do not belong to the code.
@@ -62,17 +68,26 @@ def shelve(root: Path, name: str, question: str, replace: bool = False, minutes:
     _check_request(folder, name, question, replace)
     repository = Repository(root)
     _check_results(repository)
-    results = load_results(root / "metrics")
-    minutes = results.minutes if minutes is None else minutes
+    costs, unknown = costs_of_outputs(repository)
+    if minutes is None and unknown:
+        log.warning(
+            "the minutes are unknown: no cost in data/costs belongs to the present outputs of %s; set MINUTES.",
+            _some(unknown),
+        )
+    elif minutes is None and costs:
+        minutes = round(minutes_of(costs.values()), 1)
     commit = repository.commit()
-    made = Entry(name, question, answer(results), commit, minutes, date.today().isoformat())
+    made = Entry(name, question, answer(load_results(root / "metrics")), commit, minutes, date.today().isoformat())
+    machine = {"commit": commit, **describe_machine(root / "requirements.lock"), **numbers(costs, minutes)}
 
     unfinished = folder.with_name(name + UNFINISHED)
     shutil.rmtree(unfinished, ignore_errors=True)
     for file in kept_files(root):
         (unfinished / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / file, unfinished / file)
-    write_json(unfinished / MACHINE, {"commit": commit, **describe_machine(root / "requirements.lock")})
+    with (unfinished / REPORT).open("a", encoding="utf-8", newline="\n") as report:
+        report.write(f"\n{section(machine, costs)}")
+    write_json(unfinished / MACHINE, machine)
     write_json(unfinished / ENTRY, asdict(made))
     if folder.exists():
         shutil.rmtree(folder)
