@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help repro result verdict shelve verify review pretrain test lint smoke mutants
+.PHONY: help repro forecast result verdict shelve verify review pretrain test lint smoke mutants
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -17,6 +17,7 @@ repro: $(INSTALLED)  ## run the experiment (only what is not up to date) and pri
 	@$(if $(PROFILE),python -m commands.profile "$$PROFILE")
 	@python -m stages.check
 	@python -m stages._recover
+	@python -m stages._progress --start
 	@$(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j2) branches BRANCHES="$$(dvc stage \
 	    list --name-only | awk -F@ '$$1 == "train" {runs = $$2 " " runs} END {print runs}')"
 	dvc repro
@@ -33,8 +34,9 @@ result: $(INSTALLED)  ## measure on the test split, for a result to publish (set
 # Called by `repro`, which passes the BRANCHES (method-seed). With N at once, short stages at the end leave no core idle,
 # so evaluations come after the trainings. Without --wait-for-lock, a dvc process gives up after 3 s, but another may
 # need longer to hash a model. dvc.lock is copied after each command because DVC writes it in place: a kill at that
-# moment would lose the record of all that was done (stages._recover restores it from the copies).
-REPRO = dvc --wait-for-lock repro --single-item $(1) && cp dvc.lock .dvc/tmp/$@.dvc.lock
+# moment would lose the record of all that was done (stages._recover restores it from the copies). The last part prints
+# how many stages are done and about how many minutes are left.
+REPRO = dvc --wait-for-lock repro --single-item $(1) && cp dvc.lock .dvc/tmp/$@.dvc.lock && python -m stages._progress $(1)
 TRAINED := $(BRANCHES:%=train@%)
 EVALUATED := $(BRANCHES:%=evaluate@%)
 .PHONY: branches $(TRAINED) $(EVALUATED) evaluate_base base_text teacher corpus base
@@ -54,7 +56,10 @@ corpus:
 base:
 	$(call REPRO,knowledge base)
 
-# NAME, QUESTION, METRICS, BASE and FILES reach the commands through the environment: they may hold any character.
+forecast: $(INSTALLED)  ## say what a run will take and show, from a few timed steps: make forecast [PROFILE=smollm2-135m] [GPU=H100]
+	@python -m commands.forecast $(if $(PROFILE),--profile "$$PROFILE") $(if $(GPU),--gpu "$$GPU")
+
+# NAME, QUESTION, METRICS, BASE, FILES, PROFILE and GPU reach the commands through the environment: they may hold any character.
 verdict: $(INSTALLED)  ## check an arm against the limits of params.yaml: make verdict METHOD=ema
 	@python -m commands.verdict "$$METHOD"
 
