@@ -8,7 +8,7 @@ from accelerate import PartialState
 from transformers import set_seed
 
 from anamnesis.compute import configure_compute, is_main_process
-from anamnesis.files import read_jsonl
+from anamnesis.files import read_json, read_jsonl
 from anamnesis.methods.states import open_states
 from anamnesis.methods.teachers import make_teacher
 from anamnesis.modeling.loading import load_base
@@ -52,7 +52,12 @@ def main(method: str, seed: int) -> int:
     )
     set_seed(seed)
     student = add_student(base, tuner)
-    teacher = make_teacher(arm, student, open_states(TEACHER_STATES, supervised_counts(reports)))
+    states = open_states(
+        SCRATCH / "teacher" / read_json(TEACHER_STATES / "index.json")["folder"], supervised_counts(reports)
+    )
+    teacher = make_teacher(arm, student, states)
+    if arm.teacher == "static":
+        log.info("the frozen teacher %s", "runs at every step" if states is None else "is read from its kept states")
     unfinished = SCRATCH / "train" / run
     scratch = scratch_folder(
         unfinished,

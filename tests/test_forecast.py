@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -110,9 +111,9 @@ def test_the_forecast_is_held_to_what_happened(tiny: Experiment) -> None:
     # Three seeds: 3 x (100 + 10 + 10) s forecast, 3 x 3 x 120 s taken.
     assert row == "| none | 5.0 | 1.0 | 6.0 | 18.0 | 3.00 |"
     assert "| static | 5.0 | 1.0 | 6.0 |  |  |" in arms_table(tiny, made, costs)
-    time, memory = totals(tiny, made, 2, costs)
+    whole, memory = totals(tiny, made, 2, costs)
     # 5 s; then 9 trainings of 100 s and 20 evaluations of 10 s in two queues.
-    assert time == "In all about 9.2 min, 2 at a time."
+    assert whole == "In all about 9.2 min, 2 at a time."
     assert memory == "Peak memory: 1.5 GB a stage, 3.0 GB for 2 (actual: 1.2 GB). Disk: 0.2 GB."
     assert minutes(3 * 3600 + 299) == "3 h 05 min"
 
@@ -168,7 +169,7 @@ def test_a_few_questions_are_asked_and_the_rest_counted() -> None:
         asked.extend(chosen)
         return [str(request.args) for request in chosen]
 
-    sampled = Sampled(documents=5)
+    sampled = Sampled(5, time.perf_counter)
     answers = sampled.answering(ask)(requests)
     assert [request.args for request in asked] == [(str(doc), choice) for doc in (0, 4, 8, 12, 16) for choice in "ABCD"]
     assert len(answers) == 80

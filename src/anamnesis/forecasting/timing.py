@@ -1,9 +1,11 @@
 """Times a few training steps of each method and one batch of each kind of evaluation, on this machine.
 
 All of it is the code of the stages with the experiment's own settings; only the number of steps and of questions is
-smaller, and the times are multiplied.
+smaller, and the times are multiplied. With one thread on a CPU it is the processor's time that counts: the wall time of
+an idle machine, which other programs change less.
 """
 
+import gc
 import resource
 import sys
 import time
@@ -14,7 +16,6 @@ from statistics import fmean
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import psutil
 import torch
 from datasets import Dataset
 from lm_eval.api.instance import Instance
@@ -44,6 +45,7 @@ from anamnesis.modeling.loading import load_base
 from anamnesis.modeling.sampling import sample_texts
 from anamnesis.modeling.student.student import Student
 from anamnesis.modeling.student.tuners import add_student
+from anamnesis.settings.compute import Compute
 from anamnesis.settings.reading import Experiment
 from anamnesis.settings.teacher_cache import pays
 from anamnesis.training.data import distinct, encode_reports, report_collator, supervised_counts
@@ -78,21 +80,30 @@ class Timed:
     cases: dict[str, int]
 
 
+Clock = Callable[[], float]
+
+
+def clock_for(compute: Compute) -> Clock:
+    """Seconds since some moment."""
+    return time.process_time if compute.device == "cpu" and compute.threads == 1 else time.perf_counter
+
+
 class StepTimes(TrainerCallback):
     """Ends the training after a few steps; the first is not counted."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.seconds: list[float] = []
         self.tokens: list[int] = []
-        self._began = time.perf_counter()
+        self._clock = clock
+        self._began = clock()
 
     def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        self._start = time.perf_counter()
+        self._start = self._clock()
         self.tokens.append(0)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        self.seconds.append(time.perf_counter() - self._start)
-        late = time.perf_counter() - self._began > SECONDS and len(self.seconds) > 2
+        self.seconds.append(self._clock() - self._start)
+        late = self._clock() - self._began > SECONDS and len(self.seconds) > 2
         control.should_training_stop = control.should_training_stop or late or len(self.seconds) > STEPS
         control.should_save = control.should_log = False
 
@@ -119,6 +130,7 @@ class Sampled:
     """
 
     documents: int
+    clock: Clock
     extra: float = 0.0
     divergence: float = 0.0
     asked: dict[str, int] = field(default_factory=dict)
@@ -132,9 +144,9 @@ class Sampled:
                 self.asked[str(name)] = self.asked.get(str(name), 0) + 1
             step = max(1, len(documents) // self.documents)
             chosen = [one for group in list(documents.values())[::step][: self.documents] for one in group]
-            start = time.perf_counter()
+            start = self.clock()
             answers = ask(chosen, *args, **kwargs)
-            self.extra += (time.perf_counter() - start) * (len(requests) / len(chosen) - 1)
+            self.extra += (self.clock() - start) * (len(requests) / len(chosen) - 1)
             known = {id(request): answer for request, answer in zip(chosen, answers, strict=True)}
             return [known.get(id(request), answers[0]) for request in requests]
 
@@ -143,10 +155,10 @@ class Sampled:
     def measuring(self, measure: Divergence) -> Divergence:
         def some(texts: Sequence[Sequence[int]]) -> list[float] | None:
             chosen = texts[: self.documents]
-            start = time.perf_counter()
+            start = self.clock()
             nats = measure(chosen)
-            whole = (time.perf_counter() - start) * sum(map(len, texts)) / sum(map(len, chosen))
-            self.extra += whole - (time.perf_counter() - start)
+            whole = (self.clock() - start) * sum(map(len, texts)) / sum(map(len, chosen))
+            self.extra += whole - (self.clock() - start)
             self.divergence += whole
             return None if nats is None else [*nats, *[0.0] * (len(texts) - len(nats))]
 
@@ -156,26 +168,30 @@ class Sampled:
 def time_experiment(experiment: Experiment, files: Files, say: Callable[[str], None]) -> Timed:
     """Time everything once, in this process."""
     configure_compute(experiment.compute)
+    clock = clock_for(experiment.compute)
     base, tokenizer = load_base(files.base, experiment.compute)
-    startup = time.time() - psutil.Process().create_time()
+    hidden_size = base.config.hidden_size
+    startup = time.process_time()
     say(f"started and loaded the base in {startup:.0f} s")
-    start = time.perf_counter()
+    start = clock()
     reports = _encoded(experiment, files, tokenizer)
-    encoding = time.perf_counter() - start
-    rows = supervised_counts(reports)
-    seconds: dict[str, float] = {"base_text": startup + _base_text(experiment, base, tokenizer)}
+    encoding = clock() - start
+    seconds: dict[str, float] = {"base_text": startup + _base_text(experiment, base, tokenizer, clock)}
     runs = sum(arm.teacher == "static" for arm in experiment.methods.values()) * len(experiment.seeds)
     kept = pays(experiment.reports_read(runs), len(reports))
-    student = None
     for method in experiment.methods:
+        # One model at a time, or the peak of memory would not be a stage's.
+        base = student = None
+        gc.collect()
         base, tokenizer = load_base(files.base, experiment.compute)
-        student, of_step, of_report = _steps(experiment, method, base, tokenizer, reports, kept)
+        student, of_step, of_report = _steps(experiment, method, base, tokenizer, reports, kept, clock)
         seconds[f"train@{method}"] = startup + encoding + of_step * experiment.optimization.max_steps
         if of_report is not None:
-            seconds["teacher"] = startup + encoding + of_report * (len(rows) if kept else 0)
+            seconds["teacher"] = startup + encoding + of_report * len(supervised_counts(reports))
         say(f"{method}: {of_step:.2f} s a step")
-    assert student is not None
-    model_seconds, cases = _evaluation(experiment, files, student, tokenizer)
+    assert student is not None, "an experiment without methods is refused"
+    gc.collect()
+    model_seconds, cases = _evaluation(experiment, files, student, tokenizer, clock)
     for kind, (of_model, of_base) in model_seconds.items():
         for method in experiment.methods:
             seconds[f"evaluate_{kind}@{method}"] = startup + of_model * experiment.models_of(method)
@@ -184,8 +200,8 @@ def time_experiment(experiment: Experiment, files: Files, say: Callable[[str], N
     return Timed(
         seconds=seconds,
         peak_gigabytes=_peak_bytes() / 1e9,
-        supervised_tokens=sum(rows.values()) if kept and runs else 0,
-        hidden_size=base.config.hidden_size,
+        supervised_tokens=sum(supervised_counts(reports).values()) if kept and runs else 0,
+        hidden_size=hidden_size,
         adapter_bytes=sum(weight.numel() * weight.element_size() for weight in student.weights),
         cases=cases,
     )
@@ -201,13 +217,15 @@ def _encoded(experiment: Experiment, files: Files, tokenizer: PreTrainedTokenize
     )
 
 
-def _base_text(experiment: Experiment, base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> float:
+def _base_text(
+    experiment: Experiment, base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, clock: Clock
+) -> float:
     """Seconds to sample the base's own text: batches take the same time, however many."""
     settings = experiment.base_text
     few = replace(settings, texts=min(settings.texts, settings.batch_size), max_tokens=min(settings.max_tokens, 16))
-    start = time.perf_counter()
+    start = clock()
     sample_texts(base, tokenizer, few)
-    taken = time.perf_counter() - start
+    taken = clock() - start
     return taken * (settings.max_tokens / few.max_tokens) * (settings.texts / few.texts)
 
 
@@ -218,6 +236,7 @@ def _steps(
     tokenizer: PreTrainedTokenizerBase,
     reports: Dataset,
     kept: bool,
+    clock: Clock,
 ) -> tuple[Student, float, float | None]:
     """The student after a few steps, the seconds of a mean step, and of keeping a report's states for a static teacher.
 
@@ -231,16 +250,16 @@ def _steps(
     with TemporaryDirectory() as scratch:
         states = of_report = None
         if arm.teacher == "static" and kept:
-            start = time.perf_counter()
+            start = clock()
             counts = supervised_counts(sample)
             chunks = frozen_states(base, distinct(sample), report_collator(tokenizer))
             keep_states(Path(scratch) / "states", counts, chunks, max_bytes=float("inf"))
-            of_report = (time.perf_counter() - start) / len(counts)
+            of_report = (clock() - start) / len(counts)
             states = open_states(Path(scratch) / "states", counts)
         set_seed(experiment.seeds[0])
         student = add_student(base, experiment.tuner_of(method))
         teacher = make_teacher(arm, student, states)
-        times = StepTimes()
+        times = StepTimes(clock)
         trainer = make_trainer(
             student,
             tokenizer,
@@ -265,7 +284,7 @@ def _steps(
 
 
 def _evaluation(
-    experiment: Experiment, files: Files, student: Student, tokenizer: PreTrainedTokenizerBase
+    experiment: Experiment, files: Files, student: Student, tokenizer: PreTrainedTokenizerBase, clock: Clock
 ) -> tuple[dict[str, tuple[float, float]], dict[str, int]]:
     """By kind of evaluation the seconds of one model and of the base; and how many cases each measure has."""
     evaluation = experiment.evaluation
@@ -285,12 +304,12 @@ def _evaluation(
     }
     seconds, asked = {}, dict[str, int]()
     for kind, measure in measures.items():
-        sampled = Sampled(evaluation.batch_size)
+        sampled = Sampled(evaluation.batch_size, clock)
         for name, own in ask.items():
             setattr(lm, name, sampled.answering(own))
-        start = time.perf_counter()
+        start = clock()
         measure(Arm("forecast", lm, sampled.measuring(from_base(lm, student))))
-        whole = time.perf_counter() - start + sampled.extra
+        whole = clock() - start + sampled.extra
         seconds[kind] = (whole, whole - sampled.divergence)
         asked |= sampled.asked
     exams = [count for name, count in asked.items() if name.startswith(("facts_", "mmlu")) and name != "facts_text"]
