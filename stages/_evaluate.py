@@ -1,4 +1,4 @@
-"""What the two evaluation stages share: the models of a run, and where their results go."""
+"""What the two evaluation stages share: the models of a run, and where their results are written."""
 
 import csv
 from collections.abc import Callable, Iterable, Iterator
@@ -27,10 +27,10 @@ def evaluate_run(
     compute: Compute,
     measure: Callable[[Arm], Evaluated | None],
 ) -> None:
-    """Measure the base (`method` None), or a run's models: its student, its teacher, shares of its update.
+    """Measure the base (`method` None), or a run's models: its student, its teacher and shares of its update.
 
-    Writes metrics/<kind>/<run>.json, by model name. Under data/ it writes the scores by case and the log of all
-    questions, which may hold the text of a report.
+    The metrics are written to metrics/<kind>/<run>.json, by model name. The scores by case and the log of all
+    questions, which may hold the text of a report, are written under data/.
     """
     configure_compute(compute)
     run = "base" if method is None else f"{method}-{seed}"
@@ -46,7 +46,7 @@ def evaluate_run(
 
 
 def write_cases(path: Path, by_arm: dict[str, Iterable[Case]]) -> None:
-    """One row per arm, measure and case. Numbers are written in full, so that estimates can be made of them again."""
+    """One row per arm, measure and case. Numbers are written in full, so that estimates can be computed again."""
     columns = [field.name for field in fields(Case)]
     with written_whole(path) as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -57,7 +57,7 @@ def write_cases(path: Path, by_arm: dict[str, Iterable[Case]]) -> None:
 
 
 def _arms(method: str | None, run: str, evaluation: Evaluation, compute: Compute) -> Iterator[Arm]:
-    """The run's models. They share one language model: use each before taking the next."""
+    """The run's models. They share one language model: use each before you take the next."""
     folder = ADAPTERS / run
     if evaluation.backend == "vllm":
         saved: dict[str, Path | None] = {"base": None} if method is None else {method: folder}
@@ -73,4 +73,4 @@ def _arms(method: str | None, run: str, evaluation: Evaluation, compute: Compute
     student = load_student(base, folder)
     lm = language_model(student.model, tokenizer, evaluation.batch_size, evaluation.backend)
     for name in models_of_run(student, method, folder):
-        yield Arm(name, lm, from_base(lm, student))
+        yield Arm(name, lm, from_base(lm, student), part=name not in (method, f"{method}_{TEACHER}"))

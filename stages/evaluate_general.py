@@ -2,7 +2,6 @@
 
 import click
 
-from anamnesis.evaluation.domain import CategorySet
 from anamnesis.evaluation.general import Sources, evaluate_general
 from anamnesis.files import read_json
 from anamnesis.settings.compute import Compute
@@ -21,7 +20,7 @@ def main(method: str | None, seed: int | None) -> None:
     parameters = Parameters("evaluate_base_general" if method is None else f"evaluate_general@{method}-{seed}")
     evaluation = parameters.section("evaluation", Evaluation)
     headings = parameters.section("corpus.headings", Headings)
-    categories = CategorySet(**read_json(CATEGORIES)).names
+    categories = read_json(CATEGORIES)["names"]
     sources = Sources(EXAM, HELD_OUT_TEXT, BASE_TEXT)
     evaluate_run(
         "general",

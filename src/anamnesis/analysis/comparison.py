@@ -129,6 +129,8 @@ def compare(
 def _family(
     scores: AllScores, samples: Samples, measure: Measure, pairs: Sequence[tuple[str, str]], margin: float
 ) -> Iterable[Comparison]:
+    # Not every measure is made on shares.
+    pairs = [pair for pair in pairs if all(measure.key in samples[arm] for arm in pair)]
     found = [difference(samples[first][measure.key], samples[second][measure.key]) for first, second in pairs]
     # The first step of Holm's adjustment: what a difference needs if it is the only one.
     alpha = ALPHA / max(1, len(pairs))

@@ -106,6 +106,8 @@ def analyse(
     arms = [*methods, *teachers]
     samples = all_samples(scores, measures)
     intervals = {arm: {key: interval(one) for key, one in of_arm.items()} for arm, of_arm in samples.items()}
+    # Without the capability, shares are no points of a curve: template_leak is not measured on them.
+    shares = {method: of_method for method, of_method in shares.items() if capability.source in scores[of_method[0]]}
     comparisons = compare(scores, samples, measures, methods, teachers, sorted(parts), settings.margins)
     results = Results(
         label, split, capability, adaptation, measures, methods, arms, shares, scores, samples, intervals, comparisons,

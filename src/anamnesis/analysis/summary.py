@@ -18,7 +18,7 @@ def summary(results: Results) -> dict[str, dict[str, float | int]]:
     found: dict[str, dict[str, float | int]] = {}
     for arm, of_arm in results.intervals.items():
         found[arm] = {key: of_arm[key].estimate for key in dict.fromkeys(shown) if key in of_arm}
-        if arm != BASE:
+        if arm != BASE and results.capability.key in of_arm:
             for name, change in (("forgetting", results.forgetting(arm)), ("adaptation", results.gain(arm))):
                 found[arm] |= dict(zip((name, f"{name}_low", f"{name}_high"), change, strict=True))
             found[arm]["seeds"] = len(results.seeds(arm))

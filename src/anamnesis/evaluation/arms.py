@@ -1,4 +1,4 @@
-"""A model under measurement, and the result of measuring it."""
+"""A model under measurement, and its results."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -11,14 +11,21 @@ from anamnesis.evaluation.divergence import Divergence
 
 @dataclass(frozen=True)
 class Arm:
-    """A model under measurement: its name, how it answers, and how far it is from the base.
+    """A model under measurement.
 
-    `divergence` is None if the backend gives no logits; the metrics that need it are then left out.
+    Attributes:
+        name: of the arm.
+        lm: how it answers.
+        divergence: how far it is from the base; None if the backend gives no logits, and there are no such metrics.
+        part: whether it is a share of an update. Shares are points on a curve of capability against adaptation, so
+            they are measured only on what such a curve can show: of the reports, category and conclusion; of general
+            capabilities, all but `template_leak`.
     """
 
     name: str
     lm: TemplateLM
     divergence: Divergence | None = None
+    part: bool = False
 
 
 class Evaluated(NamedTuple):

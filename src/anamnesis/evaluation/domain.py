@@ -36,6 +36,7 @@ def evaluate_domain(
     categories. Likelihoods: conclusion_bits_per_byte (category and conclusion given the description) and
     report_bits_per_byte (the whole report). Of generated conclusions: bleu and chrf, 0 to 100; rouge_l and
     category_agreement, 0 to 1. Distance from the base: domain_kl_nats, KL(base || arm) per token of whole reports.
+    Of a part, only the category and conclusion_bits_per_byte are measured.
 
     Args:
         arm: the model.
@@ -59,9 +60,9 @@ def evaluate_domain(
     }
     held_out = read_jsonl(reports)
     _check_lengths(arm.lm, held_out, headings, evaluation.max_new_tokens)
-    tasks = _ask(arm.lm, evaluation, metadata)
+    tasks = _ask(arm, evaluation, metadata)
     tokens = _tokens(arm.lm, held_out[: evaluation.likelihood_limit], headings)
-    nats = None if arm.divergence is None else arm.divergence(tokens)
+    nats = None if arm.divergence is None or arm.part else arm.divergence(tokens)
     if not tasks:
         return None
     log = {task: one.questions[task] for task, one in tasks.items()}
@@ -69,9 +70,11 @@ def evaluate_domain(
     named = _named(log["report_category"], categories)
     scores = category_scores([case.gold for case in named], [case.predicted for case in named], categories.critical)
     cases = code_lengths("conclusion_bits_per_byte", "report_conclusion", log["report_conclusion"])
-    cases += code_lengths("report_bits_per_byte", "report_text", log["report_text"])
-    generated, of_corpus = _generation(log["report_generation"], categories.names)
-    cases += generated
+    of_corpus: dict[str, float] = {}
+    if not arm.part:
+        cases += code_lengths("report_bits_per_byte", "report_text", log["report_text"])
+        generated, of_corpus = _generation(log["report_generation"], categories.names)
+        cases += generated
     if nats is not None:
         cases += divergences("domain_kl_nats", "reports", nats, tokens)
     metrics: dict[str, Any] = {f"{categories.label}_{key}": score for key, score in scores.items()}
@@ -79,24 +82,24 @@ def evaluate_domain(
     metrics |= {
         "split": split,
         "reports": len(named),
-        "generated": len(log["report_generation"]),
+        "generated": len(log.get("report_generation", [])),
         "harness": settings_used(arm.lm, list(tasks.values())),
     }
     rows = [row for one in tasks.values() for row in log_rows(arm.name, one)]
     return Evaluated(metrics, rows, [*named, *cases])
 
 
-def _ask(lm: TemplateLM, evaluation: Evaluation, metadata: Mapping[str, Any]) -> dict[str, Measured]:
+def _ask(arm: Arm, evaluation: Evaluation, metadata: Mapping[str, Any]) -> dict[str, Measured]:
     """Run the tasks on reports; empty if another process returns the measurements."""
     limits = {
         "report_category": evaluation.category_limit,
         "report_conclusion": evaluation.likelihood_limit,
-        "report_text": evaluation.likelihood_limit,
-        "report_generation": evaluation.generation_limit,
     }
+    if not arm.part:
+        limits |= {"report_text": evaluation.likelihood_limit, "report_generation": evaluation.generation_limit}
     measured = {
         task: run_task(
-            lm,
+            arm.lm,
             task,
             [TASKS / "domain"],
             metadata,

@@ -57,35 +57,29 @@ def evaluate_general(
 
     Metrics: exam_acc of the exam on the facts, or mmlu_acc, mmlu_medical_acc and mmlu_other_acc of the real MMLU (all
     questions have equal weight), and the accuracy per subject, 0 to 1; <kind>_text_bits_per_byte of each kind of
-    general text; base_text_kl_nats, KL(base || arm) per token of text that the base wrote; template_leak, the share of
-    general prompts answered in the form of a report.
+    general text; base_text_kl_nats, KL(base || arm) per token of text that the base wrote; but not of a part,
+    template_leak, the share of general prompts answered in the form of a report.
 
     Returns:
         None if another process returns the result.
     """
     group, questions = _ask_exam(arm.lm, evaluation, sources.exam)
     texts = _read_texts(arm.lm, sources.general_text, evaluation.general_text_limit)
-    answered = run_task(
-        arm.lm,
-        "general_prompts",
-        [TASKS / "general"],
-        {},
-        limit=None,
-        max_new_tokens=min(ANSWER_TOKENS, evaluation.max_new_tokens),
-    )
+    answered = None if arm.part else _answer_prompts(arm.lm, evaluation)
     base_text = [row["tokens"] for row in read_jsonl(sources.base_text)]
     nats = None if arm.divergence is None else arm.divergence(base_text)
-    if questions is None or answered is None:
+    if questions is None:
         return None
     measure = "exam_acc" if group == "facts" else "mmlu_acc"
     cases = [case for task, log in questions.questions.items() for case in answers(measure, task, log)]
     for text in texts:
         ((task, log),) = text.questions.items()
         cases += code_lengths(f"{task}_bits_per_byte", task, log)
-    cases += _leaks(answered.questions["general_prompts"], headings, categories)
+    if answered is not None:
+        cases += _leaks(answered.questions["general_prompts"], headings, categories)
     if nats is not None:
         cases += divergences("base_text_kl_nats", "base_text", nats, base_text)
-    measured = [questions, *texts, answered]
+    measured = [questions, *texts, *([] if answered is None else [answered])]
     metrics = {
         **estimates(cases),
         **_by_subject(group, questions),
@@ -114,6 +108,12 @@ def _read_texts(lm: TemplateLM, general_text: Path, limit: int | None) -> list[M
     metadata = {"general_text": str(general_text)}
     texts = (run_task(lm, f"{kind}_text", [TASKS / "general"], metadata, limit) for kind in KINDS if kind in kinds)
     return [text for text in texts if text is not None]
+
+
+def _answer_prompts(lm: TemplateLM, evaluation: Evaluation) -> Measured | None:
+    """Answers to the general prompts."""
+    length = min(ANSWER_TOKENS, evaluation.max_new_tokens)
+    return run_task(lm, "general_prompts", [TASKS / "general"], {}, limit=None, max_new_tokens=length)
 
 
 def _by_subject(group: str, questions: Measured) -> dict[str, Any]:
