@@ -82,12 +82,14 @@ def count(experiment: Experiment, gpu: Gpu) -> Forecast:
     }
     if runs:
         seconds["teacher"] = STARTUP_SECONDS + (read.seconds(corpus * tokens) if kept else 0.0)
-    general, domain = _general(experiment, read), _domain(experiment, read, tokens, cases)
+    general = [_general(experiment, read, part) for part in (False, True)]
+    domain = [_domain(experiment, read, tokens, cases, part) for part in (False, True)]
     for method in experiment.methods:
         seconds[f"train@{method}"] = STARTUP_SECONDS + _training(experiment, method, shape, gpu, tokens, kept)
-        seconds[f"evaluate_general@{method}"] = STARTUP_SECONDS + general * experiment.models_of(method)
-        seconds[f"evaluate_domain@{method}"] = STARTUP_SECONDS + domain * experiment.models_of(method)
-    seconds |= {"evaluate_base_general": STARTUP_SECONDS + general, "evaluate_base_domain": STARTUP_SECONDS + domain}
+        models, shares = experiment.models_of(method)
+        for kind, (whole, part) in {"general": general, "domain": domain}.items():
+            seconds[f"evaluate_{kind}@{method}"] = STARTUP_SECONDS + models * whole + shares * part
+            seconds[f"evaluate_base_{kind}"] = STARTUP_SECONDS + whole
     states = corpus * tokens * SUPERVISED_SHARE * shape.hidden_size * 2 if kept and runs else 0.0
     return Forecast(
         key="counted",
@@ -158,21 +160,24 @@ def _training(experiment: Experiment, method: str, shape: Shape, gpu: Gpu, token
     return optimization.max_steps * work / (gpu.rate * UTILISATION)
 
 
-def _general(experiment: Experiment, read: _Reading) -> float:
-    """Seconds of one model."""
+def _general(experiment: Experiment, read: _Reading, part: bool) -> float:
+    """Seconds of one model, or of a share of an update."""
     of, questions = experiment.evaluation, counted_cases(experiment)["exam"]
     exam = questions * QUESTION_TOKENS
     if of.exam != "facts":
         exam = MMLU_SUBJECTS * MMLU_SHARED_TOKENS + questions * MMLU_OWN_TOKENS
     texts = TEXT_KINDS * (of.general_text_limit or 200) * TEXT_TOKENS
     own = 2 * experiment.base_text.texts * experiment.base_text.max_tokens
-    return read.seconds(exam + texts + own) + _writing(PROMPTS, PROMPT_TOKENS, of.batch_size)
+    written = 0.0 if part else _writing(PROMPTS, PROMPT_TOKENS, of.batch_size)
+    return read.seconds(exam + texts + own) + written
 
 
-def _domain(experiment: Experiment, read: _Reading, tokens: int, cases: Mapping[str, int]) -> float:
-    """Seconds of one model."""
+def _domain(experiment: Experiment, read: _Reading, tokens: int, cases: Mapping[str, int], part: bool) -> float:
+    """Seconds of one model, or of a share of an update."""
     of, named = experiment.evaluation, cases["macro_f1"]
     likelihoods, generations = min(of.likelihood_limit or named, named), min(of.generation_limit or named, named)
+    if part:
+        return read.seconds((named + likelihoods) * tokens)
     # Category; conclusion, whole report, and both models of the distance from the base; the prompt of a conclusion.
     passes = named + 4 * likelihoods + generations
     return read.seconds(passes * tokens) + _writing(generations, of.max_new_tokens, of.batch_size)

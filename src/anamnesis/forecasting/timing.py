@@ -126,13 +126,14 @@ class StepTimes(TrainerCallback):
 class Sampled:
     """Answers only a few of the requests, and counts how long all would have taken.
 
-    `extra` is what the rest would have added; `divergence` is the part of the whole that the base is spared.
+    `extra` is what the rest would have added, `divergence` the part that the base is spared, and `whole` all of it.
     """
 
     documents: int
     clock: Clock
     extra: float = 0.0
     divergence: float = 0.0
+    whole: float = 0.0
     asked: dict[str, int] = field(default_factory=dict)
 
     def answering(self, ask: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
@@ -192,9 +193,10 @@ def time_experiment(experiment: Experiment, files: Files, say: Callable[[str], N
     assert student is not None, "an experiment without methods is refused"
     gc.collect()
     model_seconds, cases = _evaluation(experiment, files, student, tokenizer, clock)
-    for kind, (of_model, of_base) in model_seconds.items():
+    for kind, (of_model, of_share, of_base) in model_seconds.items():
         for method in experiment.methods:
-            seconds[f"evaluate_{kind}@{method}"] = startup + of_model * experiment.models_of(method)
+            models, shares = experiment.models_of(method)
+            seconds[f"evaluate_{kind}@{method}"] = startup + of_model * models + of_share * shares
         seconds[f"evaluate_base_{kind}"] = startup + of_base
         say(f"evaluation, {kind}: {of_model:.0f} s a model")
     return Timed(
@@ -285,8 +287,8 @@ def _steps(
 
 def _evaluation(
     experiment: Experiment, files: Files, student: Student, tokenizer: PreTrainedTokenizerBase, clock: Clock
-) -> tuple[dict[str, tuple[float, float]], dict[str, int]]:
-    """By kind of evaluation the seconds of one model and of the base; and how many cases each measure has."""
+) -> tuple[dict[str, tuple[float, float, float]], dict[str, int]]:
+    """By kind of evaluation the seconds of a model, a share of an update, and the base; and each measure's cases."""
     evaluation = experiment.evaluation
     student.model.eval()
     student.model.config.use_cache = True
@@ -304,14 +306,15 @@ def _evaluation(
     }
     seconds, asked = {}, dict[str, int]()
     for kind, measure in measures.items():
-        sampled = Sampled(evaluation.batch_size, clock)
-        for name, own in ask.items():
-            setattr(lm, name, sampled.answering(own))
-        start = clock()
-        measure(Arm("forecast", lm, sampled.measuring(from_base(lm, student))))
-        whole = clock() - start + sampled.extra
-        seconds[kind] = (whole, whole - sampled.divergence)
-        asked |= sampled.asked
+        whole, part = Sampled(evaluation.batch_size, clock), Sampled(evaluation.batch_size, clock)
+        for sampled in (whole, part):
+            for name, own in ask.items():
+                setattr(lm, name, sampled.answering(own))
+            start = clock()
+            measure(Arm("forecast", lm, sampled.measuring(from_base(lm, student)), part=sampled is part))
+            sampled.whole = clock() - start + sampled.extra
+        seconds[kind] = (whole.whole, part.whole, whole.whole - whole.divergence)
+        asked |= whole.asked
     exams = [count for name, count in asked.items() if name.startswith(("facts_", "mmlu")) and name != "facts_text"]
     return seconds, {
         "exam": sum(exams),

@@ -49,10 +49,10 @@ class Experiment:
         of = self.optimization
         return reports_read(of.max_steps, of.batch_size, of.gradient_accumulation_steps, runs)
 
-    def models_of(self, method: str) -> int:
-        """How many models an evaluation of one run measures: the student, shares of its update, the EMA teacher."""
+    def models_of(self, method: str) -> tuple[int, int]:
+        """How many models an evaluation of one run measures whole, and how many shares of an update."""
         arm = self.methods[method]
-        return 1 + len(arm.shares) + (arm.teacher == "ema")
+        return 1 + (arm.teacher == "ema"), len(arm.shares)
 
 
 def read_experiment(root: Path, profile: str | None = None) -> Experiment:
