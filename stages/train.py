@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from pathlib import Path
 
 import click
 from accelerate import PartialState
@@ -23,7 +24,6 @@ from anamnesis.training.checkpoints import last_checkpoint, scratch_folder
 from anamnesis.training.curves import CurvesCallback
 from anamnesis.training.data import encode_reports, supervised_counts
 from anamnesis.training.trainer import check_processes_agree, make_trainer
-from stages import ROOT
 from stages._paths import ADAPTERS, BASE, CURVES, SCRATCH, TEACHER_STATES, TRAINING_REPORTS
 from stages._stage import Parameters, stage
 
@@ -62,7 +62,7 @@ def main(method: str, seed: int) -> int:
     scratch = scratch_folder(
         unfinished,
         [arm, tuner, training, optimization, compute, headings, seed, PartialState().num_processes],
-        [BASE, TRAINING_REPORTS, TEACHER_STATES / "index.json", ROOT / "src", ROOT / "stages"],
+        [BASE, TRAINING_REPORTS, TEACHER_STATES / "index.json", Path("src"), Path("stages")],
     )
     trainer = make_trainer(
         student,
