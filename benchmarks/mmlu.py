@@ -18,14 +18,14 @@ from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 from transformers import PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM, set_seed
 
+from anamnesis.evaluation.definitions import HARNESS_MMLU, task_folders
 from anamnesis.evaluation.documents import read_mmlu_csv
-from anamnesis.evaluation.general import HARNESS_MMLU, task_folders
 from anamnesis.evaluation.harness import FEWSHOT_SEED, language_model, run_task
 from anamnesis.markdown import table
 from anamnesis.modeling.pretraining import train_tokenizer
 
 GROUP = "benchmark"
-SUBJECTS = sorted(path.stem.removeprefix("mmlu_") for path in HARNESS_MMLU.glob("mmlu_*.yaml"))
+SUBJECTS = sorted(path.stem.removeprefix("mmlu_") for path in HARNESS_MMLU["mmlu"].glob("mmlu_*.yaml"))
 Log = dict[str, list[dict[str, Any]]]
 
 
@@ -116,7 +116,7 @@ def random_model(tokenizer: PreTrainedTokenizerBase, vocab_size: int) -> Qwen2Fo
 @contextmanager
 def folders_with_group(mmlu: Path, subjects: list[str]) -> Iterator[list[Path]]:
     """Task folders of the real MMLU, and a group of some of its subjects."""
-    with task_folders(str(mmlu)) as (_, folders), TemporaryDirectory() as scratch:
+    with task_folders("mmlu", str(mmlu)) as folders, TemporaryDirectory() as scratch:
         group = {"group": GROUP, "task": [f"mmlu_{subject}" for subject in subjects]}
         (Path(scratch) / "group.yaml").write_text(yaml.safe_dump(group), encoding="utf-8")
         yield [*folders, Path(scratch)]

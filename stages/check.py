@@ -8,6 +8,7 @@ import click
 from anamnesis.errors import InputError
 from anamnesis.knowledge.facts import load_facts
 from anamnesis.settings.corpus import Corpus
+from anamnesis.settings.evaluation import Evaluation
 from anamnesis.settings.experiment import check_all, check_synthetic
 from anamnesis.settings.knowledge import Knowledge
 from anamnesis.settings.sections import read_yaml, section
@@ -29,6 +30,17 @@ def main() -> None:
         check_synthetic(corpus, section(science, "synthesis", Synthesis), section(scale, "optimization", Optimization))
     elif not Path(corpus.path).exists():
         raise InputError(missing_corpus(corpus.path, ROOT))
+    evaluation = section(read_yaml(ROOT / f"profiles/{science['profile']}.yaml"), "evaluation", Evaluation)
+    if evaluation.other_tasks:
+        # The harness takes seconds to load.
+        from anamnesis.evaluation.definitions import check_names
+
+        check_names(evaluation.tasks)
+    if evaluation.text_metrics:
+        from anamnesis.evaluation.text_metrics import scorer
+
+        for metric in evaluation.text_metrics:
+            scorer(metric)
     check_questions(section(science, "knowledge", Knowledge).questions_per_subject)
 
 
@@ -43,10 +55,10 @@ def missing_corpus(path: str, root: Path) -> str:
 
 
 def check_questions(wanted: int) -> None:
-    """Refuse more questions on a subject than its facts can be asked: each once in each of its languages."""
+    """Refuse more questions on a subject than its facts can be asked: each once in each language it is taught in."""
     questions = Counter[str]()
     for fact in load_facts(FACTS):
-        questions[fact.subject_area] += len(fact.languages)
+        questions[fact.subject_area] += len(fact.taught)
     subject, fewest = min(questions.items(), key=lambda pair: pair[1])
     if wanted > fewest:
         raise InputError(

@@ -3,6 +3,7 @@
 import click
 
 from anamnesis.evaluation.domain import CategorySet, evaluate_domain
+from anamnesis.evaluation.text_metrics import scorer
 from anamnesis.files import read_json
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.evaluation import Evaluation
@@ -21,6 +22,9 @@ def main(method: str | None, seed: int | None) -> None:
     evaluation = parameters.section("evaluation", Evaluation)
     split = parameters.value("split")
     headings = parameters.section("corpus.headings", Headings)
+    # What cannot be computed is refused before a model is loaded.
+    for metric in evaluation.text_metrics:
+        scorer(metric)
     categories = CategorySet(**read_json(CATEGORIES))
     reports = CORPUS / f"{split}.jsonl"
     evaluate_run(

@@ -1,7 +1,8 @@
-"""Measure general capabilities: the exam or MMLU, general text by kind, the base's own text, and template leak."""
+"""Measure general capabilities: the profile's tasks, general text by kind, the base's own text, and template leak."""
 
 import click
 
+from anamnesis.evaluation.definitions import load
 from anamnesis.evaluation.general import Sources, evaluate_general
 from anamnesis.files import read_json
 from anamnesis.settings.compute import Compute
@@ -21,6 +22,9 @@ def main(method: str | None, seed: int | None) -> None:
     evaluation = parameters.section("evaluation", Evaluation)
     headings = parameters.section("corpus.headings", Headings)
     categories = read_json(CATEGORIES)["names"]
+    # What cannot be asked is refused before a model is loaded.
+    for name, task in evaluation.tasks.items():
+        load(name, task, EXAM)
     sources = Sources(EXAM, HELD_OUT_TEXT, BASE_TEXT)
     evaluate_run(
         "general",

@@ -1,11 +1,11 @@
-"""Write the general text that the tiny base is pretrained on, its held-out part, and the exam."""
+"""Write the general text that the tiny base is pretrained on, its held-out part, and the questions of the exams."""
 
 import logging
 
 import click
 
 from anamnesis.files import write_jsonl
-from anamnesis.knowledge.exam import exam
+from anamnesis.knowledge.exam import all_questions
 from anamnesis.knowledge.facts import load_facts
 from anamnesis.knowledge.text import general_text
 from anamnesis.settings.knowledge import Knowledge
@@ -23,7 +23,7 @@ def main() -> None:
     train, heldout = general_text(
         facts, settings.clinical_notes, settings.cytology_reports, settings.heldout_share, settings.seed
     )
-    questions = exam(facts, settings.questions_per_subject, settings.seed)
+    questions = all_questions(facts, settings.questions_per_subject, settings.seed)
     write_jsonl(GENERAL_TEXT, ({"text": text} for text in train))
     write_jsonl(HELD_OUT_TEXT, ({"kind": kind, "text": text} for kind, text in heldout))
     write_jsonl(EXAM, questions)

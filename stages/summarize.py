@@ -54,7 +54,7 @@ def main() -> None:
     domain = read_json(METRICS / "domain" / "base.json")["base"]
     general = read_json(METRICS / "general" / "base.json")["base"]
     scores, critical = load_scores(SCORES, methods, seeds), read_json(CATEGORIES)["critical"]
-    results = analyse(scores, methods, corpus.label, critical, domain["split"], limits)
+    results = analyse(scores, methods, corpus.label, critical, domain["split"], limits, general["tasks"])
     provenance = _provenance(general, domain, seeds)
 
     write_json(SUMMARY, summary(results))
@@ -109,7 +109,10 @@ def _settings(
         "peak learning rate": optimization.learning_rate,
         "seeds": seeds,
         "held-out reports": f"{domain['reports']} of the {domain['split']} split",
-        "questions": f"{general['questions']}, {general['num_fewshot']}-shot",
+        **{
+            f"questions of `{name}`": f"{task['questions']}, {task['shots']}-shot"
+            for name, task in general["tasks"].items()
+        },
         **{f"`{method}`": parameters.values[method] for method in methods},
     }
     for method in methods:

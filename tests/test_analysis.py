@@ -16,7 +16,7 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.lines import Line2D
 
 from anamnesis.analysis.answers import judge
-from anamnesis.analysis.experiment import Results
+from anamnesis.analysis.experiment import Results, analyse
 from anamnesis.analysis.html import page
 from anamnesis.analysis.plots import capabilities, tradeoff, training_curves
 from anamnesis.analysis.report import Context, Example, headline, report
@@ -29,7 +29,7 @@ from anamnesis.errors import InputError
 from anamnesis.figures import COLOURS, MARKERS, look, save
 from anamnesis.files import write_jsonl
 from tests.conftest import ROOT
-from tests.results import LIMITS, experiment
+from tests.results import LIMITS, answers, experiment, lengths
 
 METHODS = ["none", "static", "ema", "dora", "bitfit", "slow", "top_layer", "averaged", "ema_slow"]
 # static forgets least and adapts as the others; ema cannot be told from none.
@@ -118,6 +118,86 @@ def test_examples_are_the_methods_own_conclusions_of_the_same_reports(tmp_path: 
     examples = load_examples(tmp_path, ["none", "ema"], 0, count=2)
     assert [example.reference for example in examples] == ["reference 0", "reference 2"]
     assert examples[1].written == {"none": "none 2", "ema": "ema 2"}
+
+
+# ---- Measures of tasks -------------------------------------------------------------------------------------------
+
+TASKS = {
+    "facts": {"measures": {}},
+    "hellaswag": {
+        "measures": {
+            "hellaswag_acc_norm": {"title": "hellaswag acc_norm", "kind": "accuracy", "better": "higher"},
+            "hellaswag_acc": {"title": "hellaswag acc", "kind": "accuracy", "better": "higher"},
+        }
+    },
+    "wikitext": {
+        "measures": {
+            "wikitext_bits_per_byte": {
+                "title": "wikitext bits_per_byte",
+                "kind": "bits_per_byte",
+                "better": "lower",
+            }
+        }
+    },
+    "toxic": {"measures": {"toxic_share": {"title": "toxic share", "kind": "accuracy", "better": "lower"}}},
+}
+
+
+def with_tasks(capability: str | None) -> Results:
+    """The experiment, with measures that only it has: `static` is best on hellaswag, and worst on toxic."""
+    rng = np.random.default_rng(1)
+    scores = {arm: dict(of_arm) for arm, of_arm in experiment(EXAM, DOMAIN, reports=60, questions=60).scores.items()}
+    for arm, of_arm in scores.items():
+        seeds = 1 if arm == "base" else 3
+        share = {"base": 0.9, "static": 0.8}.get(arm, 0.5)
+        of_arm["hellaswag_acc_norm"] = answers(share, seeds, 200, rng, "hellaswag")
+        of_arm["hellaswag_acc"] = answers(share, seeds, 200, rng, "hellaswag")
+        of_arm["toxic_share"] = replace(
+            answers(share, seeds, 200, rng, "toxic"), values=np.full((seeds, 200), 0.5) * share
+        )
+        of_arm["wikitext_bits_per_byte"] = lengths(2 - share, seeds, 50, rng, "wikitext")
+    limits = replace(LIMITS, capability=capability)
+    return analyse(scores, ["none", "static", "ema"], "bethesda", ["V"], "test", limits, TASKS)
+
+
+def test_measures_of_tasks_follow_the_fixed_ones_and_are_compared_in_their_direction() -> None:
+    found = with_tasks("hellaswag_acc_norm")
+    keys = [measure.key for measure in found.measures]
+    assert keys[-4:] == ["hellaswag_acc_norm", "hellaswag_acc", "wikitext_bits_per_byte", "toxic_share"]
+    assert found.capability.key == "hellaswag_acc_norm"
+    words = {
+        one.measure.key: one.word
+        for one in found.comparisons
+        if (one.first, one.second) == ("none", "static") and one.measure.key in keys[-4:]
+    }
+    assert words == {
+        "hellaswag_acc_norm": "better",
+        "hellaswag_acc": "better",
+        "wikitext_bits_per_byte": "better",
+        "toxic_share": "worse",
+    }
+    assert found.intervals["none"]["wikitext_bits_per_byte"].estimate == pytest.approx(1.5, rel=0.02)
+    assert all(measure.general for measure in found.measures[-4:])
+    assert "hellaswag acc_norm" in headline(found)
+
+
+def test_a_measure_whose_cases_are_partly_right_has_no_exact_test() -> None:
+    found = with_tasks("toxic_share")
+    mcnemar = {one.measure.key: one.mcnemar for one in found.comparisons}
+    assert mcnemar["hellaswag_acc"] is not None
+    assert mcnemar["toxic_share"] is None
+    assert not found.capability.right_or_wrong
+
+
+def test_without_a_capability_forgetting_is_read_from_mmlu_else_from_the_exam() -> None:
+    assert with_tasks(None).capability.key == "exam_acc"
+    scores = {arm: dict(of_arm) for arm, of_arm in with_tasks(None).scores.items()}
+    for expected in ("mmlu_acc", "exam_en_acc"):
+        for of_arm in scores.values():
+            exam = of_arm.pop("exam_acc", None) or of_arm.pop("mmlu_acc")
+            of_arm[expected] = exam
+        found = analyse(scores, ["none", "static", "ema"], "bethesda", ["V"], "test", LIMITS)
+        assert found.capability.key == expected
 
 
 # ---- Comparisons -------------------------------------------------------------------------------------------------

@@ -16,11 +16,12 @@ from transformers import PreTrainedTokenizerBase, Qwen2ForCausalLM
 from anamnesis.errors import InputError
 from anamnesis.evaluation.arms import Arm, Evaluated
 from anamnesis.evaluation.cases import Case, answers, code_lengths, estimates
+from anamnesis.evaluation.definitions import HARNESS_MMLU, TASKS
 from anamnesis.evaluation.divergence import Divergence, from_base, kl_nats, of_the_base
 from anamnesis.evaluation.documents import read_mmlu_csv
 from anamnesis.evaluation.domain import CategorySet, evaluate_domain
-from anamnesis.evaluation.general import HARNESS_MMLU, KINDS, MEDICAL_SUBJECTS, Sources, evaluate_general
-from anamnesis.evaluation.harness import TASKS, language_model
+from anamnesis.evaluation.general import KINDS, MEDICAL_SUBJECTS, Sources, evaluate_general
+from anamnesis.evaluation.harness import language_model
 from anamnesis.evaluation.leak import is_a_report, prompts
 from anamnesis.evaluation.scores import category_scores, corpus_scores, rouge_l
 from anamnesis.files import read_jsonl, write_jsonl
@@ -28,7 +29,7 @@ from anamnesis.knowledge.facts import load_facts
 from anamnesis.modeling.student.student import Student
 from anamnesis.modeling.student.tuners import add_student
 from anamnesis.rendering import completion, prompt
-from anamnesis.settings.evaluation import Evaluation
+from anamnesis.settings.evaluation import Evaluation, Task
 from tests.conftest import HEADINGS, ROOT, TUNER
 
 CATEGORIES = CategorySet(label="bethesda", names=["II", "III"], critical=["III"])
@@ -37,14 +38,13 @@ CATEGORIES = CategorySet(label="bethesda", names=["II", "III"], critical=["III"]
 def evaluation(**changes: Any) -> Evaluation:
     values: dict[str, Any] = {
         "backend": "shared_prefix",
-        "exam": "facts",
-        "num_fewshot": 0,
-        "exam_limit": None,
+        "tasks": {"facts": Task(0, None, None)},
         "general_text_limit": None,
         "category_limit": None,
         "likelihood_limit": None,
         "generation_limit": 3,
         "max_new_tokens": 8,
+        "text_metrics": [],
         "batch_size": 7,
     }
     return Evaluation(**(values | changes))
@@ -216,9 +216,21 @@ BASE_TEXT = [[11, 60, 7, 200, 61], [9], [100, 101, 8], [40, 41, 42, 43, 44, 45, 
 def small_exam(folder: Path) -> Sources:
     subjects = list(dict.fromkeys(fact.subject_area for fact in load_facts(ROOT / "data" / "facts")))
     questions = [
-        {"question": f"Вопрос: {i}?\nОтвет:", "subject": s, "choices": ["да", "нет", "есть", "мм"], "answer": i % 4}
+        {
+            "question": f"Вопрос: {i}?\nОтвет:",
+            "subject": s,
+            "choices": ["да", "нет", "есть", "мм"],
+            "answer": i % 4,
+            "language": "ru" if i % 3 and s != "currencies" else "en",
+            "mixed": True,
+        }
         for s in subjects
         for i in range(len(s))
+    ]
+    questions += [
+        {**questions[0], "question": f"Question: {i}?\nAnswer:", "subject": s, "language": "en", "mixed": False}
+        for s in subjects
+        for i in range(2)
     ]
     write_jsonl(folder / "exam.jsonl", questions)
     texts = [{"kind": kind, "text": text} for kind, of_kind in GENERAL_TEXT.items() for text in of_kind]
@@ -230,19 +242,20 @@ def small_exam(folder: Path) -> Sources:
 def test_exam_has_a_task_for_every_subject_of_the_facts() -> None:
     subjects = {fact.subject_area for fact in load_facts(ROOT / "data" / "facts")}
     manager = TaskManager(include_path=str(TASKS / "facts"), include_defaults=False)
-    assert {task.removeprefix("facts_") for task in manager.all_subtasks} == subjects
+    asked = {f"facts_{language}{subject}" for language in ("", "en_", "ru_") for subject in subjects}
+    assert set(manager.all_subtasks) == asked - {"facts_ru_currencies"}
 
 
 def test_exam_counts_every_question_the_same(lm: Any, tmp_path: Path) -> None:
     """Subjects differ in size, so the mean of their accuracies would be different."""
     sources = small_exam(tmp_path)
     metrics, log, _ = general(lm, evaluation(), sources)
-    subjects = metrics["subjects"].values()
+    subjects = metrics["tasks"]["facts"]["subjects"].values()
     total = sum(subject["questions"] for subject in subjects)
-    assert metrics["questions"] == total
+    assert metrics["tasks"]["facts"]["questions"] == total
     weighted = sum(subject["acc"] * subject["questions"] for subject in subjects) / total
     assert metrics["exam_acc"] == pytest.approx(weighted)
-    assert not [key for key in metrics if key.startswith("mmlu")]
+    assert [key for key in metrics if key.startswith(("mmlu", "exam"))] == ["exam_acc"]
     assert weighted != pytest.approx(sum(subject["acc"] for subject in subjects) / len(subjects), abs=1e-6)
     assert all(metrics[f"{kind}_text_bits_per_byte"] > 0 for kind in KINDS)
     assert len(log) == total + sum(map(len, GENERAL_TEXT.values())) + len(prompts())
@@ -436,26 +449,50 @@ def test_conclusions_are_generated_greedily_up_to_a_line_end(
 def test_the_exam_is_answered_by_the_key(tmp_path: Path) -> None:
     """A model that follows the key scores 1, and one that avoids it scores 0: choices and key stay together."""
     sources = small_exam(tmp_path)
-    key = {row["question"]: row["choices"][row["answer"]] for row in read_jsonl(sources.exam)}
+    questions = [row for row in read_jsonl(sources.exam) if row["mixed"]]
+    key = {row["question"]: row["choices"][row["answer"]] for row in questions}
     # Subjects share some questions here, with the same choices and key.
     model = Scripted(lambda context, answer: -1.0 if answer == f" {key.get(context)}" else -2.0)
     metrics, log, _ = general(model, evaluation(), sources)
     assert metrics["exam_acc"] == 1
-    assert {subject["acc"] for subject in metrics["subjects"].values()} == {1}
+    subjects = metrics["tasks"]["facts"]["subjects"]
+    assert {subject["acc"] for subject in subjects.values()} == {1}
     assert {(context, answer) for context, answer in model.asked} == {
-        (row["question"], f" {choice}") for row in read_jsonl(sources.exam) for choice in row["choices"]
+        (row["question"], f" {choice}") for row in questions for choice in row["choices"]
     }
-    for subject in metrics["subjects"]:
+    for subject in subjects:
         asked = [row for row in log if row["task"] == f"facts_{subject}"]
-        rows = [row for row in read_jsonl(sources.exam) if row["subject"] == subject]
+        rows = [row for row in questions if row["subject"] == subject]
         assert [row["doc_id"] for row in asked] == list(range(len(rows)))
         assert [row["target"] for row in asked] == [row["answer"] for row in rows]
     wrong = Scripted(lambda context, answer: -2.0 if answer == f" {key.get(context)}" else -1.0)
     assert general(wrong, evaluation(), sources).metrics["exam_acc"] == 0
-    limited = general(model, evaluation(exam_limit=2, general_text_limit=1), sources)
-    assert limited.metrics["questions"] == 2 * len(metrics["subjects"])
+    limited = general(model, evaluation(tasks={"facts": Task(0, 2, None)}, general_text_limit=1), sources)
+    assert limited.metrics["tasks"]["facts"]["questions"] == 2 * len(subjects)
     tasks = [row["task"] for row in limited.log]
     assert [tasks.count(f"{kind}_text") for kind in KINDS] == [1, 1, 1]
+
+
+def test_exams_of_one_language_ask_all_its_questions(tmp_path: Path) -> None:
+    sources = small_exam(tmp_path)
+    rows = read_jsonl(sources.exam)
+    key = {row["question"]: row["choices"][row["answer"]] for row in rows if row["language"] == "en"}
+    model = Scripted(lambda context, answer: -1.0 if answer == f" {key.get(context)}" else -2.0)
+    tasks = {name: Task(0, None, None) for name in ("facts_ru", "facts_en", "facts")}
+    metrics, log, cases = general(model, evaluation(tasks=tasks), sources)
+    assert metrics["exam_en_acc"] == 1
+    assert metrics["exam_ru_acc"] < metrics["exam_acc"] < 1
+    assert list(metrics["tasks"]) == ["facts_ru", "facts_en", "facts"]
+    assert metrics["tasks"]["facts_en"]["subjects"].keys() == metrics["tasks"]["facts"]["subjects"].keys()
+    assert "currencies" not in metrics["tasks"]["facts_ru"]["subjects"]
+    for exam, measure, asked in (
+        ("facts_ru", "exam_ru_acc", [row for row in rows if row["language"] == "ru"]),
+        ("facts_en", "exam_en_acc", [row for row in rows if row["language"] == "en"]),
+        ("facts", "exam_acc", [row for row in rows if row["mixed"]]),
+    ):
+        assert metrics["tasks"][exam]["questions"] == len(asked)
+        assert sum(case.measure == measure for case in cases) == len(asked)
+    assert len({(row["task"], row["doc_id"]) for row in log}) == len(log)
 
 
 # ---- General text by kind ----------------------------------------------------------------------------------------
@@ -524,7 +561,7 @@ def test_every_estimate_of_the_domain_is_that_of_its_cases(lm: Any, held_out: Pa
 
 def test_mmlu_has_cases_of_its_own_name(mmlu_folder: Path, tmp_path: Path) -> None:
     model = Scripted(lambda _, answer: -1.0 if answer == " A" else -2.0)
-    settings = evaluation(exam=str(mmlu_folder), num_fewshot=0)
+    settings = evaluation(tasks={"mmlu": Task(0, None, str(mmlu_folder))})
     metrics, _, cases = general(model, settings, small_exam(tmp_path))
     found = estimates(cases)
     assert found["mmlu_acc"] == metrics["mmlu_acc"] == pytest.approx(1 / 3)
@@ -721,7 +758,7 @@ def test_a_model_whose_only_change_is_the_leak_is_caught(
 
 
 def mmlu_subjects() -> Iterator[str]:
-    return (path.stem.removeprefix("mmlu_") for path in sorted(HARNESS_MMLU.glob("mmlu_*.yaml")))
+    return (path.stem.removeprefix("mmlu_") for path in sorted(HARNESS_MMLU["mmlu"].glob("mmlu_*.yaml")))
 
 
 @pytest.fixture
@@ -739,19 +776,37 @@ def mmlu_folder(tmp_path: Path) -> Path:
     return tmp_path / "mmlu"
 
 
-def test_real_mmlu_runs_by_the_harness_own_definition(lm: Any, mmlu_folder: Path, tmp_path: Path) -> None:
+def test_real_mmlu_runs_by_the_harness_own_definitions(lm: Any, mmlu_folder: Path, tmp_path: Path) -> None:
     sources = small_exam(tmp_path)
-    settings = evaluation(exam=str(mmlu_folder), num_fewshot=5, exam_limit=1)
-    metrics, log, _ = general(lm, settings, sources)
-    assert len(metrics["subjects"]) == 57
-    assert metrics["questions"] == 57
-    assert set(MEDICAL_SUBJECTS) < metrics["subjects"].keys()
-    accuracies = [metrics["subjects"][subject]["acc"] for subject in MEDICAL_SUBJECTS]
-    assert metrics["mmlu_medical_acc"] == pytest.approx(sum(accuracies) / 6)
-    both = metrics["mmlu_medical_acc"] * 6 + metrics["mmlu_other_acc"] * 51
-    assert both == pytest.approx(metrics["mmlu_acc"] * 57)
-    letters = [row for row in log if row["task"] == "mmlu_anatomy"]
-    assert len(letters[0]["responses"]) == 4
+    tasks = {name: Task(5, 1, str(mmlu_folder)) for name in ("mmlu", "mmlu_continuation")}
+    metrics, log, cases = general(lm, evaluation(tasks=tasks), sources)
+    for exam in tasks:
+        subjects = metrics["tasks"][exam]["subjects"]
+        assert set(subjects) == set(mmlu_subjects())
+        assert metrics["tasks"][exam]["questions"] == 57
+        assert set(MEDICAL_SUBJECTS) < subjects.keys()
+        accuracies = [subjects[subject]["acc"] for subject in MEDICAL_SUBJECTS]
+        assert metrics[f"{exam}_medical_acc"] == pytest.approx(sum(accuracies) / 6)
+        both = metrics[f"{exam}_medical_acc"] * 6 + metrics[f"{exam}_other_acc"] * 51
+        assert both == pytest.approx(metrics[f"{exam}_acc"] * 57)
+        assert sum(case.measure == f"{exam}_acc" for case in cases) == 57
+    for task in ("mmlu_anatomy", "mmlu_anatomy_continuation"):
+        (row,) = [row for row in log if row["task"] == task]
+        assert len(row["responses"]) == 4
+
+
+def test_continuations_of_mmlu_are_the_texts_of_its_answers(mmlu_folder: Path, tmp_path: Path) -> None:
+    model = Scripted(lambda context, answer: -float(len(answer)) if context else -1.0)
+    settings = evaluation(tasks={"mmlu_continuation": Task(2, None, str(mmlu_folder))})
+    metrics, _, _ = general(model, settings, small_exam(tmp_path))
+    anatomy = [(context, answer) for context, answer in model.asked if "about anatomy" in context]
+    context, _ = anatomy[0]
+    assert context.count("Question:") == 3
+    assert "A. NA" not in context
+    assert context.endswith("Question: anatomy 0, узел?\nAnswer:")
+    assert [answer for _, answer in anatomy[:4]] == [" NA", " None", " один, два", " 0"]
+    # The shortest answer is the last one, which is right for none of the three questions.
+    assert metrics["mmlu_continuation_acc"] == 0
 
 
 def test_real_mmlu_is_asked_with_five_examples(mmlu_folder: Path, monkeypatch: pytest.MonkeyPatch, lm: Any) -> None:
@@ -764,16 +819,16 @@ def test_real_mmlu_is_asked_with_five_examples(mmlu_folder: Path, monkeypatch: p
 
     monkeypatch.setattr(type(lm), "loglikelihood", spy)
     sources = small_exam(mmlu_folder)
-    general(lm, evaluation(exam=str(mmlu_folder), num_fewshot=5, exam_limit=1), sources)
+    general(lm, evaluation(tasks={"mmlu": Task(5, 1, str(mmlu_folder))}), sources)
     anatomy = next(text for text in asked if "about anatomy" in text)
     assert anatomy.count("Answer:") == 6
     assert "anatomy 4, узел?\nA. NA\nB. None\nC. один, два\nD. 4\nAnswer: A" in anatomy
     assert anatomy.endswith("anatomy 0, узел?\nA. NA\nB. None\nC. один, два\nD. 0\nAnswer:")
 
 
-@pytest.mark.parametrize("num_fewshot", [0, 2, 5])
+@pytest.mark.parametrize("shots", [0, 2, 5])
 def test_real_mmlu_is_asked_with_as_many_examples_as_set_and_scored_by_its_key(
-    mmlu_folder: Path, tmp_path: Path, num_fewshot: int
+    mmlu_folder: Path, tmp_path: Path, shots: int
 ) -> None:
     """In every file the answer to question n is choice n modulo 4, given as a letter or as a number."""
 
@@ -783,12 +838,12 @@ def test_real_mmlu_is_asked_with_as_many_examples_as_set_and_scored_by_its_key(
 
     sources = small_exam(tmp_path)
     model = Scripted(lambda context, answer: knows_the_letter(context, answer) if context else -1.0)
-    settings = evaluation(exam=str(mmlu_folder), num_fewshot=num_fewshot)
+    settings = evaluation(tasks={"mmlu": Task(shots, None, str(mmlu_folder))})
     metrics, _, _ = general(model, settings, sources)
-    assert {context.count("Answer:") for context, _ in model.asked} == {num_fewshot + 1}
+    assert {context.count("Answer:") for context, _ in model.asked} == {shots + 1}
     assert {answer for _, answer in model.asked} == {" A", " B", " C", " D"}
-    assert metrics["num_fewshot"] == num_fewshot
-    assert metrics["questions"] == 3 * 57
+    assert metrics["tasks"]["mmlu"]["shots"] == shots
+    assert metrics["tasks"]["mmlu"]["questions"] == 3 * 57
     assert metrics["mmlu_acc"] == 1
 
 
@@ -803,7 +858,8 @@ def test_what_is_no_mmlu_file_is_refused(tmp_path: Path, content: str) -> None:
 
 def test_a_missing_mmlu_is_refused(lm: Any, tmp_path: Path) -> None:
     sources = small_exam(tmp_path)
-    with pytest.raises(InputError, match="set it to facts, hub, or an existing folder"):
-        general(lm, evaluation(exam="nowhere"), sources)
-    with pytest.raises(InputError, match="there is no file"):
-        general(lm, evaluation(exam=str(tmp_path)), sources)
+    for exam in ("mmlu", "mmlu_continuation"):
+        with pytest.raises(InputError, match=rf"`evaluation.tasks.{exam}.folder` is 'nowhere': set it to an existing"):
+            general(lm, evaluation(tasks={exam: Task(0, None, "nowhere")}), sources)
+        with pytest.raises(InputError, match="there is no file"):
+            general(lm, evaluation(tasks={exam: Task(0, None, str(tmp_path))}), sources)

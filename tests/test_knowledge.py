@@ -15,13 +15,19 @@ from anamnesis.errors import InputError
 from anamnesis.knowledge import clinical, cytology, wording
 from anamnesis.knowledge.clinical import clinical_notes
 from anamnesis.knowledge.cytology import cytology_reports
-from anamnesis.knowledge.exam import exam
-from anamnesis.knowledge.facts import Fact, load_facts
+from anamnesis.knowledge.exam import all_questions, exam
+from anamnesis.knowledge.facts import LANGUAGES, RELATIONS, Fact, load_facts
 from anamnesis.knowledge.text import MIN_TRAINING_WORDINGS, general_text
 from anamnesis.knowledge.wording import exam_prompts, read_wordings, training_wordings
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLES = ROOT / "data" / "facts"
+# Statements of the training text.
+ATOMIC_NUMBERS = (
+    "Элемент — {entity}. Его атомный номер — {value}.",
+    "{entity}: атомный номер — {value}.",
+    "Атомный номер элемента {entity} — {value}.",
+)
 FORBIDDEN_IN_NOTES = re.compile(r"bethesda|бетесда|тиреоцит|коллоид|фолликул|тонкоигольн|\bтаб\b", re.IGNORECASE)
 ASPIRATE = re.compile(r"пункц|пунктат|аспират|мазк|мазок|клетк|цитолог", re.IGNORECASE)
 
@@ -67,17 +73,19 @@ def test_known_facts_are_read_from_the_right_columns(facts: list[Fact]) -> None:
     assert table["capitals", "France"] == ("Париж", "Paris")
     assert table["regions", "Japan"] == ("Азия", "Asia")
     assert table["currencies", "Japan"] == ("", "Japanese yen")
-    assert table["calling_codes", "Italy"] == ("+39", "")
-    assert table["element_symbols", "Iron"] == ("Fe", "")
-    assert table["atomic_numbers", "Iron"] == ("26", "")
+    assert table["calling_codes", "Italy"] == ("+39", "+39")
+    assert table["element_symbols", "Iron"] == ("Fe", "Fe")
+    assert table["atomic_numbers", "Iron"] == ("26", "26")
 
 
 def test_every_subject_has_enough_wordings() -> None:
     """Training keeps three wordings of each fact, and the exam has its own questions."""
-    for languages in read_wordings().subjects.values():
-        for wordings in languages.values():
-            assert len(set(wordings.statements)) >= MIN_TRAINING_WORDINGS
-            assert len(set(wordings.questions)) >= 2
+    taught = {relation.subject_area: relation.taught for relation in RELATIONS}
+    for subject, languages in read_wordings().subjects.items():
+        for language, wordings in languages.items():
+            assert (len(set(wordings.statements)) >= MIN_TRAINING_WORDINGS) == (language in taught[subject])
+            assert (len(set(wordings.questions)) >= 2) == (language in taught[subject])
+            assert len(wordings.exam) >= 2
             assert not set(wordings.exam) & set(wordings.questions)
 
 
@@ -195,6 +203,37 @@ def test_exam_asks_every_fact_before_it_repeats_one(facts: list[Fact]) -> None:
     assert capitals == {"Вопрос": 50, "Question": 50}
 
 
+def test_all_questions_begin_with_the_mixed_exam_and_ask_every_fact_once_in_each_language(facts: list[Fact]) -> None:
+    items = all_questions(facts, 100, seed=3)
+    mixed = [{key: item[key] for key in ("question", "subject", "choices", "answer")} for item in items[:600]]
+    assert mixed == exam(facts, 100, seed=3)
+    assert [item["mixed"] for item in items] == [True] * 600 + [False] * (len(items) - 600)
+    prompts = {
+        prompt: (fact.subject_area, fact.entity_en, language)
+        for fact in facts
+        for language in fact.languages
+        for prompt in exam_prompts(fact, language)
+    }
+    asked = Counter(prompts[item["question"]] for item in items)
+    assert set(asked.values()) == {1}
+    assert asked.keys() == set(prompts.values())
+    assert all(item["language"] == prompts[item["question"]][2] for item in items)
+    english = Counter(subject for subject, _, language in asked if language == "en")
+    assert english == Counter(fact.subject_area for fact in facts)
+    assert english["element_symbols"] == english["atomic_numbers"] == 118
+
+
+def test_answers_to_all_questions_are_balanced_in_each_language(facts: list[Fact]) -> None:
+    items = all_questions(facts, 40, seed=3)
+    for language in LANGUAGES:
+        for subject in {item["subject"] for item in items if item["language"] == language}:
+            of_both = [item for item in items if (item["language"], item["subject"]) == (language, subject)]
+            places = Counter(item["answer"] for item in of_both)
+            assert max(places.values()) - min(places.values()) <= 1
+            for item in of_both:
+                assert len(set(item["choices"])) == 4
+
+
 def test_exam_refuses_more_questions_than_there_are(facts: list[Fact]) -> None:
     with pytest.raises(ValueError, match="'element_symbols' has 118 questions"):
         exam(facts, 119, seed=1)
@@ -211,6 +250,7 @@ def test_no_exam_question_occurs_in_any_text(facts: list[Fact], texts: tuple[lis
     seen = {line for document in texts[0] + [text for _, text in texts[1]] for line in document.split("\n")}
     prompts = {prompt for fact in facts for lang in fact.languages for prompt in exam_prompts(fact, lang)}
     questions = {prompt.split("\n")[0] for prompt in prompts}
+    assert any("What is its symbol?" in question for question in questions)
     assert not questions & seen
     assert not [item["question"] for item in exam(facts, 100, seed=2) if item["question"] in documents]
 
@@ -406,6 +446,13 @@ READERS = {clinical: clinical.read_notes, cytology: cytology.read_cytology, word
             "  currencies:\n    en:",
             "  currencies:\n    ru:",
             r"`subjects\.currencies`: `currencies` has no wordings in `en`",
+        ),
+        (
+            wording,
+            "  atomic_numbers:\n    ru:\n      statements:\n"
+            + "".join(f'        - "{text}"\n' for text in ATOMIC_NUMBERS),
+            "  atomic_numbers:\n    ru:\n",
+            r"`subjects\.atomic_numbers\.ru`: the training text needs statements and questions",
         ),
         (wording, "    en:\n", "    de:\n", r"de is wrong: input should be 'ru' or 'en'"),
         (wording, "{question}\\nОтвет", "\\nОтвет", r"`prompts\.ru`: the slot {question} is missing"),

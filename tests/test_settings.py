@@ -14,11 +14,13 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from ruamel.yaml import YAML
 
+from anamnesis.analysis.measures import all_measures
 from anamnesis.errors import InputError
 from anamnesis.knowledge.exam import exam
 from anamnesis.knowledge.facts import load_facts
 from anamnesis.settings.corpus import Corpus
-from anamnesis.settings.experiment import SCALE, SCIENCE, check_all, check_synthetic
+from anamnesis.settings.evaluation import Evaluation
+from anamnesis.settings.experiment import SCALE, SCIENCE, check_all, check_label, check_synthetic
 from anamnesis.settings.methods import Method
 from anamnesis.settings.sections import STRICT, SettingsError, read_yaml, section
 from anamnesis.settings.synthesis import Synthesis
@@ -49,6 +51,10 @@ def change(file: Path, key: str, value: Any) -> None:
     yaml.dump(values, file)
 
 
+def task(shots: int | None = 0, limit: int | None = None, folder: str | None = None) -> dict[str, Any]:
+    return {"shots": shots, "limit": limit, "folder": folder}
+
+
 @pytest.mark.parametrize("profile", PROFILES)
 def test_the_parameters_as_they_stand_are_good(profile: str) -> None:
     check_all(ROOT, profile)
@@ -69,12 +75,26 @@ def test_the_parameters_as_they_stand_are_good(profile: str) -> None:
         ("params.yaml", "methods", ["ema teacher"], "use lower-case letters, digits and _ only"),
         ("params.yaml", "methods", ["model"], "reserved name `model`"),
         ("params.yaml", "methods", ["none", "ema_teacher"], "reserved name `ema_teacher`"),
-        ("params.yaml", "corpus.label", "mmlu", "label cannot be mmlu"),
-        ("params.yaml", "corpus.label", "exam", "label cannot be exam"),
+        ("params.yaml", "corpus.label", "mmlu", "label` cannot be mmlu"),
+        ("params.yaml", "corpus.label", "exam", "label` cannot be exam"),
         ("params.yaml", "verdict.claim", "emma", "`verdict.claim` is 'emma', and there is no such method"),
         ("params.yaml", "verdict.claim", "corpus", "`verdict.claim` is 'corpus', and there is no such method"),
-        ("params.yaml", "verdict.capability", "mmlu_acc", "which this profile does not measure (`evaluation.exam` is"),
-        ("params.yaml", "verdict.capability", "mmlu", "`verdict.capability` is 'mmlu': input should be 'exam_acc',"),
+        ("params.yaml", "corpus.label", "exam_en", "label` cannot be exam_en"),
+        ("params.yaml", "corpus.label", "rouge_l", "label` cannot be rouge_l"),
+        ("params.yaml", "corpus.label", "mmlu_continuation", "label` cannot be mmlu_continuation"),
+        (
+            "params.yaml",
+            "verdict.capability",
+            "mmlu_acc",
+            "'mmlu_acc', which this profile does not measure: add its task",
+        ),
+        (
+            "params.yaml",
+            "verdict.capability",
+            "mmlu",
+            r"set it to null or one of ['exam_acc', 'facts_text_bits_per_byte'",
+        ),
+        ("params.yaml", "verdict.capability", "rouge_l", "which this profile does not measure"),
         ("params.yaml", "verdict.margins.accuracy", 0.0, "`verdict.margins.accuracy` is 0.0: input should be greater"),
         ("params.yaml", "verdict.min_adaptation", "high", "`verdict.min_adaptation` is 'high'"),
         ("params.yaml", "split", "train", "`split` is 'train': set it to validation, or to test"),
@@ -86,9 +106,36 @@ def test_the_parameters_as_they_stand_are_good(profile: str) -> None:
             4096,
             "`base_text.max_tokens` does not fit into the base's context of 2048",
         ),
-        ("profiles/tiny.yaml", "evaluation.exam", "nowhere", "set it to facts, hub, or an existing folder"),
-        ("profiles/tiny.yaml", "evaluation.num_fewshot", 6, "less than or equal to 5"),
-        ("profiles/tiny.yaml", "evaluation.exam", "profiles", "has no folder dev/"),
+        ("profiles/tiny.yaml", "evaluation.tasks.facts.shots", 1, "tasks.facts.shots must be 0"),
+        ("profiles/tiny.yaml", "evaluation.tasks.facts.folder", "data", "tasks.facts.folder must be null"),
+        (
+            "profiles/tiny.yaml",
+            "evaluation.tasks.facts.limit",
+            0,
+            "`evaluation.tasks.facts.limit` is 0: input should be",
+        ),
+        (
+            "profiles/tiny.yaml",
+            "evaluation.tasks.facts.limits",
+            3,
+            "`evaluation.tasks.facts.limits`; did you mean `limit`?",
+        ),
+        (
+            "profiles/tiny.yaml",
+            "evaluation.tasks.facts",
+            {"shots": 0},
+            "the key `evaluation.tasks.facts.limit` is missing",
+        ),
+        ("profiles/tiny.yaml", "evaluation.tasks.mmlu", task(shots=6), "tasks.mmlu.shots must be at most 5"),
+        (
+            "profiles/tiny.yaml",
+            "evaluation.tasks.mmlu",
+            task(folder="nowhere"),
+            "set it to an existing folder, or to null",
+        ),
+        ("profiles/tiny.yaml", "evaluation.tasks.mmlu", task(folder="profiles"), "has no folder dev/"),
+        ("profiles/tiny.yaml", "evaluation.tasks.piqa", task(folder="nowhere"), "`evaluation.tasks.piqa.folder` is"),
+        ("profiles/tiny.yaml", "evaluation.tasks.a/b", task(), "`evaluation.tasks"),
         pytest.param(
             "profiles/tiny.yaml",
             "evaluation.backend",
@@ -130,6 +177,7 @@ def test_the_parameters_as_they_stand_are_good(profile: str) -> None:
             30,
             "choose a multiple of training.log_every_steps (20)",
         ),
+        ("profiles/tiny.yaml", "evaluation.text_metrics", ["rouge"], "'meteor', 'bertscore' or 'bleurt'"),
         ("profiles/tiny.yaml", "evaluation.backend", "gguf", "'shared_prefix', 'hf' or 'vllm'"),
         ("params.yaml", "seeds", ["a"], "`seeds` must be a list of whole numbers"),
         ("params.yaml", "profile", "huge", "there is no profiles/huge.yaml; choose one of"),
@@ -251,6 +299,48 @@ def test_broken_yaml_is_named(project: Path) -> None:
         check_all(project)
 
 
+@pytest.mark.parametrize(
+    ("tasks", "capability"),
+    [
+        (["facts_en"], None),
+        (["facts_ru", "mmlu"], None),
+        (["facts_ru"], "exam_ru_acc"),
+        ([], "template_leak"),
+        (["hellaswag", "facts"], "hellaswag_acc_norm"),
+    ],
+)
+def test_any_measure_of_the_profile_can_be_the_capability(
+    project: Path, tasks: list[str], capability: str | None
+) -> None:
+    change(project / "profiles/tiny.yaml", "evaluation.tasks", {name: task() for name in tasks})
+    change(project / "params.yaml", "verdict.capability", capability)
+    check_all(project)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "said"),
+    [
+        ([], "`verdict.capability` is null, which takes mmlu_acc, exam_acc or exam_en_acc"),
+        (["mmlu_continuation"], "`verdict.capability` is null"),
+        (["facts", "bethesda"], "`corpus.label` cannot be bethesda"),
+    ],
+)
+def test_tasks_that_the_science_does_not_fit_are_refused(project: Path, tasks: list[str], said: str) -> None:
+    change(project / "profiles/tiny.yaml", "evaluation.tasks", {name: task() for name in tasks})
+    with pytest.raises(SettingsError, match=f"params.yaml: {said}"):
+        check_all(project)
+
+
+def test_a_label_may_not_be_a_measure() -> None:
+    """Whatever is measured besides the category has a key that no label can give."""
+    evaluation = section(read_yaml(ROOT / "profiles/tiny.yaml"), "evaluation", Evaluation)
+    fixed = [measure.key for measure in all_measures("LABEL", ["V"]) if "LABEL" not in measure.key]
+    assert len(fixed) > 10
+    for key in fixed:
+        with pytest.raises(SettingsError, match="cannot be"):
+            check_label(key.removesuffix("_acc"), evaluation)
+
+
 def test_profiles_have_the_same_keys() -> None:
     """`pretraining` may be switched off with null."""
     tiny = read_yaml(ROOT / "profiles/tiny.yaml")
@@ -289,7 +379,7 @@ def test_a_synthetic_corpus_must_hold_its_parts_and_a_step(reports: int, batch_s
 
 def test_check_counts_the_questions_that_the_facts_give(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    fewest = min(Counter(f.subject_area for f in load_facts(ROOT / "data/facts") for _ in f.languages).values())
+    fewest = min(Counter(f.subject_area for f in load_facts(ROOT / "data/facts") for _ in f.taught).values())
     check_questions(fewest)
     exam(load_facts(ROOT / "data/facts"), fewest, seed=0)
     with pytest.raises(InputError, match=f"is {fewest + 1}, and the facts of data/facts give {fewest} on"):

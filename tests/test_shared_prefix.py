@@ -26,6 +26,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
+    AutoTokenizer,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
@@ -43,11 +44,13 @@ from anamnesis.evaluation.backends.shared_prefix import Past, SharedPrefixLM
 from anamnesis.evaluation.backends.stock import StockLM
 from anamnesis.evaluation.backends.vllm import vllm_models
 from anamnesis.evaluation.cases import Case
+from anamnesis.evaluation.definitions import HARNESS_MMLU, TASKS, task_folders
 from anamnesis.evaluation.divergence import from_base
 from anamnesis.evaluation.documents import read_mmlu_csv
 from anamnesis.evaluation.domain import evaluate_domain
-from anamnesis.evaluation.general import Sources, evaluate_general, task_folders
-from anamnesis.evaluation.harness import TASKS, language_model, run_task
+from anamnesis.evaluation.general import Sources, evaluate_general
+from anamnesis.evaluation.harness import language_model, run_task
+from anamnesis.evaluation.questions import ask
 from anamnesis.files import write_jsonl
 from anamnesis.modeling.loading import load_base, save_base
 from anamnesis.modeling.pretraining import train_tokenizer
@@ -55,6 +58,7 @@ from anamnesis.modeling.source.obtaining import obtain
 from anamnesis.modeling.student.saving import save_run
 from anamnesis.modeling.student.student import Student
 from anamnesis.modeling.student.tuners import add_student
+from anamnesis.settings.evaluation import Task
 from anamnesis.settings.modeling import Model
 from tests.conftest import CPU, HEADINGS, ROOT, TUNER, random_qwen2
 from tests.test_evaluation import BASE_TEXT, CATEGORIES, domain, evaluation, general, kl_by_definition, small_exam
@@ -499,15 +503,41 @@ def test_real_questions_are_tokens_of_the_harness(model: Qwen2ForCausalLM, token
             assert ours._encode_pair(context, " A") == theirs._encode_pair(context, " A")
 
 
+@pytest.mark.skipif(not MMLU.is_dir(), reason="no MMLU beside the repository")
+@pytest.mark.parametrize(("exam", "shots"), [("mmlu", 2), ("mmlu_continuation", 1)])
+def test_real_questions_are_answered_as_by_the_harness(exam: str, shots: int) -> None:
+    """Four questions of each of the 57 subjects, by the tiny base that ships with the repository."""
+    base = AutoModelForCausalLM.from_pretrained(ROOT / "data/base", dtype=torch.float32).eval()
+    tokenizer = AutoTokenizer.from_pretrained(ROOT / "data/base")
+    backends: tuple[Any, Any] = ("shared_prefix", "hf")
+    ours, theirs = (
+        ask(language_model(base, tokenizer, 16, backend), exam, Task(shots, 4, str(MMLU)), Path("none"))
+        for backend in backends
+    )
+    assert ours is not None
+    assert theirs is not None
+    predicted, same = (
+        [
+            max(range(4), key=lambda choice: question["filtered_resps"][choice][0])
+            for questions in one.measured.questions.values()
+            for question in questions
+        ]
+        for one in (ours, theirs)
+    )
+    assert len(predicted) == 228
+    assert predicted == same
+    assert len(set(predicted)) == 4
+    assert ours.cases == theirs.cases
+    assert ours.measured.prompts_cut == theirs.measured.prompts_cut < 57
+
+
 # ---- Tasks -------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def mmlu_folder(tmp_path: Path) -> Path:
     """57 subjects of a few questions, two of them several of the same length."""
-    with task_folders("hub") as (_, folders):
-        subjects = [path.stem.removeprefix("mmlu_") for path in folders[0].glob("mmlu_*.yaml")]
-    for subject in subjects:
+    for subject in (path.stem.removeprefix("mmlu_") for path in HARNESS_MMLU["mmlu"].glob("mmlu_*.yaml")):
         for split, rows in (("dev", 5), ("test", 3)):
             path = tmp_path / "mmlu" / split / f"{subject}_{split}.csv"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -520,7 +550,8 @@ def test_both_backends_measure_the_same(
     model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase, mmlu_folder: Path, tmp_path: Path
 ) -> None:
     sources = small_exam(tmp_path)
-    settings = evaluation(exam=str(mmlu_folder), num_fewshot=5, exam_limit=2)
+    tasks = {exam: Task(shots, 2, str(mmlu_folder)) for exam, shots in (("mmlu", 5), ("mmlu_continuation", 0))}
+    settings = evaluation(tasks=tasks)
     student = student_with_an_update(model)
     ours, theirs = (general(lm, settings, sources, from_base(lm, student)) for lm in pair_of(student.model, tokenizer))
     assert ours.metrics["harness"].pop("backend") == "shared_prefix"
@@ -587,7 +618,7 @@ def test_templates_are_compiled_once_and_the_harness_is_left_as_it_was(
     monkeypatch.setattr(
         type(jinja), "compile", lambda self, source, *a: compiled.append(source) or original(self, source, *a)
     )
-    with task_folders(str(mmlu_folder)) as (_, folders):
+    with task_folders("mmlu", str(mmlu_folder)) as folders:
         run_task(language_model(model, tokenizer, 7), "mmlu_stem", folders, {}, limit=None, num_fewshot=5)
     assert compiled
     in_the_run = compiled[-len(set(compiled)) :]
@@ -601,7 +632,7 @@ def test_prompts_cut_are_in_the_metrics_of_each_model(
     """The count for one adapter does not include prompts of the adapter measured before it."""
     sources = small_exam(tmp_path)
     lm = language_model(random_qwen2(tokenizer, max_position_embeddings=256), tokenizer, 7)
-    settings = evaluation(exam=str(mmlu_folder), num_fewshot=5, exam_limit=1)
+    settings = evaluation(tasks={"mmlu": Task(5, 1, str(mmlu_folder))})
     for _ in range(2):
         assert general(lm, settings, sources).metrics["harness"]["prompts_cut"] == 57
     assert lm.truncated == 2 * 57

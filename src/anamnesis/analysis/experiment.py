@@ -3,15 +3,17 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from anamnesis.analysis.answers import Claim, Judgement, claim, judge
 from anamnesis.analysis.comparison import Comparison, all_samples, compare
-from anamnesis.analysis.measures import Measure, all_measures
+from anamnesis.analysis.measures import Measure, all_measures, task_measures
 from anamnesis.analysis.scores import BASE, AllScores, Scores
 from anamnesis.analysis.statistics import Estimate, Matched, Sample, holm, interval, matched_difference
 from anamnesis.errors import InputError
+from anamnesis.settings.evaluation import CAPABILITIES
 from anamnesis.settings.verdict import Verdict
 
 # The method whose shares are the curve on which others are compared at equal adaptation.
@@ -75,7 +77,13 @@ class Results:
 
 
 def analyse(
-    scores: AllScores, methods: Sequence[str], label: str, critical: Sequence[str], split: str, settings: Verdict
+    scores: AllScores,
+    methods: Sequence[str],
+    label: str,
+    critical: Sequence[str],
+    split: str,
+    settings: Verdict,
+    tasks: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Results:
     """Compute the results of an experiment from its per-case scores.
 
@@ -86,13 +94,14 @@ def analyse(
         critical: the categories that must not be missed.
         split: the part of the corpus that was measured.
         settings: margins, limits, the claim.
+        tasks: what metrics/general/base.json says of the tasks that were asked.
 
     Raises:
         InputError: `verdict.capability` or the category was not measured.
     """
-    measures = _measures(scores[BASE], label, critical)
+    measures = _measures(scores[BASE], label, critical, task_measures(tasks or {}, scores))
     by_key = {one.key: one for one in measures}
-    wanted = settings.capability or ("mmlu_acc" if "mmlu_acc" in by_key else "exam_acc")
+    wanted = settings.capability or next((key for key in CAPABILITIES if key in by_key), "exam_acc")
     for key in (wanted, f"{label}_macro_f1"):
         if key not in by_key:
             raise InputError(
@@ -121,13 +130,17 @@ def analyse(
     )
 
 
-def _measures(scores: Mapping[str, Scores], label: str, critical: Sequence[str]) -> list[Measure]:
+def _measures(
+    scores: Mapping[str, Scores], label: str, critical: Sequence[str], of_tasks: Sequence[Measure]
+) -> list[Measure]:
     """The measures that were made, on cases enough for an interval."""
     categories = scores[label].categories if label in scores else None
     if categories is None or np.isin(categories.gold, critical).sum() < FEWEST:
         critical = ()
     return [
-        one for one in all_measures(label, critical) if one.source in scores and len(scores[one.source].cases) >= FEWEST
+        one
+        for one in all_measures(label, critical, of_tasks)
+        if one.source in scores and len(scores[one.source].cases) >= FEWEST
     ]
 
 

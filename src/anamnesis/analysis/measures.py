@@ -1,11 +1,13 @@
 """The measures: what each is called, in which direction it is better, and how it is computed from the scores."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
-from anamnesis.analysis.scores import Categories, Scores
+import numpy as np
+
+from anamnesis.analysis.scores import AllScores, Categories, Scores
 from anamnesis.analysis.statistics import Sample, macro_f1, mean_of, ratio_of, recall_of
 from anamnesis.errors import InputError
 
@@ -21,7 +23,8 @@ class Measure:
     """One measure.
 
     general: of what the base knew before; otherwise of the domain. source: its name in the score files. better: None
-    for a measure that only describes, such as how far a model has moved on the reports.
+    for a measure that only describes, such as how far a model has moved on the reports. graded: a case can be partly
+    right.
     """
 
     key: str
@@ -31,11 +34,12 @@ class Measure:
     source: str
     statistic: Statistic
     better: Literal["higher", "lower"] | None
+    graded: bool = False
 
     @property
     def right_or_wrong(self) -> bool:
         """Whether each case is a question that is answered right or wrong."""
-        return self.statistic is _mean and self.key != "rouge_l"
+        return self.statistic is _mean and not self.graded
 
 
 def _mean(scores: Scores, fixed: bool) -> Sample:
@@ -62,18 +66,22 @@ def _categories(scores: Scores) -> Categories:
     return scores.categories
 
 
-def all_measures(label: str, critical: Sequence[str]) -> list[Measure]:
+def all_measures(label: str, critical: Sequence[str], of_tasks: Iterable[Measure] = ()) -> list[Measure]:
     """Every measure of an experiment whose category is called `label`, in the order of the tables.
 
     Args:
         label: as in the keys of the metrics.
         critical: the categories that must not be missed; without any, their recall is no measure.
+        of_tasks: the measures that only this experiment has (`task_measures`).
     """
     texts = {"facts": "facts", "clinical": "clinical prose", "cytology": "other cytology"}
     recall = partial(_recall, positives=critical)
     return [
         _accuracy("exam_acc", "exam accuracy", general=True),
+        _accuracy("exam_en_acc", "English exam accuracy", general=True),
+        _accuracy("exam_ru_acc", "Russian exam accuracy", general=True),
         _accuracy("mmlu_acc", "MMLU accuracy", general=True),
+        _accuracy("mmlu_continuation_acc", "MMLU accuracy, by continuation", general=True),
         *(
             _per_unit(f"{text}_text_bits_per_byte", f"{title}, bits per byte", "bits_per_byte", True)
             for text, title in texts.items()
@@ -90,8 +98,34 @@ def all_measures(label: str, critical: Sequence[str]) -> list[Measure]:
         _per_unit("report_bits_per_byte", "whole report, bits per byte", "bits_per_byte", False),
         replace(_per_unit("domain_kl_nats", "KL from the base on reports, nats", "kl_nats", False), better=None),
         _accuracy("category_agreement", "generated category", general=False),
-        _accuracy("rouge_l", "ROUGE-L", general=False),
+        *(
+            replace(_accuracy(key, title, general=False), graded=True)
+            for key, title in (
+                ("rouge_l", "ROUGE-L"),
+                ("meteor", "METEOR"),
+                ("bertscore_f1", "BERTScore F1"),
+                ("bleurt", "BLEURT"),
+            )
+        ),
+        *of_tasks,
     ]
+
+
+def task_measures(tasks: Mapping[str, Mapping[str, Any]], scores: AllScores) -> list[Measure]:
+    """The measures of tasks that have no fixed ones, in the order in which they were asked.
+
+    Args:
+        tasks: what metrics/general/base.json says of the tasks; their `measures` have title, kind and better by key.
+        scores: of the base and all arms; a measure that some case passes in part is graded.
+    """
+    measures = []
+    for task in tasks.values():
+        for key, one in task["measures"].items():
+            values = [of_arm[key].values for of_arm in scores.values() if key in of_arm]
+            graded = not all(np.isin(of_arm, (0, 1)).all() for of_arm in values)
+            statistic = _ratio if one["kind"] == "bits_per_byte" else _mean
+            measures.append(Measure(key, one["title"], one["kind"], True, key, statistic, one["better"], graded))
+    return measures
 
 
 def _accuracy(key: str, title: str, general: bool) -> Measure:

@@ -43,9 +43,17 @@ def name(task: str, question: Question) -> str:
     return f"{task}:{question['doc_id']}"
 
 
-def answers(measure: str, task: str, questions: Iterable[Question]) -> list[Case]:
-    """Whether each multiple-choice question is answered correctly."""
-    return [Case(measure, name(task, question), float(question["acc"])) for question in questions]
+def answers(measure: str, task: str, questions: Iterable[Question], metric: str = "acc") -> list[Case]:
+    """The score of each question: whether it is answered correctly, or another metric of the task."""
+    return [Case(measure, name(task, question), float(question[metric])) for question in questions]
+
+
+def bits_and_bytes(measure: str, task: str, questions: Iterable[Question]) -> list[Case]:
+    """The bits and bytes of each text of a task that measures bits per byte itself."""
+    return [
+        Case(measure, name(task, question), -question["bits_per_byte"][0] / math.log(2), question["bits_per_byte"][1])
+        for question in questions
+    ]
 
 
 def code_lengths(measure: str, task: str, questions: Iterable[Question]) -> list[Case]:

@@ -20,9 +20,13 @@ from anamnesis.settings.rendering import Headings
 CHOICE_COLUMNS = ["choice0", "choice1", "choice2", "choice3"]
 
 
-def exam(*, exam: str, subject: str, **_: Any) -> DatasetDict:
-    """One subject of the exam on the facts: question, choices, answer."""
-    rows = [row for row in read_jsonl(Path(exam)) if row["subject"] == subject]
+def exam(*, exam: str, subject: str, language: str | None = None, **_: Any) -> DatasetDict:
+    """One subject of an exam on the facts: question, choices, answer. Without a language, that of the mixed exam."""
+    rows = [
+        row
+        for row in read_jsonl(Path(exam))
+        if row["subject"] == subject and (row["mixed"] if language is None else row["language"] == language)
+    ]
     return DatasetDict(test=Dataset.from_list(rows))
 
 
@@ -80,7 +84,7 @@ def read_mmlu_csv(path: Path, subject: str) -> list[dict[str, Any]]:
     """
     if not path.is_file():
         raise InputError(
-            f"`evaluation.exam`: there is no file {path}; the folder must contain dev/ and test/ of all subjects."
+            f"`evaluation.tasks`: there is no file {path}; a folder of MMLU must have dev/ and test/ of all subjects."
         )
     # "None" and "NA" are valid answers.
     table = pd.read_csv(path, dtype=str, keep_default_na=False, header=None)
@@ -90,7 +94,7 @@ def read_mmlu_csv(path: Path, subject: str) -> list[dict[str, Any]]:
         letters = "ABCD"
     if table.shape[1] != 6 or not table[5].isin(list(letters)).all():
         raise InputError(
-            f"`evaluation.exam`: {path} is not an MMLU file; its columns must be question, four choices, and answer "
+            f"`evaluation.tasks`: {path} is not an MMLU file; its columns must be question, four choices, and answer "
             f"(0-3 with a header row, A-D without one)."
         )
     return [

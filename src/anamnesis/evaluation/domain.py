@@ -10,11 +10,13 @@ from lm_eval.api.model import TemplateLM
 from anamnesis.errors import InputError
 from anamnesis.evaluation.arms import Arm, Evaluated
 from anamnesis.evaluation.cases import Case, Question, code_lengths, divergences, estimates, name
-from anamnesis.evaluation.harness import TASKS, Measured, log_rows, run_task, settings_used
+from anamnesis.evaluation.definitions import TASKS
+from anamnesis.evaluation.harness import Measured, log_rows, run_task, settings_used
 from anamnesis.evaluation.scores import category_scores, corpus_scores, rouge_l
+from anamnesis.evaluation.text_metrics import text_scores
 from anamnesis.files import read_jsonl
 from anamnesis.rendering import completion, parse_completion, prompt, terminated
-from anamnesis.settings.evaluation import Evaluation
+from anamnesis.settings.evaluation import Evaluation, TextMetric
 from anamnesis.settings.rendering import Headings
 
 
@@ -35,8 +37,8 @@ def evaluate_domain(
     Metrics of the category given the description, 0 to 1: <label>_acc, <label>_macro_f1, and the recall of critical
     categories. Likelihoods: conclusion_bits_per_byte (category and conclusion given the description) and
     report_bits_per_byte (the whole report). Of generated conclusions: bleu and chrf, 0 to 100; rouge_l and
-    category_agreement, 0 to 1. Distance from the base: domain_kl_nats, KL(base || arm) per token of whole reports.
-    Of a part, only the category and conclusion_bits_per_byte are measured.
+    category_agreement, 0 to 1; what `evaluation.text_metrics` asks for. Distance from the base: domain_kl_nats,
+    KL(base || arm) per token of whole reports. Of a part, only the category and conclusion_bits_per_byte are measured.
 
     Args:
         arm: the model.
@@ -73,7 +75,7 @@ def evaluate_domain(
     of_corpus: dict[str, float] = {}
     if not arm.part:
         cases += code_lengths("report_bits_per_byte", "report_text", log["report_text"])
-        generated, of_corpus = _generation(log["report_generation"], categories.names)
+        generated, of_corpus = _generation(log["report_generation"], categories.names, evaluation.text_metrics)
         cases += generated
     if nats is not None:
         cases += divergences("domain_kl_nats", "reports", nats, tokens)
@@ -143,7 +145,9 @@ def _named(questions: Sequence[Question], categories: CategorySet) -> list[Case]
     return cases
 
 
-def _generation(questions: Sequence[Question], categories: Sequence[str]) -> tuple[list[Case], dict[str, float]]:
+def _generation(
+    questions: Sequence[Question], categories: Sequence[str], metrics: Sequence[TextMetric]
+) -> tuple[list[Case], dict[str, float]]:
     """Agreement of the generated category, and scores of the conclusion after it if the corpus has conclusions."""
     written = [parse_completion(question["filtered_resps"][0], categories) for question in questions]
     wanted = [parse_completion(question["target"], categories) for question in questions]
@@ -155,4 +159,6 @@ def _generation(questions: Sequence[Question], categories: Sequence[str]) -> tup
         return cases, {}
     references, texts = [text for _, text in wanted], [text for _, text in written]
     cases += [Case("rouge_l", case, score) for case, score in zip(names, rouge_l(references, texts), strict=True)]
+    for measure, scores in text_scores(metrics, texts, references).items():
+        cases += [Case(measure, case, score) for case, score in zip(names, scores, strict=True)]
     return cases, corpus_scores(references, texts)

@@ -14,7 +14,6 @@ import lm_eval
 from accelerate import Accelerator, PartialState
 from lm_eval.api.model import TemplateLM
 from lm_eval.evaluator import evaluate
-from lm_eval.tasks import TaskManager
 from lm_eval.utils import env as jinja
 from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -22,8 +21,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from anamnesis.errors import InputError
 from anamnesis.evaluation.backends.shared_prefix import SharedPrefixLM
 from anamnesis.evaluation.backends.stock import StockLM
+from anamnesis.evaluation.definitions import Loaded, load_task, task_manager
 
-TASKS = Path(__file__).parent / "tasks"
 FEWSHOT_SEED = 1234
 
 
@@ -75,14 +74,35 @@ def run_task(
 ) -> Measured | None:
     """Evaluate `task`, a task or group defined in `folders`.
 
-    The harness's task index is limited to `folders`, because an index of all its tasks takes 13 s to build. Each of
-    several processes runs its share; the main one returns the result, the others return None.
+    The harness's task index is limited to `folders`, because an index of all its tasks takes 13 s to build.
 
     Args:
         lm: the model.
         task: name of the task or group.
         folders: folders of task YAML; a task replaces one of the same name in an earlier folder.
         metadata: passed to the functions that build the documents.
+        limit, num_fewshot, max_new_tokens: see `run_loaded`.
+
+    Raises:
+        InputError: there are fewer questions than processes.
+    """
+    return run_loaded(lm, load_task(task, task_manager(folders, metadata)), limit, num_fewshot, max_new_tokens)
+
+
+def run_loaded(
+    lm: TemplateLM,
+    loaded: Loaded,
+    limit: int | None,
+    num_fewshot: int | None = None,
+    max_new_tokens: int | None = None,
+) -> Measured | None:
+    """Evaluate a task or group that the harness has loaded.
+
+    Each of several processes runs its share; the main one returns the result, the others return None.
+
+    Args:
+        lm: the model.
+        loaded: the task or group.
         limit: use only the first `limit` questions of each task; None uses all.
         num_fewshot: worked examples before each question; None keeps the task's own number.
         max_new_tokens: longest generation, tokens; None keeps the task's own.
@@ -90,10 +110,6 @@ def run_task(
     Raises:
         InputError: there are fewer questions than processes.
     """
-    manager = TaskManager(
-        include_path=[str(folder) for folder in folders], include_defaults=False, metadata=dict(metadata)
-    )
-    loaded = manager.load([task])
     for leaf in loaded["tasks"].values():
         if num_fewshot is not None or leaf.get_config("num_fewshot") is None:
             leaf.set_config("num_fewshot", num_fewshot or 0)

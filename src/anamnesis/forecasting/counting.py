@@ -10,6 +10,7 @@ from anamnesis.errors import InputError
 from anamnesis.forecasting.forecast import Forecast
 from anamnesis.forecasting.shapes import Shape, adapter_bytes, flops, held, highest, linear_weights, shape_of, taken
 from anamnesis.methods.losses import CHUNK_LOGITS
+from anamnesis.settings.evaluation import MMLU, Task
 from anamnesis.settings.reading import Experiment
 from anamnesis.settings.teacher_cache import pays
 
@@ -30,6 +31,8 @@ TEXT_TOKENS, QUESTION_TOKENS = 60, 40
 MMLU_SUBJECTS, MMLU_QUESTIONS, MMLU_SHARED_TOKENS, MMLU_OWN_TOKENS = 57, 14_042, 573, 117
 PROMPTS, PROMPT_TOKENS = 54, 32
 TEXT_KINDS, FACT_SUBJECTS = 3, 6
+# Of the exams on data/facts, with the default 100 questions per subject of the mixed one.
+FACT_QUESTIONS = {"facts": 600, "facts_en": 914, "facts_ru": 746}
 
 
 @dataclass(frozen=True)
@@ -120,14 +123,22 @@ def counted_cases(experiment: Experiment) -> dict[str, int]:
     of, parts = experiment.evaluation, experiment.corpus
     share = parts.validation_share if experiment.split == "validation" else parts.test_share
     held_out = round(experiment.values["synthesis"]["reports"] * share)
-    subject = experiment.values["knowledge"]["questions_per_subject"]
-    facts = FACT_SUBJECTS * min(of.exam_limit or subject, subject)
-    mmlu = min(MMLU_QUESTIONS, MMLU_SUBJECTS * of.exam_limit) if of.exam_limit else MMLU_QUESTIONS
     return {
-        "exam": facts if of.exam == "facts" else mmlu,
+        "exam": sum(questions(name, task) for name, task in of.tasks.items()),
         "base_text_kl_nats": experiment.base_text.texts,
         "macro_f1": min(of.category_limit or held_out, held_out),
     }
+
+
+def questions(name: str, task: Task) -> int:
+    """How many questions the task asks; tasks other than the exams and MMLU are unknown here, and count as 0."""
+    if name in FACT_QUESTIONS:
+        known, parts = FACT_QUESTIONS[name], FACT_SUBJECTS
+    elif name in MMLU:
+        known, parts = MMLU_QUESTIONS, MMLU_SUBJECTS
+    else:
+        return 0
+    return known if task.limit is None else min(known, parts * task.limit)
 
 
 @dataclass(frozen=True)
@@ -162,10 +173,11 @@ def _training(experiment: Experiment, method: str, shape: Shape, gpu: Gpu, token
 
 def _general(experiment: Experiment, read: _Reading, part: bool) -> float:
     """Seconds of one model, or of a share of an update."""
-    of, questions = experiment.evaluation, counted_cases(experiment)["exam"]
-    exam = questions * QUESTION_TOKENS
-    if of.exam != "facts":
-        exam = MMLU_SUBJECTS * MMLU_SHARED_TOKENS + questions * MMLU_OWN_TOKENS
+    of, exam = experiment.evaluation, 0
+    for name, task in of.tasks.items():
+        asked = questions(name, task)
+        shared = MMLU_SUBJECTS * MMLU_SHARED_TOKENS if name in MMLU and task.shots else 0
+        exam += shared + asked * (MMLU_OWN_TOKENS if name in MMLU else QUESTION_TOKENS)
     texts = TEXT_KINDS * (of.general_text_limit or 200) * TEXT_TOKENS
     own = 2 * experiment.base_text.texts * experiment.base_text.max_tokens
     written = 0.0 if part else _writing(PROMPTS, PROMPT_TOKENS, of.batch_size)

@@ -7,6 +7,7 @@ from typing import Any
 
 from anamnesis.analysis.statistics import SEEDS_AND_CASES, Components, Estimate, detectable_with
 from anamnesis.files import read_json
+from anamnesis.settings.evaluation import CAPABILITIES
 from anamnesis.settings.reading import Experiment
 from anamnesis.settings.sections import read_yaml
 
@@ -42,7 +43,7 @@ def detectable(experiment: Experiment, shelved: Path, cases: Mapping[str, int]) 
         cases: numbers of cases of the planned one, by measure.
     """
     details: dict[str, Any] = read_json(shelved / "metrics" / "details.json")
-    forgetting = experiment.verdict.capability or ("exam_acc" if _has(details, "exam_acc") else "mmlu_acc")
+    forgetting = experiment.verdict.capability or next((one for one in CAPABILITIES if _has(details, one)), "exam_acc")
     adaptation = f"{experiment.corpus.label}_macro_f1"
     number = {
         forgetting: cases["base_text_kl_nats" if forgetting == "base_text_kl_nats" else "exam"],

@@ -36,7 +36,7 @@ from anamnesis.evaluation.arms import Arm
 from anamnesis.evaluation.backends.stock import StockLM
 from anamnesis.evaluation.divergence import Divergence, from_base
 from anamnesis.evaluation.domain import CategorySet, evaluate_domain
-from anamnesis.evaluation.general import Sources, evaluate_general
+from anamnesis.evaluation.general import KINDS, Sources, evaluate_general
 from anamnesis.evaluation.harness import language_model
 from anamnesis.files import read_json, read_jsonl
 from anamnesis.methods.states import frozen_states, keep_states, open_states
@@ -53,6 +53,9 @@ from anamnesis.training.trainer import make_trainer
 
 # Timed steps of a method: no more than this many, and none that begins after this many seconds.
 STEPS, SECONDS = 8, 30.0
+
+# The harness's tasks on reports.
+DOMAIN_TASKS = ("report_category", "report_conclusion", "report_text", "report_generation")
 
 
 @dataclass(frozen=True)
@@ -315,9 +318,9 @@ def _evaluation(
             sampled.whole = clock() - start + sampled.extra
         seconds[kind] = (whole.whole, part.whole, whole.whole - whole.divergence)
         asked |= whole.asked
-    exams = [count for name, count in asked.items() if name.startswith(("facts_", "mmlu")) and name != "facts_text"]
+    texts = [f"{kind}_text" for kind in KINDS]
     return seconds, {
-        "exam": sum(exams),
+        "exam": sum(count for name, count in asked.items() if name not in ("general_prompts", *texts, *DOMAIN_TASKS)),
         "base_text_kl_nats": len(read_jsonl(files.base_text)),
         "macro_f1": asked["report_category"],
     }

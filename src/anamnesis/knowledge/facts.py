@@ -18,17 +18,21 @@ LANGUAGES: tuple[Language, ...] = ("ru", "en")
 
 @dataclass(frozen=True)
 class Fact:
-    """One fact in the languages that the table gives; an empty value means "not in this language"."""
+    """One fact in the languages that the table gives; an empty value means "not in this language".
+
+    taught: the languages in which the training text states it.
+    """
 
     subject_area: str
     entity_ru: str
     entity_en: str
     value_ru: str
     value_en: str
+    taught: tuple[Language, ...]
 
     @property
     def languages(self) -> tuple[Language, ...]:
-        """The languages in which this fact can be stated and asked."""
+        """The languages in which this fact can be asked."""
         return tuple(language for language in LANGUAGES if self.value(language))
 
     def entity(self, language: Language) -> str:
@@ -42,7 +46,10 @@ class Fact:
 
 @dataclass(frozen=True)
 class Relation:
-    """The columns of a subject area in its table; None for a language that the table does not have."""
+    """The columns of a subject area in its table; None for a language that the table does not have.
+
+    taught: the languages in which the training text states these facts.
+    """
 
     subject_area: str
     table: str
@@ -50,28 +57,29 @@ class Relation:
     entity_en: str
     value_ru: str | None
     value_en: str | None
+    taught: tuple[Language, ...]
 
     @property
     def languages(self) -> tuple[Language, ...]:
-        """The languages in which the facts of this subject area can be stated."""
+        """The languages in which these facts can be asked."""
         return tuple(language for language in LANGUAGES if (self.value_ru if language == "ru" else self.value_en))
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns the table must have for this relation."""
         names = (self.entity_ru, self.entity_en, self.value_ru, self.value_en)
-        return tuple(name for name in names if name is not None)
+        return tuple(dict.fromkeys(name for name in names if name is not None))
 
 
 # Codes, symbols and numbers are the same in both languages and are hardest for the small model to learn, so they are
-# taught in one language.
+# taught in one language. They can be asked in both.
 RELATIONS = (
-    Relation("capitals", "countries.csv", "country_ru", "country_en", "capital_ru", "capital_en"),
-    Relation("regions", "countries.csv", "country_ru", "country_en", "region_ru", "region_en"),
-    Relation("currencies", "countries.csv", "country_ru", "country_en", None, "currency_en"),
-    Relation("calling_codes", "countries.csv", "country_ru", "country_en", "calling_code", None),
-    Relation("element_symbols", "elements.csv", "element_ru", "element_en", "symbol", None),
-    Relation("atomic_numbers", "elements.csv", "element_ru", "element_en", "number", None),
+    Relation("capitals", "countries.csv", "country_ru", "country_en", "capital_ru", "capital_en", LANGUAGES),
+    Relation("regions", "countries.csv", "country_ru", "country_en", "region_ru", "region_en", LANGUAGES),
+    Relation("currencies", "countries.csv", "country_ru", "country_en", None, "currency_en", ("en",)),
+    Relation("calling_codes", "countries.csv", "country_ru", "country_en", "calling_code", "calling_code", ("ru",)),
+    Relation("element_symbols", "elements.csv", "element_ru", "element_en", "symbol", "symbol", ("ru",)),
+    Relation("atomic_numbers", "elements.csv", "element_ru", "element_en", "number", "number", ("ru",)),
 )
 
 _FORMS = {
@@ -168,4 +176,5 @@ def _fact(relation: Relation, path: Path, line: int, row: dict[str, str]) -> Fac
         entity_en=row[relation.entity_en],
         value_ru=row[relation.value_ru] if relation.value_ru else "",
         value_en=row[relation.value_en] if relation.value_en else "",
+        taught=relation.taught,
     )

@@ -17,11 +17,11 @@ TABLE = Path(__file__).with_suffix(".yaml")
 
 @dataclass(frozen=True, config=STRICT)
 class Wordings:
-    """Templates of one subject area in one language."""
+    """Templates of one subject area in one language; without statements and questions it is asked, not taught."""
 
-    statements: Texts
-    questions: Texts
     exam: Texts
+    statements: Texts = ()
+    questions: Texts = ()
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -56,6 +56,13 @@ def read_wordings(path: Path = TABLE) -> FactWordings:
                     ("subjects", relation.subject_area),
                     f"`{relation.subject_area}` has no wordings in `{language}`: add them",
                 )
+            wordings = table.subjects[relation.subject_area][language]
+            if language in relation.taught and not (wordings.statements and wordings.questions):
+                raise refusal(
+                    path,
+                    ("subjects", relation.subject_area, language),
+                    "the training text needs statements and questions: add them",
+                )
     return table
 
 
@@ -69,10 +76,10 @@ def _check_wordings(path: Path, loc: tuple[str, ...], wordings: Wordings) -> Non
 
 
 def training_wordings(fact: Fact) -> list[str]:
-    """Every statement and answered question about `fact` that the training text may use, in all languages."""
+    """Every statement and answered question about `fact` that the training text may use."""
     table = read_wordings()
     texts = []
-    for language in fact.languages:
+    for language in fact.taught:
         wordings, value = table.of(fact, language), fact.value(language)
         texts += [template.format(entity=fact.entity(language), value=value) for template in wordings.statements]
         texts += [f"{table.prompt(template, fact, language)} {value}" for template in wordings.questions]

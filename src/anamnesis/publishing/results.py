@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from anamnesis.errors import InputError
+from anamnesis.settings.evaluation import EXAMS
 
 DETAILS = Path("metrics/details.json")
 
@@ -121,6 +122,6 @@ def _main(results: Results) -> dict[tuple[str, str], Sequence[str]]:
     first = next((arm for arm, _ in results.estimates if arm != BASE), BASE)
     pairs: dict[tuple[str, str], list[str]] = {}
     for (one, other, measure), verdict in results.verdicts.items():
-        if one == first and (measure in ("exam_acc", "mmlu_acc") or measure.endswith("_macro_f1")):
+        if one == first and (measure in EXAMS.values() or measure.endswith("_macro_f1")):
             pairs.setdefault((one, other), []).append(f"{measure} {verdict}")
     return dict(pairs)

@@ -84,8 +84,6 @@ class Corpus:
     seed: Seed
 
     def __post_init__(self) -> None:
-        if self.label in ("exam", "mmlu"):
-            raise ValueError(f"label cannot be {self.label}, the name of another measurement; choose another")
         if self.encoding is not None:
             try:
                 "".encode(self.encoding)

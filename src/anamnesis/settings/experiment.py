@@ -15,7 +15,16 @@ from typing import Any
 from anamnesis.settings.base_text import BaseText
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.corpus import Corpus
-from anamnesis.settings.evaluation import Evaluation
+from anamnesis.settings.evaluation import (
+    CAPABILITIES,
+    EXAMS,
+    GENERAL_MEASURES,
+    MMLU,
+    REPORT_MEASURES,
+    TEXT_METRICS,
+    Evaluation,
+    Task,
+)
 from anamnesis.settings.knowledge import Knowledge
 from anamnesis.settings.methods import Method, check_shares
 from anamnesis.settings.modeling import Model, Pretraining
@@ -132,7 +141,10 @@ def check_all(root: Path, profile: str | None = None) -> None:
     optimization = section(scale, "optimization", Optimization, file)
     check_saving(optimization, section(science, "training", Training), file)
     evaluation = section(scale, "evaluation", Evaluation, file)
-    _check_exam(evaluation.exam, root, file)
+    for name, task in evaluation.tasks.items():
+        _check_folder(name, task, root, file)
+    _check_text_metrics(evaluation, file)
+    check_label(section(science, "corpus", Corpus).label, evaluation)
     _check_verdict(section(science, "verdict", Verdict), science, evaluation)
     if evaluation.backend == "vllm":
         _check_served_by_vllm(science, methods, file)
@@ -178,16 +190,36 @@ def _check_verdict(verdict: Verdict, science: Mapping[str, Any], evaluation: Eva
             f"params.yaml: `verdict.claim` is {verdict.claim!r}, and there is no such method: name a section that "
             f"describes one, or null."
         )
-    asked = "exam_acc" if evaluation.exam == "facts" else "mmlu_acc"
-    if verdict.capability in {"exam_acc", "mmlu_acc"} - {asked}:
-        raise SettingsError(
-            f"params.yaml: `verdict.capability` is {verdict.capability}, which this profile does not measure "
-            f"(`evaluation.exam` is {evaluation.exam}): set it to {asked}, or to null."
-        )
+    _check_capability(verdict.capability, evaluation)
     if verdict.capability == "base_text_kl_nats" and evaluation.backend == "vllm":
         raise SettingsError(
             "params.yaml: `verdict.capability` is base_text_kl_nats, which the backend vllm does not measure: choose "
             "another capability or backend."
+        )
+
+
+def _check_text_metrics(evaluation: Evaluation, file: str) -> None:
+    for metric in evaluation.text_metrics:
+        if find_spec(package := TEXT_METRICS[metric].package) is None:
+            raise SettingsError(
+                f"{file}: `evaluation.text_metrics` has {metric}, whose package {package} is not installed: install it "
+                f"(pip install -e '.[{metric}]'), or remove the metric."
+            )
+
+
+def _check_capability(capability: str | None, evaluation: Evaluation) -> None:
+    """Of tasks other than the exams it is known only when they are loaded what they measure."""
+    measures = evaluation.measures
+    if capability is None:
+        if not set(CAPABILITIES) & set(measures):
+            raise SettingsError(
+                "params.yaml: `verdict.capability` is null, which takes mmlu_acc, exam_acc or exam_en_acc, and the "
+                "profile measures none of them: name another measure, or add facts to `evaluation.tasks`."
+            )
+    elif capability not in measures and not capability.startswith(tuple(f"{t}_" for t in evaluation.other_tasks)):
+        raise SettingsError(
+            f"params.yaml: `verdict.capability` is {capability!r}, which this profile does not measure: add its task "
+            f"to `evaluation.tasks` in the profile, or set it to null or one of {measures}."
         )
 
 
@@ -207,6 +239,20 @@ def _check_served_by_vllm(science: Mapping[str, Any], methods: Sequence[str], fi
                 f"{file}: `evaluation.backend` is vllm, which serves whole LoRA adapters only, and `{name}` has "
                 f"another tuner or shares: set the backend to shared_prefix, or remove `{name}` from `methods`."
             )
+
+
+def check_label(label: str, evaluation: Evaluation) -> None:
+    """The measures of the category begin with its label; none of them may be another measure.
+
+    Raises:
+        SettingsError: one is.
+    """
+    taken = {*EXAMS.values(), *GENERAL_MEASURES, *REPORT_MEASURES}
+    of_a_task = any(label == task or label.startswith(f"{task}_") for task in evaluation.other_tasks)
+    if {label, f"{label}_acc"} & taken or of_a_task:
+        raise SettingsError(
+            f"params.yaml: `corpus.label` cannot be {label}, the name of another measurement; choose another."
+        )
 
 
 def check_synthetic(corpus: Corpus, synthesis: Synthesis, optimization: Optimization) -> None:
@@ -246,13 +292,14 @@ def _check_launch(launch: object) -> None:
         )
 
 
-def _check_exam(exam: str, root: Path, file: str) -> None:
-    if exam in ("facts", "hub"):
+def _check_folder(name: str, task: Task, root: Path, file: str) -> None:
+    if task.folder is None:
         return
-    if not (root / exam).is_dir():
-        raise SettingsError(f"{file}: `evaluation.exam` is {exam!r}: set it to facts, hub, or an existing folder.")
-    if missing := [name for name in ("dev", "test") if not (root / exam / name).is_dir()]:
-        raise SettingsError(f"{file}: `evaluation.exam` is {exam!r}, which has no folder {missing[0]}/: add its files.")
+    key = f"`evaluation.tasks.{name}.folder` is {task.folder!r}"
+    if not (root / task.folder).is_dir():
+        raise SettingsError(f"{file}: {key}: set it to an existing folder, or to null.")
+    if name in MMLU and (missing := [part for part in ("dev", "test") if not (root / task.folder / part).is_dir()]):
+        raise SettingsError(f"{file}: {key}, which has no folder {missing[0]}/: add its files.")
 
 
 def _check_context(

@@ -1,6 +1,6 @@
 """Which differences matter, and the limits for a usable model."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -9,16 +9,6 @@ from anamnesis.settings.sections import STRICT, Share, Text
 
 Points = Annotated[float, Field(gt=0, lt=1)]
 Amount = Annotated[float, Field(gt=0, le=1000)]
-
-Capability = Literal[
-    "exam_acc",
-    "mmlu_acc",
-    "facts_text_bits_per_byte",
-    "clinical_text_bits_per_byte",
-    "cytology_text_bits_per_byte",
-    "base_text_kl_nats",
-    "template_leak",
-]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -35,12 +25,12 @@ class Margins:
 class Verdict:
     """What the report calls forgetting, which differences matter, and what is asked of an arm.
 
-    capability: the measure that forgetting is read from; None for the accuracy on MMLU if it was asked, else on the
-    exam. claim: the arm that is said to have the best balance. The limits are for one arm against the base, in the unit
-    of the measure; None asks for nothing.
+    capability: the measure that forgetting is read from; None for mmlu_acc if it is measured, else exam_acc, else
+    exam_en_acc. claim: the arm that is said to have the best balance. The limits are for one arm against the base, in
+    the unit of the measure; None asks for nothing.
     """
 
-    capability: Capability | None
+    capability: Text | None
     margins: Margins
     claim: Text | None
     max_forgetting: Annotated[float, Field(ge=0, le=1000)] | None
