@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help repro result verdict shelve verify review pretrain test lint smoke mutants
+.PHONY: help repro forecast result verdict shelve verify review pretrain test lint smoke mutants
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -12,9 +12,12 @@ help:  ## list these targets
 # Stages that do not depend on one another run at the same time: `make -j N repro` runs N at once, two without -j. What
 # is up to date is skipped, and the plain `dvc repro` at the end makes sure that nothing is left out. A run that was
 # killed is continued by the next one. The slowest methods are last in params.yaml, and start first.
-repro: $(INSTALLED)  ## run the experiment (only what is not up to date) and print its result; make -j1 repro if a branch needs the whole machine (a GPU)
+# With PROFILE, that profile and the values of params.yaml that it names are set first (docs/profiles.md).
+repro: $(INSTALLED)  ## run the experiment (only what is not up to date) and print its result; make repro PROFILE=smollm2-135m for another model; make -j1 repro if a branch needs the whole machine (a GPU)
+	@$(if $(PROFILE),python -m commands.profile "$$PROFILE")
 	@python -m stages.check
 	@python -m stages._recover
+	@python -m stages._progress --start
 	@$(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j2) branches BRANCHES="$$(dvc stage \
 	    list --name-only | awk -F@ '$$1 == "train" {runs = $$2 " " runs} END {print runs}')"
 	dvc repro
@@ -31,8 +34,9 @@ result: $(INSTALLED)  ## measure on the test split, for a result to publish (set
 # Called by `repro`, which passes the BRANCHES (method-seed). With N at once, short stages at the end leave no core idle,
 # so evaluations come after the trainings. Without --wait-for-lock, a dvc process gives up after 3 s, but another may
 # need longer to hash a model. dvc.lock is copied after each command because DVC writes it in place: a kill at that
-# moment would lose the record of all that was done (stages._recover restores it from the copies).
-REPRO = dvc --wait-for-lock repro --single-item $(1) && cp dvc.lock .dvc/tmp/$@.dvc.lock
+# moment would lose the record of all that was done (stages._recover restores it from the copies). The last part prints
+# how many stages are done and about how many minutes are left.
+REPRO = dvc --wait-for-lock repro --single-item $(1) && cp dvc.lock .dvc/tmp/$@.dvc.lock && python -m stages._progress $(1)
 TRAINED := $(BRANCHES:%=train@%)
 EVALUATED := $(BRANCHES:%=evaluate@%)
 .PHONY: branches $(TRAINED) $(EVALUATED) evaluate_base base_text teacher corpus base
@@ -52,7 +56,10 @@ corpus:
 base:
 	$(call REPRO,knowledge base)
 
-# NAME, QUESTION, METRICS, BASE and FILES reach the commands through the environment: they may hold any character.
+forecast: $(INSTALLED)  ## say what a run will take and show, from a few timed steps: make forecast [PROFILE=smollm2-135m] [GPU=H100]
+	@python -m commands.forecast $(if $(PROFILE),--profile "$$PROFILE") $(if $(GPU),--gpu "$$GPU")
+
+# NAME, QUESTION, METRICS, BASE, FILES, PROFILE and GPU reach the commands through the environment: they may hold any character.
 verdict: $(INSTALLED)  ## check an arm against the limits of params.yaml: make verdict METHOD=ema
 	@python -m commands.verdict "$$METHOD"
 

@@ -36,6 +36,7 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
+from anamnesis.forecasting import shapes
 from anamnesis.methods.states import TeacherStates, frozen_states, keep_states, open_states
 from anamnesis.methods.supervision import IGNORED
 from anamnesis.methods.teachers import Teacher, make_teacher
@@ -367,47 +368,16 @@ def quiet() -> None:
 # ---- What a step costs by count -------------------------------------------------------------------------------------
 
 
-def linear_layers(config: Qwen2Config) -> list[tuple[int, int]]:
-    """Input and output widths of a layer's query, key, value, output, gate, up and down."""
-    hidden, inner = config.hidden_size, config.intermediate_size
-    kv = hidden // config.num_attention_heads * config.num_key_value_heads
-    return [(hidden, n) for n in (hidden, kv, kv, hidden, inner, inner)] + [(inner, hidden)]
-
-
 def adapter_bytes(config: Qwen2Config) -> int:
     """Bytes of one adapter in fp32."""
-    return 4 * RANK * config.num_hidden_layers * sum(i + o for i, o in linear_layers(config))
+    return shapes.adapter_bytes(config, RANK)
 
 
 def flops(
     config: Qwen2Config, batch: int, length: int, supervised: int, method: str, checkpointing: bool = False
 ) -> float:
-    """Floating-point operations of the matrix products that a step cannot avoid (2 per multiply-add).
-
-    Frozen weights have a forward product and one for the gradient of their input, but none for their own gradient; the
-    first layer's input needs no gradient. LoRA has both gradients. Attention looks back only; its backward has 2.5
-    times the products of its forward. The head is applied at supervised positions. Norms, activations, softmax, the
-    optimizer and the embedding have no products and are not counted.
-
-    Args:
-        config: the model.
-        batch: reports in a step.
-        length: tokens per report.
-        supervised: tokens under the loss per report.
-        method: none, static, cached (static with the teacher's saved states) or ema.
-        checkpointing: whether the backward runs each layer's forward again.
-    """
-    hidden, tokens, linear = config.hidden_size, batch * length, linear_layers(config)
-    frozen = 2 * tokens * sum(i * o for i, o in linear)
-    lora = 2 * tokens * RANK * sum(i + o for i, o in linear)
-    attention = 2 * 2 * hidden * batch * length * (length + 1) / 2
-    first_input = 2 * tokens * sum(i * o + RANK * i for i, o in linear[:3])
-    bare = config.num_hidden_layers * (frozen + attention)
-    forward = bare + config.num_hidden_layers * lora
-    backward = config.num_hidden_layers * (frozen + 2 * lora + 2.5 * attention) - first_input
-    head = 2 * batch * supervised * hidden * config.vocab_size
-    teacher = {"none": 0.0, "cached": head, "static": bare + head, "ema": forward + head}[method]
-    return forward + backward + 2 * head + (forward if checkpointing else 0.0) + teacher
+    """Floating-point operations that a step cannot avoid."""
+    return shapes.flops(config, batch, length, supervised, method, RANK, checkpointing)
 
 
 # ---- Tables ---------------------------------------------------------------------------------------------------------

@@ -14,19 +14,19 @@ import click
 from transformers import Qwen2Config
 
 from anamnesis.compute import configure_compute
+from anamnesis.forecasting.shapes import held, highest, taken
 from anamnesis.markdown import table
 from anamnesis.methods.losses import CHUNK_LOGITS
 from anamnesis.modeling.loading import load_base
 from anamnesis.settings.compute import Compute
 from benchmarks._models import (
     METHODS,
+    RANK,
     RETURN_FREED_MEMORY,
     VOCABULARY,
     InTurn,
     PeakMemory,
     PeakResident,
-    adapter_bytes,
-    linear_layers,
     process_memory,
     project_trainer,
     quiet,
@@ -40,48 +40,6 @@ from benchmarks._models import (
 )
 
 GB = 1e9
-LAYERS_INPUTS = "layers' inputs"
-CHUNK = "or, in the loss, a chunk of logits"
-
-
-def held(config: Qwen2Config, exact: int) -> dict[str, float]:
-    """Bytes between two steps of `ema`.
-
-    Args:
-        config: the model.
-        exact: bytes per number in the parts that are not quantized (4 for fp32, 2 for bf16).
-    """
-    packed = config.num_hidden_layers * sum(i * o for i, o in linear_layers(config))
-    adapter = adapter_bytes(config)
-    return {
-        "4-bit weights": packed / 2,
-        # One byte per block of 64 weights, and one fp32 number per 256 blocks.
-        "their constants": packed / 64 * (1 + 4 / 256),
-        "embedding, which is also the head": config.vocab_size * config.hidden_size * exact,
-        "student": adapter,
-        "teacher": adapter,
-        "AdamW's two averages": 2 * adapter,
-    }
-
-
-def taken(config: Qwen2Config, batch: int, length: int, exact: int) -> dict[str, float]:
-    """Bytes above that at the two places where a step can peak; arguments as in `held`.
-
-    In a layer's backward: the inputs of all layers, kept for recomputation (the adapter's gradients replace them and
-    are smaller); what one layer's forward keeps, about four vectors of the inner width and nine of the hidden width per
-    token; and either an unpacked weight matrix with the gradients of its output and its input, or three gradients of
-    the inner width. In the loss: the inputs of all layers and a chunk of logits, in fp32 beside the low precision of
-    the product.
-    """
-    tokens, hidden, inner = batch * length, config.hidden_size, config.intermediate_size
-    chunk = min(CHUNK_LOGITS, 2 * batch * supervised_tokens(length) * config.vocab_size)
-    return {
-        LAYERS_INPUTS: config.num_hidden_layers * tokens * hidden * exact,
-        "one layer's activations": tokens * (4 * inner + 9 * hidden) * exact,
-        "gradients in flight, a matrix unpacked": max(tokens * (inner + hidden) + hidden * inner, tokens * 3 * inner)
-        * exact,
-        CHUNK: chunk * (4.0 if exact == 4 else 4.0 + exact),
-    }
 
 
 class Phases:
@@ -167,8 +125,10 @@ def main(batch: int, length: int, layers: int, vocabulary: int, threads: int, fo
 def counted(config: Qwen2Config, batch: int, length: int, resident: int, peak: int) -> Iterator[list[str]]:
     """The calculated and the measured memory of this step, and the calculated memory of the full size on a GPU."""
     shapes = [(batch, length, 4), (8, 1024, 2)]
-    between = [held(config, exact) for *_, exact in shapes]
-    above = [taken(config, *shape) for shape in shapes]
+    between = [held(config, exact, RANK) for *_, exact in shapes]
+    above = [
+        taken(config, batch, length, supervised_tokens(length), exact, CHUNK_LOGITS) for batch, length, exact in shapes
+    ]
     for parts, sums in ((between, [sum(p.values()) for p in between]), (above, [highest(p) for p in above])):
         for name in parts[0]:
             yield [name, *(f"{part[name] / GB:.3f}" for part in parts)]
@@ -176,12 +136,6 @@ def counted(config: Qwen2Config, batch: int, length: int, resident: int, peak: i
         yield ["measured", f"{(resident if parts is between else peak) / GB:.3f}", ""]
     yield ["**together**", *(f"{(sum(b.values()) + highest(a)) / GB:.2f}" for b, a in zip(between, above, strict=True))]
     yield ["measured", f"{(resident + peak) / GB:.2f}", ""]
-
-
-def highest(parts: dict[str, float]) -> float:
-    """The peak, in the loss or in a layer's backward; both hold the layers' inputs."""
-    inputs, chunk = parts[LAYERS_INPUTS], parts[CHUNK]
-    return inputs + max(chunk, sum(parts.values()) - inputs - chunk)
 
 
 if __name__ == "__main__":

@@ -30,5 +30,6 @@ SUMMARY = METRICS / "summary.json"
 DETAILS = METRICS / "details.json"
 REPORTS = Path("reports")
 
-# What an unfinished stage leaves for the next attempt; not declared to DVC, ignored by Git.
+# What an unfinished stage leaves for the next attempt, and the frozen teacher's states, without which a training gives
+# the same result; not declared to DVC, ignored by Git.
 SCRATCH = Path("scratch")

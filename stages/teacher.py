@@ -1,18 +1,28 @@
-"""Keep the frozen base's hidden states over the training reports, for every `static` run to read."""
+"""Keep the frozen base's hidden states over the training reports for the `static` runs, if that saves time.
+
+The states are in scratch/, and DVC sees only the name of their folder, a hash of the base and the reports: a run gives
+the same result with them and without, so keeping them or not must make no training stale. Which methods have a frozen
+teacher is therefore read from params.yaml without a declaration.
+"""
 
 import logging
+import shutil
+from typing import Any
 
 import click
 
 from anamnesis.compute import configure_compute
-from anamnesis.files import read_jsonl
+from anamnesis.files import read_jsonl, write_json
 from anamnesis.methods.states import frozen_states, keep_states
 from anamnesis.modeling.loading import load_base
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.rendering import Headings
-from anamnesis.settings.teacher_cache import TeacherCache
+from anamnesis.settings.sections import read_yaml
+from anamnesis.settings.teacher_cache import TeacherCache, pays, reports_read
+from anamnesis.training.checkpoints import scratch_folder
 from anamnesis.training.data import distinct, encode_reports, report_collator, supervised_counts
-from stages._paths import BASE, TEACHER_STATES, TRAINING_REPORTS
+from stages import ROOT
+from stages._paths import BASE, SCRATCH, TEACHER_STATES, TRAINING_REPORTS
 from stages._stage import Parameters, stage
 
 log = logging.getLogger("teacher")
@@ -30,10 +40,36 @@ def main() -> None:
     configure_compute(compute)
     base, tokenizer = load_base(BASE, compute)
     reports = encode_reports(read_jsonl(TRAINING_REPORTS), headings, tokenizer, target, max_length)
+    counts = supervised_counts(reports)
+    folder = scratch_folder(SCRATCH / "teacher", [headings, target, max_length], [BASE, TRAINING_REPORTS])
+    shutil.rmtree(folder.parent, ignore_errors=True)
+    write_json(TEACHER_STATES / "index.json", {"folder": folder.name})
+
+    runs = static_runs(parameters.value("methods"), parameters.value("seeds"), read_yaml(ROOT / "params.yaml"))
+    read = reports_read(
+        parameters.value("optimization.max_steps"),
+        parameters.value("optimization.batch_size"),
+        parameters.value("optimization.gradient_accumulation_steps"),
+        runs,
+    )
+    if not pays(read, len(counts)):
+        log.info(
+            "%d runs with a frozen teacher read %d reports, and the corpus has %d: the teacher runs at every step",
+            runs, read, len(counts),
+        )  # fmt: skip
+        return
     states = frozen_states(base, distinct(reports), report_collator(tokenizer))
-    kept, needed = keep_states(TEACHER_STATES, supervised_counts(reports), states, max_bytes=budget * 1e9)
+    kept, needed = keep_states(folder, counts, states, max_bytes=budget * 1e9)
     said = "kept" if kept else "more than `teacher_cache.max_gigabytes`: the frozen teacher runs at every step instead"
-    log.info("hidden states of %d reports are %.3g GB, %s", len(reports), needed / 1e9, said)
+    log.info(
+        "%d runs with a frozen teacher read %d reports, and the corpus has %d: their hidden states are %.3g GB, %s",
+        runs, read, len(counts), needed / 1e9, said,
+    )  # fmt: skip
+
+
+def static_runs(methods: list[str], seeds: list[int], sections: dict[str, Any]) -> int:
+    """How many trainings have the frozen base as their teacher."""
+    return sum(sections[method]["teacher"] == "static" for method in methods) * len(seeds)
 
 
 if __name__ == "__main__":

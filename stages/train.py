@@ -2,13 +2,14 @@
 
 import logging
 import shutil
+from pathlib import Path
 
 import click
 from accelerate import PartialState
 from transformers import set_seed
 
 from anamnesis.compute import configure_compute, is_main_process
-from anamnesis.files import read_jsonl
+from anamnesis.files import read_json, read_jsonl
 from anamnesis.methods.states import open_states
 from anamnesis.methods.teachers import make_teacher
 from anamnesis.modeling.loading import load_base
@@ -23,7 +24,6 @@ from anamnesis.training.checkpoints import last_checkpoint, scratch_folder
 from anamnesis.training.curves import CurvesCallback
 from anamnesis.training.data import encode_reports, supervised_counts
 from anamnesis.training.trainer import check_processes_agree, make_trainer
-from stages import ROOT
 from stages._paths import ADAPTERS, BASE, CURVES, SCRATCH, TEACHER_STATES, TRAINING_REPORTS
 from stages._stage import Parameters, stage
 
@@ -52,12 +52,17 @@ def main(method: str, seed: int) -> int:
     )
     set_seed(seed)
     student = add_student(base, tuner)
-    teacher = make_teacher(arm, student, open_states(TEACHER_STATES, supervised_counts(reports)))
+    states = open_states(
+        SCRATCH / "teacher" / read_json(TEACHER_STATES / "index.json")["folder"], supervised_counts(reports)
+    )
+    teacher = make_teacher(arm, student, states)
+    if arm.teacher == "static":
+        log.info("the frozen teacher %s", "runs at every step" if states is None else "is read from its kept states")
     unfinished = SCRATCH / "train" / run
     scratch = scratch_folder(
         unfinished,
         [arm, tuner, training, optimization, compute, headings, seed, PartialState().num_processes],
-        [BASE, TRAINING_REPORTS, TEACHER_STATES / "index.json", ROOT / "src", ROOT / "stages"],
+        [BASE, TRAINING_REPORTS, TEACHER_STATES / "index.json", Path("src"), Path("stages")],
     )
     trainer = make_trainer(
         student,

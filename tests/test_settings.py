@@ -29,6 +29,8 @@ from stages._stage import Parameters
 from stages.check import check_questions, missing_corpus
 from tests.conftest import ROOT
 
+PROFILES = sorted(path.stem for path in (ROOT / "profiles").glob("*.yaml"))
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
@@ -53,7 +55,7 @@ def task(shots: int | None = 0, limit: int | None = None, folder: str | None = N
     return {"shots": shots, "limit": limit, "folder": folder}
 
 
-@pytest.mark.parametrize("profile", ["tiny", "qwen2-1.5b"])
+@pytest.mark.parametrize("profile", PROFILES)
 def test_the_parameters_as_they_stand_are_good(profile: str) -> None:
     check_all(ROOT, profile)
 
@@ -341,11 +343,13 @@ def test_a_label_may_not_be_a_measure() -> None:
 
 def test_profiles_have_the_same_keys() -> None:
     """`pretraining` may be switched off with null."""
-    tiny, full = (read_yaml(ROOT / f"profiles/{name}.yaml") for name in ("tiny", "qwen2-1.5b"))
-    assert list(tiny) == list(full) == list(SCALE)
-    for name, keys in tiny.items():
-        if full[name] is not None:
-            assert list(keys) == list(full[name]), name
+    tiny = read_yaml(ROOT / "profiles/tiny.yaml")
+    for profile in PROFILES:
+        full = read_yaml(ROOT / f"profiles/{profile}.yaml")
+        assert list(full) == [*SCALE, "params"], profile
+        for name, keys in tiny.items():
+            if full[name] is not None:
+                assert list(keys) == list(full[name]), f"{profile}: {name}"
 
 
 def test_a_method_with_defaults_does_nothing() -> None:

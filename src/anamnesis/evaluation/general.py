@@ -62,7 +62,7 @@ def evaluate_general(
     answered = None if arm.part else _answer_prompts(arm.lm, evaluation)
     base_text = [row["tokens"] for row in read_jsonl(sources.base_text)]
     nats = None if arm.divergence is None else arm.divergence(base_text)
-    if not tasks:
+    if arm.lm.rank != 0:
         return None
     cases = [case for task in tasks.values() for case in task.cases]
     for text in texts:

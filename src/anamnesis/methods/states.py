@@ -93,7 +93,7 @@ def open_states(folder: Path, counts: Mapping[int, int]) -> TeacherStates | None
     Raises:
         RuntimeError: a document of `counts` is not among them, with as many supervised positions.
     """
-    index = read_json(folder / INDEX)
+    index = read_json(folder / INDEX) if (folder / INDEX).is_file() else None
     if index is None:
         return None
     kept = dict(index["counts"])

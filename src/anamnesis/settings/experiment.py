@@ -28,6 +28,7 @@ from anamnesis.settings.evaluation import (
 from anamnesis.settings.knowledge import Knowledge
 from anamnesis.settings.methods import Method, check_shares
 from anamnesis.settings.modeling import Model, Pretraining
+from anamnesis.settings.profiles import PARAMS, check_params
 from anamnesis.settings.sections import SEED_MAX, SettingsError, read_yaml, section, unknown_key
 from anamnesis.settings.synthesis import Synthesis
 from anamnesis.settings.teacher_cache import TeacherCache
@@ -129,8 +130,9 @@ def check_all(root: Path, profile: str | None = None) -> None:
         check_shares(name, section(science, name, Method), _tuner_of(science, name))
     scale = read_yaml(root / file)
     for name in scale:
-        if name not in SCALE:
-            raise SettingsError(unknown_key(file, str(name), list(SCALE)))
+        if name not in (*SCALE, PARAMS):
+            raise SettingsError(unknown_key(file, str(name), [*SCALE, PARAMS]))
+    check_params(scale.get(PARAMS, {}), science, file)
     for name, kind in SCALE.items():
         if not (name == "pretraining" and scale.get(name, ...) is None):
             section(scale, name, kind, file)

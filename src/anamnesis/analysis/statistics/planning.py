@@ -33,10 +33,20 @@ def smallest_detectable(difference: Estimate, power: float = 0.8, alpha: float =
     """
     if difference.se == 0:
         return difference.high - difference.estimate
-    # Student's t with 1 degree of freedom needs an effect of 35 standard errors for a power of 0.95.
     critical = _critical(difference.df, difference.seeds, alpha, cautious)
-    effect = optimize.brentq(lambda size: _power(size, difference.df, critical) - power, 0, 2 * critical + 1000)
-    return float(effect * difference.se)
+    return _effect(difference.df, power, critical) * difference.se
+
+
+def detectable_with(difference: Estimate, seeds: int, cases: int, power: float = 0.8, alpha: float = 0.05) -> float:
+    """`smallest_detectable` to expect of an experiment with other numbers of seeds (at least 2) and cases."""
+    found = _planned(difference, seeds, cases)
+    critical = _critical(found.df, seeds, alpha, cautious=False)
+    return _effect(found.df, power, critical) * float(np.sqrt(found.variance))
+
+
+def _effect(df: float, power: float, critical: float) -> float:
+    """In standard errors. Student's t with 1 degree of freedom needs 35 of them for a power of 0.95."""
+    return float(optimize.brentq(lambda size: _power(size, df, critical) - power, 0, 2 * critical + 1000))
 
 
 def needed(

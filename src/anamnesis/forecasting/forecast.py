@@ -1,0 +1,93 @@
+"""A forecast: seconds by kind of stage, and the time of a whole run that follows from them."""
+
+import hashlib
+import heapq
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from anamnesis.files import read_json, write_json
+from anamnesis.machine import processor
+from anamnesis.settings.reading import Experiment
+
+# The last forecast.
+FILE = Path("scratch/forecast.json")
+
+# Sections that no time depends on.
+TIMELESS = ("verdict", "seeds", "methods", "split", "launch")
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What the stages are expected to take.
+
+    Attributes:
+        key: of the parameters and the machine that it holds for.
+        jobs: how many stages ran at once when it was timed.
+        seconds: by kind of stage (`train@ema`, `evaluate_general@ema`, `base_text`), each stage alone.
+        peak_gigabytes: the largest resident memory of one stage.
+        disk_gigabytes: what the run writes below the project's folder.
+        cases: the numbers of questions, texts and reports that measures rest on, by measure.
+    """
+
+    key: str
+    jobs: int
+    seconds: Mapping[str, float]
+    peak_gigabytes: float
+    disk_gigabytes: float
+    cases: Mapping[str, int]
+
+
+def key_of(experiment: Experiment, jobs: int) -> str:
+    """Names the parameters that a forecast depends on, and the machine."""
+    values = {name: value for name, value in experiment.values.items() if name not in TIMELESS}
+    used = [sorted(experiment.methods), len(experiment.seeds), values, processor(), jobs]
+    return hashlib.sha256(json.dumps(used, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def save_forecast(forecast: Forecast, file: Path) -> None:
+    write_json(file, asdict(forecast))
+
+
+def load_forecast(file: Path, key: str) -> Forecast | None:
+    """The forecast in the file if it is the one for `key`."""
+    if not file.is_file():
+        return None
+    values: dict[str, Any] = read_json(file)
+    return Forecast(**values) if values.get("key") == key else None
+
+
+def kind_of(stage: str) -> str:
+    """A stage's name without the seed: `train@ema-0` is a `train@ema`."""
+    name, _, run = stage.partition("@")
+    return f"{name}@{run.rpartition('-')[0]}" if run else name
+
+
+def stages_of(experiment: Experiment) -> list[str]:
+    """The stages of the run's trainings and evaluations, in the order in which `make repro` starts them."""
+    runs = [f"{method}-{seed}" for method in experiment.methods for seed in experiment.seeds]
+    return [
+        *(f"train@{run}" for run in reversed(runs)),
+        *(f"{name}@{run}" for run in reversed(runs) for name in ("evaluate_general", "evaluate_domain")),
+        *("evaluate_base_general", "evaluate_base_domain"),
+    ]
+
+
+def wall_seconds(seconds: Iterable[float], jobs: int) -> float:
+    """How long it takes to do these one after the other, `jobs` at a time, each as soon as another is done."""
+    busy = [0.0] * jobs
+    for one in seconds:
+        heapq.heapreplace(busy, busy[0] + one)
+    return max(busy)
+
+
+def expected(stages: Sequence[str], by_kind: Mapping[str, float]) -> list[float]:
+    """The seconds of each stage; a kind that is unknown takes as long as the known kinds of its stage, or nothing."""
+    found = []
+    for stage in stages:
+        kind, name = kind_of(stage), stage.partition("@")[0]
+        alike = [seconds for other, seconds in by_kind.items() if other.partition("@")[0] == name]
+        found.append(by_kind.get(kind, sum(alike) / len(alike) if alike else 0.0))
+    return found

@@ -1,0 +1,86 @@
+"""What a forecast says in words and tables."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from anamnesis.costs import Cost, minutes_of
+from anamnesis.forecasting.forecast import Forecast, expected, kind_of, stages_of, wall_seconds
+from anamnesis.forecasting.precision import Detectable
+from anamnesis.markdown import table
+from anamnesis.settings.reading import Experiment
+
+ONCE = ("base_text", "teacher")
+
+
+def minutes(seconds: float) -> str:
+    """`4 min`, or `3 h 05 min` from two hours on."""
+    whole = round(seconds / 60)
+    if whole < 120:
+        return f"{seconds / 60:.1f} min" if whole < 10 else f"{whole} min"
+    return f"{whole // 60} h {whole % 60:02} min"
+
+
+def whole_run(experiment: Experiment, forecast: Forecast, jobs: int) -> float:
+    """Seconds from the first long stage to the last."""
+    once = sum(forecast.seconds.get(stage, 0.0) for stage in ONCE)
+    return once + wall_seconds(expected(stages_of(experiment), forecast.seconds), jobs)
+
+
+def arms_table(experiment: Experiment, forecast: Forecast, costs: Mapping[str, Cost]) -> str:
+    """Minutes per arm, all seeds together, beside what they took if they have run."""
+    stages = stages_of(experiment)
+    rows = []
+    for arm in [*experiment.methods, "base"]:
+        parts = {
+            part: [stage for stage in stages if stage.startswith(part) and _arm(stage) == arm]
+            for part in ("train", "evaluate")
+        }
+        seconds = [sum(expected(of, forecast.seconds)) for of in parts.values()]
+        row = [arm, *(f"{one / 60:.1f}" for one in [*seconds, sum(seconds)])]
+        both = [*parts["train"], *parts["evaluate"]]
+        if costs:
+            taken = sum(costs[stage].seconds for stage in both) if all(stage in costs for stage in both) else None
+            row += ["", ""] if taken is None else [f"{taken / 60:.1f}", f"{taken / sum(seconds):.2f}"]
+        rows.append(row)
+    runs = len(experiment.seeds)
+    header = [f"minutes, {runs} {'seed' if runs == 1 else 'seeds'}", "training", "evaluation", "together"]
+    return table([*header, "actual", "actual / forecast"] if costs else header, rows)
+
+
+def _arm(stage: str) -> str:
+    return kind_of(stage).partition("@")[2] or "base"
+
+
+def totals(experiment: Experiment, forecast: Forecast, jobs: int, costs: Mapping[str, Cost]) -> Iterator[str]:
+    """Time, memory and disk of the whole run."""
+    at_once = f"{jobs} at a time" if jobs > 1 else "one at a time"
+    line = f"In all about {minutes(whole_run(experiment, forecast, jobs))}, {at_once}."
+    stages = stages_of(experiment)
+    if all(stage in costs for stage in stages):
+        line += f" It took {minutes(60 * minutes_of(costs[stage] for stage in stages))}."
+    yield line
+    peak = f"Peak memory: {forecast.peak_gigabytes:.1f} GB"
+    if jobs > 1:
+        peak += f" a stage, {jobs * forecast.peak_gigabytes:.1f} GB for {jobs}"
+    known = [costs[stage].peak_memory_gigabytes for stage in stages if stage in costs]
+    yield f"{peak}{f' (actual: {max(known):.1f} GB)' if known else ''}. Disk: {forecast.disk_gigabytes:.1f} GB."
+
+
+def precision_lines(
+    found: Sequence[Detectable], seeds: int, cases: Mapping[str, int], shelved: str, profile: str
+) -> Iterator[str]:
+    """The smallest differences that this experiment can show."""
+    if seeds < 2:
+        yield "With one seed the experiment shows nothing about the seeds: a smallest difference cannot be given."
+        return
+    pairs = list(dict.fromkeys((one.first, one.second) for one in found))
+    measures = list(dict.fromkeys(one.measure for one in found))
+    value = {(one.first, one.second, one.measure): f"{one.difference:.3f}" for one in found}
+    yield (
+        f"Smallest differences that {seeds} seeds, {cases['exam']} questions, {cases['base_text_kl_nats']} texts and "
+        f"{cases['macro_f1']} reports can show (5 %, power 80 %), with the variances of {shelved} (profile {profile}):"
+    )
+    yield ""
+    yield table(
+        ["pair", *measures],
+        [[f"{first}, {second}", *(value.get((first, second, one), "") for one in measures)] for first, second in pairs],
+    )

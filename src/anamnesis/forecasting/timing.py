@@ -1,0 +1,332 @@
+"""Times a few training steps of each method and one batch of each kind of evaluation, on this machine.
+
+All of it is the code of the stages with the experiment's own settings; only the number of steps and of questions is
+smaller, and the times are multiplied. With one thread on a CPU it is the processor's time that counts: the wall time of
+an idle machine, which other programs change less.
+"""
+
+import gc
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import fmean
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from datasets import Dataset
+from lm_eval.api.instance import Instance
+from transformers import (
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PrinterCallback,
+    ProgressCallback,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+    set_seed,
+)
+
+from anamnesis.compute import configure_compute
+from anamnesis.evaluation.arms import Arm
+from anamnesis.evaluation.backends.stock import StockLM
+from anamnesis.evaluation.divergence import Divergence, from_base
+from anamnesis.evaluation.domain import CategorySet, evaluate_domain
+from anamnesis.evaluation.general import KINDS, Sources, evaluate_general
+from anamnesis.evaluation.harness import language_model
+from anamnesis.files import read_json, read_jsonl
+from anamnesis.methods.states import frozen_states, keep_states, open_states
+from anamnesis.methods.teachers import make_teacher
+from anamnesis.modeling.loading import load_base
+from anamnesis.modeling.sampling import sample_texts
+from anamnesis.modeling.student.student import Student
+from anamnesis.modeling.student.tuners import add_student
+from anamnesis.settings.compute import Compute
+from anamnesis.settings.reading import Experiment
+from anamnesis.settings.teacher_cache import pays
+from anamnesis.training.data import distinct, encode_reports, report_collator, supervised_counts
+from anamnesis.training.trainer import make_trainer
+
+# Timed steps of a method: no more than this many, and none that begins after this many seconds.
+STEPS, SECONDS = 8, 30.0
+
+# The harness's tasks on reports.
+DOMAIN_TASKS = ("report_category", "report_conclusion", "report_text", "report_generation")
+
+
+@dataclass(frozen=True)
+class Files:
+    """The prepared files of the experiment."""
+
+    base: Path
+    training_reports: Path
+    held_out_reports: Path
+    categories: Path
+    exam: Path
+    general_text: Path
+    base_text: Path
+
+
+@dataclass(frozen=True)
+class Timed:
+    """Seconds by kind of stage, and what else a forecast needs."""
+
+    seconds: dict[str, float]
+    peak_gigabytes: float
+    supervised_tokens: int
+    hidden_size: int
+    adapter_bytes: int
+    cases: dict[str, int]
+
+
+Clock = Callable[[], float]
+
+
+def clock_for(compute: Compute) -> Clock:
+    """Seconds since some moment."""
+    return time.process_time if compute.device == "cpu" and compute.threads == 1 else time.perf_counter
+
+
+class StepTimes(TrainerCallback):
+    """Ends the training after a few steps; the first is not counted."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.seconds: list[float] = []
+        self.tokens: list[int] = []
+        self._clock = clock
+        self._began = clock()
+
+    def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._start = self._clock()
+        self.tokens.append(0)
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self.seconds.append(self._clock() - self._start)
+        late = self._clock() - self._began > SECONDS and len(self.seconds) > 2
+        control.should_training_stop = control.should_training_stop or late or len(self.seconds) > STEPS
+        control.should_save = control.should_log = False
+
+    def counting(self, compute_loss: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+        """Trainer's `compute_loss`, which has a forward pass's reports in its hands."""
+
+        def counted(model: torch.nn.Module, inputs: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
+            self.tokens[-1] += inputs["input_ids"].numel()
+            return compute_loss(model, inputs, *args, **kwargs)
+
+        return counted
+
+    @property
+    def seconds_per_token(self) -> float:
+        """Padding counts as tokens."""
+        return sum(self.seconds[1:]) / sum(self.tokens[1 : len(self.seconds)])
+
+
+@dataclass
+class Sampled:
+    """Answers only a few of the requests, and counts how long all would have taken.
+
+    `extra` is what the rest would have added, `divergence` the part that the base is spared, and `whole` all of it.
+    """
+
+    documents: int
+    clock: Clock
+    extra: float = 0.0
+    divergence: float = 0.0
+    whole: float = 0.0
+    asked: dict[str, int] = field(default_factory=dict)
+
+    def answering(self, ask: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
+        def some(requests: list[Instance], *args: Any, **kwargs: Any) -> list[Any]:
+            documents: dict[tuple[str | None, int | None], list[Instance]] = {}
+            for request in requests:
+                documents.setdefault((request.task_name, request.doc_id), []).append(request)
+            for name, _ in documents:
+                self.asked[str(name)] = self.asked.get(str(name), 0) + 1
+            step = max(1, len(documents) // self.documents)
+            chosen = [one for group in list(documents.values())[::step][: self.documents] for one in group]
+            start = self.clock()
+            answers = ask(chosen, *args, **kwargs)
+            self.extra += (self.clock() - start) * (len(requests) / len(chosen) - 1)
+            known = {id(request): answer for request, answer in zip(chosen, answers, strict=True)}
+            return [known.get(id(request), answers[0]) for request in requests]
+
+        return some
+
+    def measuring(self, measure: Divergence) -> Divergence:
+        def some(texts: Sequence[Sequence[int]]) -> list[float] | None:
+            chosen = texts[: self.documents]
+            start = self.clock()
+            nats = measure(chosen)
+            whole = (self.clock() - start) * sum(map(len, texts)) / sum(map(len, chosen))
+            self.extra += whole - (self.clock() - start)
+            self.divergence += whole
+            return None if nats is None else [*nats, *[0.0] * (len(texts) - len(nats))]
+
+        return some
+
+
+def time_experiment(experiment: Experiment, files: Files, say: Callable[[str], None]) -> Timed:
+    """Time everything once, in this process."""
+    configure_compute(experiment.compute)
+    clock = clock_for(experiment.compute)
+    base, tokenizer = load_base(files.base, experiment.compute)
+    hidden_size = base.config.hidden_size
+    startup = time.process_time()
+    say(f"started and loaded the base in {startup:.0f} s")
+    start = clock()
+    reports = _encoded(experiment, files, tokenizer)
+    encoding = clock() - start
+    seconds: dict[str, float] = {"base_text": startup + _base_text(experiment, base, tokenizer, clock)}
+    runs = sum(arm.teacher == "static" for arm in experiment.methods.values()) * len(experiment.seeds)
+    kept = pays(experiment.reports_read(runs), len(reports))
+    for method in experiment.methods:
+        # One model at a time, or the peak of memory would not be a stage's.
+        base = student = None
+        gc.collect()
+        base, tokenizer = load_base(files.base, experiment.compute)
+        student, of_step, of_report = _steps(experiment, method, base, tokenizer, reports, kept, clock)
+        seconds[f"train@{method}"] = startup + encoding + of_step * experiment.optimization.max_steps
+        if of_report is not None:
+            seconds["teacher"] = startup + encoding + of_report * len(supervised_counts(reports))
+        say(f"{method}: {of_step:.2f} s a step")
+    assert student is not None, "an experiment without methods is refused"
+    gc.collect()
+    model_seconds, cases = _evaluation(experiment, files, student, tokenizer, clock)
+    for kind, (of_model, of_share, of_base) in model_seconds.items():
+        for method in experiment.methods:
+            models, shares = experiment.models_of(method)
+            seconds[f"evaluate_{kind}@{method}"] = startup + of_model * models + of_share * shares
+        seconds[f"evaluate_base_{kind}"] = startup + of_base
+        say(f"evaluation, {kind}: {of_model:.0f} s a model")
+    return Timed(
+        seconds=seconds,
+        peak_gigabytes=_peak_bytes() / 1e9,
+        supervised_tokens=sum(supervised_counts(reports).values()) if kept and runs else 0,
+        hidden_size=hidden_size,
+        adapter_bytes=sum(weight.numel() * weight.element_size() for weight in student.weights),
+        cases=cases,
+    )
+
+
+def _encoded(experiment: Experiment, files: Files, tokenizer: PreTrainedTokenizerBase) -> Dataset:
+    return encode_reports(
+        read_jsonl(files.training_reports),
+        experiment.headings,
+        tokenizer,
+        experiment.training.target,
+        experiment.optimization.max_length,
+    )
+
+
+def _base_text(
+    experiment: Experiment, base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, clock: Clock
+) -> float:
+    """Seconds to sample the base's own text: batches take the same time, however many."""
+    settings = experiment.base_text
+    few = replace(settings, texts=min(settings.texts, settings.batch_size), max_tokens=min(settings.max_tokens, 16))
+    start = clock()
+    sample_texts(base, tokenizer, few)
+    taken = clock() - start
+    return taken * (settings.max_tokens / few.max_tokens) * (settings.texts / few.texts)
+
+
+def _steps(
+    experiment: Experiment,
+    method: str,
+    base: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    reports: Dataset,
+    kept: bool,
+    clock: Clock,
+) -> tuple[Student, float, float | None]:
+    """The student after a few steps, the seconds of a mean step, and of keeping a report's states for a static teacher.
+
+    A step's time is taken per token, and multiplied by the tokens of a mean step of the whole run.
+    """
+    arm, optimization = experiment.methods[method], experiment.optimization
+    step = optimization.batch_size * optimization.gradient_accumulation_steps
+    count = min(len(reports), step * (STEPS + 2))
+    # From all of the corpus, as a step's reports are.
+    sample = reports.select(range(0, len(reports), len(reports) // count)[:count])
+    with TemporaryDirectory() as scratch:
+        states = of_report = None
+        if arm.teacher == "static" and kept:
+            start = clock()
+            counts = supervised_counts(sample)
+            chunks = frozen_states(base, distinct(sample), report_collator(tokenizer))
+            keep_states(Path(scratch) / "states", counts, chunks, max_bytes=float("inf"))
+            of_report = (clock() - start) / len(counts)
+            states = open_states(Path(scratch) / "states", counts)
+        set_seed(experiment.seeds[0])
+        student = add_student(base, experiment.tuner_of(method))
+        teacher = make_teacher(arm, student, states)
+        times = StepTimes(clock)
+        trainer = make_trainer(
+            student,
+            tokenizer,
+            sample,
+            arm,
+            teacher,
+            experiment.training,
+            replace(optimization, save_every_steps=None),
+            experiment.compute,
+            experiment.seeds[0],
+            Path(scratch),
+            callbacks=[times],
+        )
+        trainer.compute_loss = times.counting(trainer.compute_loss)  # type: ignore[method-assign]
+        trainer.remove_callback(ProgressCallback)
+        trainer.remove_callback(PrinterCallback)
+        trainer.train()
+    mean = fmean(len(ids) for ids in reports["input_ids"])
+    padded = sum(times.tokens[: len(times.seconds)]) / len(times.seconds)
+    real = step * fmean(len(ids) for ids in sample["input_ids"])
+    return student, times.seconds_per_token * (padded / real) * step * mean, of_report
+
+
+def _evaluation(
+    experiment: Experiment, files: Files, student: Student, tokenizer: PreTrainedTokenizerBase, clock: Clock
+) -> tuple[dict[str, tuple[float, float, float]], dict[str, int]]:
+    """By kind of evaluation the seconds of a model, a share of an update, and the base; and each measure's cases."""
+    evaluation = experiment.evaluation
+    student.model.eval()
+    student.model.config.use_cache = True
+    # vLLM needs an engine of its own; what it takes is not timed.
+    backend = "shared_prefix" if evaluation.backend == "vllm" else evaluation.backend
+    lm: StockLM = language_model(student.model, tokenizer, evaluation.batch_size, backend)
+    ask = {name: getattr(lm, name) for name in ("loglikelihood", "loglikelihood_rolling", "generate_until")}
+    categories = CategorySet(**read_json(files.categories))
+    sources = Sources(files.exam, files.general_text, files.base_text)
+    measures: dict[str, Callable[[Arm], Any]] = {
+        "general": lambda arm: evaluate_general(arm, evaluation, experiment.headings, categories.names, sources),
+        "domain": lambda arm: evaluate_domain(
+            arm, evaluation, experiment.headings, categories, files.held_out_reports, experiment.split
+        ),
+    }
+    seconds, asked = {}, dict[str, int]()
+    for kind, measure in measures.items():
+        whole, part = Sampled(evaluation.batch_size, clock), Sampled(evaluation.batch_size, clock)
+        for sampled in (whole, part):
+            for name, own in ask.items():
+                setattr(lm, name, sampled.answering(own))
+            start = clock()
+            measure(Arm("forecast", lm, sampled.measuring(from_base(lm, student)), part=sampled is part))
+            sampled.whole = clock() - start + sampled.extra
+        seconds[kind] = (whole.whole, part.whole, whole.whole - whole.divergence)
+        asked |= whole.asked
+    texts = [f"{kind}_text" for kind in KINDS]
+    return seconds, {
+        "exam": sum(count for name, count in asked.items() if name not in ("general_prompts", *texts, *DOMAIN_TASKS)),
+        "base_text_kl_nats": len(read_jsonl(files.base_text)),
+        "macro_f1": asked["report_category"],
+    }
+
+
+def _peak_bytes() -> float:
+    if torch.cuda.is_available():
+        return float(torch.cuda.max_memory_reserved())
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1.0 if sys.platform == "darwin" else 1024.0)

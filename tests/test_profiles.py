@@ -1,0 +1,89 @@
+"""What `make repro PROFILE=x` writes into params.yaml."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from anamnesis.settings.experiment import check_all
+from anamnesis.settings.profiles import profile_params
+from anamnesis.settings.sections import SettingsError, read_yaml
+from anamnesis.settings.writing import use_profile
+from tests.conftest import ROOT
+
+PROFILES = sorted(path.stem for path in (ROOT / "profiles").glob("*.yaml"))
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    shutil.copytree(ROOT / "profiles", tmp_path / "profiles")
+    shutil.copytree(ROOT / "data" / "base", tmp_path / "data" / "base")
+    return tmp_path
+
+
+def value(values: object, key: str) -> object:
+    for part in key.split("."):
+        assert isinstance(values, dict)
+        values = values[part]
+    return values
+
+
+def test_all_profiles_set_the_same_keys() -> None:
+    assert {"tiny", "smollm2-135m", "qwen2-1.5b"} <= set(PROFILES)
+    keys = {tuple(profile_params(ROOT, profile)) for profile in PROFILES}
+    assert len(keys) == 1
+
+
+def test_params_yaml_holds_the_values_of_tiny() -> None:
+    science = read_yaml(ROOT / "params.yaml")
+    assert science["profile"] == "tiny"
+    for key, wanted in profile_params(ROOT, "tiny").items():
+        assert value(science, key) == wanted, key
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_profile_is_used_and_tiny_restores_the_file_byte_for_byte(project: Path, profile: str) -> None:
+    file = project / "params.yaml"
+    before = file.read_bytes()
+    changes = use_profile(project, profile)
+    check_all(project)
+    science = read_yaml(file)
+    for key, wanted in {"profile": profile, **profile_params(project, profile)}.items():
+        assert value(science, key) == wanted, key
+    assert sum(a != b for a, b in zip(before.splitlines(), file.read_bytes().splitlines(), strict=True)) == len(changes)
+    assert use_profile(project, profile) == []
+    use_profile(project, "tiny")
+    assert file.read_bytes() == before
+
+
+def test_lists_of_another_length_keep_their_style_and_the_comments_around_them(project: Path) -> None:
+    file, profile = project / "params.yaml", project / "profiles/smollm2-135m.yaml"
+    before = file.read_bytes()
+    profile.write_text(profile.read_text().replace("  - 2\n", "  - 2\n  - 3\n  - 4\n"))
+    changes = use_profile(project, "smollm2-135m")
+    assert "seeds: [0, 1, 2] -> [0, 1, 2, 3, 4]" in map(str, changes)
+    assert "seeds:\n- 0\n- 1\n- 2\n- 3\n- 4\n\n# The part of the corpus" in file.read_text()
+    use_profile(project, "tiny")
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("ema.decay:", "ema.decy:", r"unknown key `params.ema.decy`; did you mean `decay`\?"),
+        ("ema.decay:", "ema:", "`params.ema` is a whole section of params.yaml: name a key in it"),
+        ("ema.decay:", "profile:", "`params` must be a mapping of keys of params.yaml, other than profile"),
+    ],
+)
+def test_a_wrong_key_is_refused_by_check_as_well(project: Path, old: str, new: str, said: str) -> None:
+    profile = project / "profiles/tiny.yaml"
+    profile.write_text(profile.read_text().replace(f"  {old} 0.98", f"  {new} 0.98"))
+    for refused in (lambda: use_profile(project, "tiny"), lambda: check_all(project)):
+        with pytest.raises(SettingsError, match=said):
+            refused()
+
+
+def test_an_unknown_profile_is_named(project: Path) -> None:
+    with pytest.raises(SettingsError, match=r"there is no profiles/huge.yaml: choose one of \["):
+        use_profile(project, "huge")

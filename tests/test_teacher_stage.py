@@ -1,0 +1,45 @@
+"""The stage `teacher` keeps states where that saves time, and no result depends on it."""
+
+import re
+from pathlib import Path
+
+from anamnesis.files import read_json
+from anamnesis.settings.teacher_cache import pays, reports_read
+from stages.teacher import static_runs
+from tests.project import Project, stages_run
+
+SECTIONS = {"none": {"teacher": "none"}, "static": {"teacher": "static"}, "strong": {"teacher": "static"}}
+
+
+def test_states_are_kept_if_more_reports_are_read_than_there_are() -> None:
+    # Profile tiny, and smollm2-135m: both with three seeds and the default corpus.
+    assert reports_read(420, 6, 1, static_runs(["none", "static"], [0, 1, 2], SECTIONS)) == 7560
+    assert reports_read(120, 4, 1, static_runs(["none", "static"], [0, 1, 2], SECTIONS)) == 1440
+    assert pays(7560, 2797)
+    assert not pays(1440, 2797)
+    assert not pays(2797, 2797)
+    assert static_runs(["static", "strong"], [0, 1], SECTIONS) == 4
+    assert static_runs(["none"], [0], SECTIONS) == 0
+
+
+def test_more_seeds_turn_the_decision_and_make_no_training_stale(tmp_path: Path) -> None:
+    project = Project(tmp_path / "project")
+    said = project.run("dvc", "repro", "teacher")
+    assert re.search(r"1 runs with a frozen teacher read 16 reports, and the corpus has 1\d\d: the teacher runs", said)
+    assert not list((project.folder / "scratch/teacher").glob("*/*"))
+    live = project.run("dvc", "repro", "--single-item", "train@static-0")
+    assert "the frozen teacher runs at every step" in live
+    weights = (project.folder / "models/adapters/static-0/adapter_model.safetensors").read_bytes()
+    curves = project.json("metrics/curves/static-0/metrics.json")
+
+    project.change("params.yaml", {"seeds": list(range(12))})
+    said = project.run("dvc", "repro", "teacher")
+    assert stages_run(said) == ["teacher"]
+    assert re.search(r"12 runs with a frozen teacher read 192 reports, and the corpus has 1\d\d: their hidden", said)
+    (states,) = (project.folder / "scratch/teacher").glob("*/states.bin")
+    assert states.parent.name == read_json(project.folder / "data/prepared/teacher/index.json")["folder"]
+    assert stages_run(project.run("dvc", "repro", "--single-item", "train@static-0")) == []
+    again = project.run("dvc", "repro", "--single-item", "--force", "train@static-0")
+    assert "the frozen teacher is read from its kept states" in again
+    assert (project.folder / "models/adapters/static-0/adapter_model.safetensors").read_bytes() == weights
+    assert project.json("metrics/curves/static-0/metrics.json") == curves
