@@ -17,8 +17,16 @@ from dvc.repo import Repo
 
 from anamnesis.costs import COSTS, Cost, read_costs
 from anamnesis.files import read_json, write_json
-from anamnesis.forecasting.forecast import FILE, expected, key_of, kind_of, load_forecast, stages_of, wall_seconds
-from anamnesis.forecasting.page import minutes
+from anamnesis.forecasting.forecast import (
+    FILE,
+    expected,
+    key_of,
+    kind_of,
+    load_forecast,
+    minutes,
+    stages_of,
+    wall_seconds,
+)
 from anamnesis.forecasting.shapes import flops, shape_of
 from anamnesis.publishing.repository import Repository
 from anamnesis.settings.reading import Experiment, read_experiment

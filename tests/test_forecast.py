@@ -17,8 +17,8 @@ from anamnesis.analysis.statistics import detectable_with, difference, mean_of, 
 from anamnesis.costs import COSTS, Cost, write_cost
 from anamnesis.errors import InputError
 from anamnesis.forecasting.counting import GPUS, count, gpu_named
-from anamnesis.forecasting.forecast import Forecast, expected, key_of, kind_of, stages_of, wall_seconds
-from anamnesis.forecasting.page import arms_table, minutes, totals
+from anamnesis.forecasting.forecast import Forecast, expected, key_of, kind_of, minutes, stages_of, wall_seconds
+from anamnesis.forecasting.page import arms_table, totals
 from anamnesis.forecasting.precision import detectable, shelved_like
 from anamnesis.forecasting.shapes import SHAPES, linear_weights, shape_of
 from anamnesis.forecasting.timing import Sampled

@@ -91,3 +91,11 @@ def expected(stages: Sequence[str], by_kind: Mapping[str, float]) -> list[float]
         alike = [seconds for other, seconds in by_kind.items() if other.partition("@")[0] == name]
         found.append(by_kind.get(kind, sum(alike) / len(alike) if alike else 0.0))
     return found
+
+
+def minutes(seconds: float) -> str:
+    """`4 min`, or `3 h 05 min` from two hours on."""
+    whole = round(seconds / 60)
+    if whole < 120:
+        return f"{seconds / 60:.1f} min" if whole < 10 else f"{whole} min"
+    return f"{whole // 60} h {whole % 60:02} min"
