@@ -55,6 +55,11 @@ class Asked:
     loaded: Loaded
     metrics: tuple[Metric, ...]
 
+    @property
+    def generating(self) -> list[ConfigurableTask]:
+        """The tasks that the model answers by writing."""
+        return [leaf for leaf in self.loaded["tasks"].values() if leaf.OUTPUT_TYPE == "generate_until"]
+
     def measure(self, metric: Metric, filters: Iterable[str], chosen: str) -> str:
         """The measure of a metric. Where a task reads answers in several ways, the `chosen` filter is in its name."""
         if self.name in EXAMS:
@@ -88,7 +93,7 @@ def load(name: str, task: Task, exam: Path) -> Asked:
         exam: the file with the questions of the exams on the facts.
 
     Raises:
-        InputError: there is no such task, its questions cannot be had, or it cannot be asked here.
+        InputError: there is no such task, its questions cannot be loaded, or it cannot be asked here.
     """
     check_names({name: task})
     if name in EXAMS:
@@ -108,7 +113,11 @@ def task_manager(folders: Iterable[Path], metadata: Mapping[str, Any]) -> TaskMa
 
 
 def load_task(name: str, manager: TaskManager) -> Loaded:
-    """Raises InputError if the task's questions cannot be had."""
+    """Load a task, its definition from the index and its questions.
+
+    Raises:
+        InputError: it cannot be loaded.
+    """
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     try:
         loaded: Loaded = manager.load([name])
