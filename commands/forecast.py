@@ -114,7 +114,7 @@ def _timed(experiment: Experiment, key: str, jobs: int) -> Forecast:
     """The mean over processes that time everything at once, and so share memory and caches as branches do."""
     files = [SCRATCH / "forecast" / f"{number}.json" for number in range(jobs)]
     command = [sys.executable, "-m", "commands.forecast", "--worker"]
-    quiet = {**os.environ, "TQDM_DISABLE": "1", "TRANSFORMERS_VERBOSITY": "error"}
+    quiet = {**os.environ, "TQDM_DISABLE": "1", "TRANSFORMERS_VERBOSITY": "error", "PYTHONWARNINGS": "ignore"}
     workers = [subprocess.Popen([*command, str(file)], cwd=ROOT, env=quiet) for file in files]
     ended = [worker.wait() for worker in workers]
     if any(ended):
