@@ -152,9 +152,9 @@ def with_tasks(capability: str | None) -> Results:
         share = {"base": 0.9, "static": 0.8}.get(arm, 0.5)
         of_arm["hellaswag_acc_norm"] = answers(share, seeds, 200, rng, "hellaswag")
         of_arm["hellaswag_acc"] = answers(share, seeds, 200, rng, "hellaswag")
-        of_arm["toxic_share"] = replace(
-            answers(share, seeds, 200, rng, "toxic"), values=np.full((seeds, 200), 0.5) * share
-        )
+        toxic = answers(share, seeds, 200, rng, "toxic")
+        # Some cases are answered in part.
+        of_arm["toxic_share"] = replace(toxic, values=toxic.values * np.where(np.arange(200) % 2, 0.5, 1.0))
         of_arm["wikitext_bits_per_byte"] = lengths(2 - share, seeds, 50, rng, "wikitext")
     limits = replace(LIMITS, capability=capability)
     return analyse(scores, ["none", "static", "ema"], "bethesda", ["V"], "test", limits, TASKS)

@@ -88,7 +88,7 @@ def load(name: str, task: Task, exam: Path) -> Asked:
         exam: the file with the questions of the exams on the facts.
 
     Raises:
-        InputError: there is no such task, its questions cannot be had, or it cannot be asked here.
+        InputError: there is no such task, its questions cannot be loaded, or it cannot be asked here.
     """
     check_names({name: task})
     if name in EXAMS:
@@ -108,7 +108,11 @@ def task_manager(folders: Iterable[Path], metadata: Mapping[str, Any]) -> TaskMa
 
 
 def load_task(name: str, manager: TaskManager) -> Loaded:
-    """Raises InputError if the task's questions cannot be had."""
+    """Load a task, its definition from the index and its questions.
+
+    Raises:
+        InputError: it cannot be loaded.
+    """
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     try:
         loaded: Loaded = manager.load([name])

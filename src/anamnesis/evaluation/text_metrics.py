@@ -43,7 +43,7 @@ def scorer(metric: TextMetric) -> Scorer:
     """Load a metric, its model from the local cache if it is there.
 
     Raises:
-        InputError: its library or its model cannot be had.
+        InputError: its library or its model is missing.
     """
     try:
         return {"meteor": _meteor, "bertscore": _bertscore, "bleurt": _bleurt}[metric]()
