@@ -5,7 +5,6 @@ processes at once as `make repro` uses. With --gpu, or if the profile needs a GP
 model's shape alone. After a run it prints what the stages really took beside it.
 """
 
-import os
 import subprocess
 import sys
 from dataclasses import asdict
@@ -55,7 +54,7 @@ NEEDED = ("check", "synthesize", "corpus", "knowledge", "base", "base_text")
 def main(profile: str | None, gpu: str | None, short: bool, worker: Path | None) -> None:
     experiment = read_experiment(ROOT, profile)
     if worker is not None:
-        measured = time_experiment(experiment, _files(experiment), lambda line: click.echo(f"  {line}", err=True))
+        measured = time_experiment(experiment, _files(experiment), lambda line: click.echo(f"  {line}"))
         write_json(worker, asdict(measured))
     elif gpu is not None or (experiment.compute.device == "cuda" and not torch.cuda.is_available()):
         _print_count(experiment, [gpu] if gpu else list(GPUS))
@@ -112,13 +111,15 @@ def _obtain_needed() -> None:
 
 def _timed(experiment: Experiment, key: str, jobs: int) -> Forecast:
     """The mean over processes that time everything at once, and so share memory and caches as branches do."""
-    files = [SCRATCH / "forecast" / f"{number}.json" for number in range(jobs)]
-    command = [sys.executable, "-m", "commands.forecast", "--worker"]
-    quiet = {**os.environ, "TQDM_DISABLE": "1", "TRANSFORMERS_VERBOSITY": "error"}
-    workers = [subprocess.Popen([*command, str(file)], cwd=ROOT, env=quiet) for file in files]
+    folder = SCRATCH / "forecast"
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [folder / f"{number}.json" for number in range(jobs)]
+    workers = [_worker(file, heard=file == files[0]) for file in files]
     ended = [worker.wait() for worker in workers]
     if any(ended):
-        raise InputError("the timing did not end; its error is above.")
+        raise InputError(
+            f"the timing ended with an error: see {folder}/{[code != 0 for code in ended].index(True)}.log."
+        )
     found = [read_json(file) for file in files]
     one = found[0]
     bytes_of_states = one["supervised_tokens"] * one["hidden_size"] * (4 if experiment.model.dtype == "float32" else 2)
@@ -131,6 +132,13 @@ def _timed(experiment: Experiment, key: str, jobs: int) -> Forecast:
         disk_gigabytes=disk_bytes(experiment, base, one["adapter_bytes"], bytes_of_states) / 1e9,
         cases=one["cases"],
     )
+
+
+def _worker(file: Path, heard: bool) -> subprocess.Popen[bytes]:
+    """A process that times everything and writes it to the file; what the libraries say goes to a log beside it."""
+    command = [sys.executable, "-m", "commands.forecast", "--worker", str(file)]
+    with file.with_suffix(".log").open("wb") as log:
+        return subprocess.Popen(command, cwd=ROOT, stdout=None if heard else subprocess.DEVNULL, stderr=log)
 
 
 def _costs(experiment: Experiment) -> dict[str, Cost]:

@@ -2,9 +2,9 @@
 
 import re
 import shutil
-import time
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import count as count_up
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -169,16 +169,20 @@ def test_a_few_questions_are_asked_and_the_rest_counted() -> None:
         asked.extend(chosen)
         return [str(request.args) for request in chosen]
 
-    sampled = Sampled(5, time.perf_counter)
+    # A clock that is a second later whenever it is read.
+    seconds = count_up()
+    sampled = Sampled(5, lambda: float(next(seconds)))
     answers = sampled.answering(ask)(requests)
     assert [request.args for request in asked] == [(str(doc), choice) for doc in (0, 4, 8, 12, 16) for choice in "ABCD"]
     assert len(answers) == 80
     assert answers[16] == str(("4", "A"))
     assert sampled.asked == {"exam": 20}
-    assert sampled.extra > 0
+    # One second for 20 of the 80 requests.
+    assert sampled.extra == 3
     texts = [[1, 2]] * 10
     assert sampled.measuring(lambda chosen: [1.0 for _ in chosen])(texts) == [1.0] * 5 + [0.0] * 5
-    assert sampled.divergence > 0
+    # And one for half of the tokens.
+    assert (sampled.divergence, sampled.extra) == (2, 4)
 
 
 @pytest.fixture(scope="module")

@@ -161,8 +161,9 @@ class Sampled:
             chosen = texts[: self.documents]
             start = self.clock()
             nats = measure(chosen)
-            whole = (self.clock() - start) * sum(map(len, texts)) / sum(map(len, chosen))
-            self.extra += whole - (self.clock() - start)
+            taken = self.clock() - start
+            whole = taken * sum(map(len, texts)) / sum(map(len, chosen))
+            self.extra += whole - taken
             self.divergence += whole
             return None if nats is None else [*nats, *[0.0] * (len(texts) - len(nats))]
 
