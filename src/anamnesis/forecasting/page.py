@@ -3,20 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from anamnesis.costs import Cost, minutes_of
-from anamnesis.forecasting.forecast import Forecast, expected, kind_of, stages_of, wall_seconds
+from anamnesis.forecasting.forecast import Forecast, stages_of
 from anamnesis.forecasting.precision import Detectable
+from anamnesis.forecasting.schedule import expected, kind_of, minutes, wall_seconds
 from anamnesis.markdown import table
 from anamnesis.settings.reading import Experiment
 
 ONCE = ("base_text", "teacher")
-
-
-def minutes(seconds: float) -> str:
-    """`4 min`, or `3 h 05 min` from two hours on."""
-    whole = round(seconds / 60)
-    if whole < 120:
-        return f"{seconds / 60:.1f} min" if whole < 10 else f"{whole} min"
-    return f"{whole // 60} h {whole % 60:02} min"
 
 
 def whole_run(experiment: Experiment, forecast: Forecast, jobs: int) -> float:
