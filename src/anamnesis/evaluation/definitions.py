@@ -55,6 +55,11 @@ class Asked:
     loaded: Loaded
     metrics: tuple[Metric, ...]
 
+    @property
+    def generating(self) -> list[ConfigurableTask]:
+        """The tasks that the model answers by writing."""
+        return [leaf for leaf in self.loaded["tasks"].values() if leaf.OUTPUT_TYPE == "generate_until"]
+
     def measure(self, metric: Metric, filters: Iterable[str], chosen: str) -> str:
         """The measure of a metric. Where a task reads answers in several ways, the `chosen` filter is in its name."""
         if self.name in EXAMS:

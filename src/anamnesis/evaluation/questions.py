@@ -91,9 +91,9 @@ def _title(name: str, measure: str) -> str:
 
 def _check_room(lm: TemplateLM, asked: Asked) -> None:
     """The harness stops without a readable message if a prompt has no room beside the longest answer."""
-    for leaf in asked.loaded["tasks"].values():
+    for leaf in asked.generating:
         longest = (leaf.config.generation_kwargs or {}).get("max_gen_toks", 0)
-        if leaf.OUTPUT_TYPE == "generate_until" and longest >= lm.max_length:
+        if longest >= lm.max_length:
             raise InputError(
                 f"`evaluation.tasks.{asked.name}`: answers have up to {longest} tokens and the model takes "
                 f"{lm.max_length}: remove the task, or choose a model with a longer context."
