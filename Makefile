@@ -17,7 +17,7 @@ repro: $(INSTALLED)  ## run the experiment (only what is not up to date) and pri
 	@$(if $(PROFILE),python -m commands.profile "$$PROFILE")
 	@python -m stages.check
 	@python -m stages._recover
-	@python -m stages._progress --start
+	@python -m stages._plan
 	@$(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j2) branches BRANCHES="$$(dvc stage \
 	    list --name-only | awk -F@ '$$1 == "train" {runs = $$2 " " runs} END {print runs}')"
 	dvc repro

@@ -38,7 +38,7 @@ from stages._paths import (
     SCRATCH,
     TRAINING_REPORTS,
 )  # fmt: skip
-from stages._progress import jobs_of_make
+from stages._plan import jobs_of_make
 from stages._stage import stage
 
 # What is timed needs these first; a run needs them anyway.

@@ -16,14 +16,17 @@ from lm_eval.api.instance import Instance
 from anamnesis.analysis.statistics import detectable_with, difference, mean_of, smallest_detectable
 from anamnesis.costs import COSTS, Cost, write_cost
 from anamnesis.errors import InputError
+from anamnesis.files import write_json
 from anamnesis.forecasting.counting import GPUS, count, gpu_named
-from anamnesis.forecasting.forecast import Forecast, expected, key_of, kind_of, minutes, stages_of, wall_seconds
+from anamnesis.forecasting.forecast import Forecast, key_of, stages_of
 from anamnesis.forecasting.page import arms_table, totals
 from anamnesis.forecasting.precision import detectable, shelved_like
+from anamnesis.forecasting.schedule import expected, kind_of, minutes, wall_seconds
 from anamnesis.forecasting.shapes import SHAPES, linear_weights, shape_of
 from anamnesis.forecasting.timing import Sampled
 from anamnesis.settings.reading import Experiment, read_experiment
 from stages import _progress
+from stages._plan import in_order, jobs_of_make
 from tests.conftest import ROOT
 from tests.project import Project
 
@@ -212,7 +215,7 @@ def test_forecast_times_the_real_code_and_is_kept(project: Project) -> None:
 @pytest.mark.parametrize(("flags", "jobs"), [("", 2), (" -j4 --jobserver-auth=3,4", 4), ("w -j1", 1), ("-j1", 1)])
 def test_as_many_stages_at_once_as_make_runs(monkeypatch: pytest.MonkeyPatch, flags: str, jobs: int) -> None:
     monkeypatch.setenv("MAKEFLAGS", flags)
-    assert _progress.jobs_of_make() == jobs
+    assert jobs_of_make() == jobs
 
 
 @pytest.fixture
@@ -220,9 +223,9 @@ def planned(tiny: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """A run of all trainings and evaluations that began 10 minutes ago."""
     clock = SimpleNamespace(now=1_000_000.0)
     monkeypatch.setattr(_progress, "ROOT", tmp_path)
-    monkeypatch.setattr(_progress, "read_experiment", lambda _: tiny)
     monkeypatch.setattr(_progress.time, "time", lambda: clock.now)
-    _progress.write_json(tmp_path / _progress.PLAN, {"started": clock.now - 600, "stages": sorted(stages_of(tiny))})
+    plan = _progress.Plan(clock.now - 600, 2, in_order(set(stages_of(tiny)), stages_of(tiny)), {})
+    write_json(tmp_path / _progress.PLAN, plan._asdict())
     return clock
 
 
@@ -236,30 +239,30 @@ def test_a_finished_stage_says_how_many_are_done_and_how_long_the_rest_takes(
 ) -> None:
     ran(planned, tmp_path, "train@ema-2", 300)
     # Eight trainings of 300 s are left, of which one has been running; nothing is known of the evaluations.
-    assert _progress.progress_after(["train@ema-2"], 1) == "[1/29] train@ema-2 after 10 min; about 40 min left"
+    assert _progress.progress_after(["train@ema-2"]) == "[1/29] train@ema-2 after 10 min; about 20 min left"
     planned.now += 60
     ran(planned, tmp_path, "train@none-0", 60)
     # Another kind is faster: 2 x 300 s of ema, 3 x 180 s of static, 2 x 60 s of none, at two a time.
-    said = _progress.progress_after(["train@none-0"], 2)
+    said = _progress.progress_after(["train@none-0"])
     assert said is not None
     assert said.startswith("[2/29] train@none-0 after 11 min; about ")
     assert 9 <= float(said.split()[-3]) <= 12
 
 
 def test_what_was_up_to_date_counts_and_is_not_mentioned(planned: SimpleNamespace, tmp_path: Path) -> None:
-    assert _progress.progress_after(["train@ema-2"], 2) is None
+    assert _progress.progress_after(["train@ema-2"]) is None
     old = Cost("train@ema-1", datetime.fromtimestamp(planned.now - 6000, UTC).isoformat(), 60, 1.0, None, "CPU")
     write_cost(old, tmp_path / COSTS)
-    assert _progress.progress_after(["train@ema-1"], 2) is None
+    assert _progress.progress_after(["train@ema-1"]) is None
     ran(planned, tmp_path, "train@ema-0", 60)
-    said = _progress.progress_after(["train@ema-0"], 2)
+    said = _progress.progress_after(["train@ema-0"])
     assert said is not None
     assert said.startswith("[3/29] train@ema-0 after 10 min")
 
 
 def test_the_plan_holds_what_is_not_up_to_date_and_what_follows(project: Project) -> None:
     project.run("dvc", "repro", "--quiet", "base_text", "corpus", "teacher")
-    project.run("python", "-m", "stages._progress", "--start")
+    project.run("python", "-m", "stages._plan")
     stages = project.json("scratch/progress.json")["stages"]
     assert {"train@none-0", "evaluate_general@static-0", "evaluate_base_domain", "summarize"} <= set(stages)
     assert not {"corpus", "base", "teacher"} & set(stages)

@@ -1,9 +1,8 @@
 """A forecast: seconds by kind of stage, and the time of a whole run that follows from them."""
 
 import hashlib
-import heapq
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -59,12 +58,6 @@ def load_forecast(file: Path, key: str) -> Forecast | None:
     return Forecast(**values) if values.get("key") == key else None
 
 
-def kind_of(stage: str) -> str:
-    """A stage's name without the seed: `train@ema-0` is a `train@ema`."""
-    name, _, run = stage.partition("@")
-    return f"{name}@{run.rpartition('-')[0]}" if run else name
-
-
 def stages_of(experiment: Experiment) -> list[str]:
     """The stages of the run's trainings and evaluations, in the order in which `make repro` starts them."""
     runs = [f"{method}-{seed}" for method in experiment.methods for seed in experiment.seeds]
@@ -73,29 +66,3 @@ def stages_of(experiment: Experiment) -> list[str]:
         *(f"{name}@{run}" for run in reversed(runs) for name in ("evaluate_general", "evaluate_domain")),
         *("evaluate_base_general", "evaluate_base_domain"),
     ]
-
-
-def wall_seconds(seconds: Iterable[float], jobs: int) -> float:
-    """How long it takes to do these one after the other, `jobs` at a time, each as soon as another is done."""
-    busy = [0.0] * jobs
-    for one in seconds:
-        heapq.heapreplace(busy, busy[0] + one)
-    return max(busy)
-
-
-def expected(stages: Sequence[str], by_kind: Mapping[str, float]) -> list[float]:
-    """The seconds of each stage; a kind that is unknown takes as long as the known kinds of its stage, or nothing."""
-    found = []
-    for stage in stages:
-        kind, name = kind_of(stage), stage.partition("@")[0]
-        alike = [seconds for other, seconds in by_kind.items() if other.partition("@")[0] == name]
-        found.append(by_kind.get(kind, sum(alike) / len(alike) if alike else 0.0))
-    return found
-
-
-def minutes(seconds: float) -> str:
-    """`4 min`, or `3 h 05 min` from two hours on."""
-    whole = round(seconds / 60)
-    if whole < 120:
-        return f"{seconds / 60:.1f} min" if whole < 10 else f"{whole} min"
-    return f"{whole // 60} h {whole % 60:02} min"

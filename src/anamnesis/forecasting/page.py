@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from anamnesis.costs import Cost, minutes_of
-from anamnesis.forecasting.forecast import Forecast, expected, kind_of, minutes, stages_of, wall_seconds
+from anamnesis.forecasting.forecast import Forecast, stages_of
 from anamnesis.forecasting.precision import Detectable
+from anamnesis.forecasting.schedule import expected, kind_of, minutes, wall_seconds
 from anamnesis.markdown import table
 from anamnesis.settings.reading import Experiment
 

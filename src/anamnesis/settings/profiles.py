@@ -20,9 +20,9 @@ def profile_params(root: Path, profile: str) -> dict[str, Any]:
     if not (root / file).is_file():
         known = sorted(path.stem for path in (root / "profiles").glob("*.yaml"))
         raise SettingsError(f"there is no {file}: choose one of {known}.")
-    values = read_yaml(root / file).get(PARAMS)
+    values = read_yaml(root / file).get(PARAMS, {})
     check_params(values, read_yaml(root / "params.yaml"), file)
-    return dict(values or {})
+    return dict(values)
 
 
 def check_params(values: Any, science: Mapping[str, Any], file: str) -> None:

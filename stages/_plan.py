@@ -1,0 +1,94 @@
+"""Before `make repro`: note which stages will run, and if they take long, time a few steps first (make forecast)."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+
+import click
+from dvc.repo import Repo
+
+from anamnesis.files import write_json
+from anamnesis.forecasting.forecast import FILE, key_of, load_forecast, stages_of
+from anamnesis.forecasting.schedule import expected, wall_seconds
+from anamnesis.forecasting.shapes import flops, shape_of
+from anamnesis.publishing.repository import Repository
+from anamnesis.settings.reading import Experiment, read_experiment
+from stages import ROOT
+from stages._progress import DONE, PLAN, Plan
+from stages._stage import stage
+
+# A run with more work ahead is timed before it starts, in seconds.
+LONG = 15 * 60
+# A guess of what a thread of a processor computes, in FLOP/s, and of a report's tokens. They only decide on timing.
+RATE, TOKENS = 40e9, 290
+
+
+@click.command(help=__doc__)
+@stage
+def main() -> None:
+    begin()
+
+
+def jobs_of_make() -> int:
+    """How many stages `make` runs at once: its -j, or the two of `make repro` without one."""
+    found = re.search(r"(?:^|\s)-j(\d+)", os.environ.get("MAKEFLAGS", ""))
+    return int(found[1]) if found else 2
+
+
+def begin() -> None:
+    """Note the stages that will run; print a forecast if they take long."""
+    for file in (PLAN, DONE):
+        (ROOT / file).unlink(missing_ok=True)
+    planned = planned_stages()
+    if not planned:
+        return
+    experiment, jobs, started = read_experiment(ROOT), jobs_of_make(), time.time()
+    key = key_of(experiment, jobs)
+    ahead = [one for one in stages_of(experiment) if one in planned]
+    forecast = load_forecast(ROOT / FILE, key)
+    seconds = expected(ahead, forecast.seconds) if forecast else [rough_seconds(experiment, one) for one in ahead]
+    if wall_seconds(seconds, jobs) > LONG:
+        # In a process of its own, since it imports torch. A failure is no reason not to run the stages: the one that
+        # fails says why.
+        subprocess.run([sys.executable, "-m", "commands.forecast", "--short"], cwd=ROOT, check=False)
+        forecast = load_forecast(ROOT / FILE, key)
+    plan = Plan(started, jobs, in_order(planned, stages_of(experiment)), dict(forecast.seconds) if forecast else {})
+    write_json(ROOT / PLAN, plan._asdict())
+
+
+def in_order(planned: set[str], long: list[str]) -> list[str]:
+    """As `make repro` starts them: short ones, trainings, evaluations, the summary."""
+    first = sorted(planned - {*long, "summarize"})
+    return [*first, *(one for one in long if one in planned), *({"summarize"} & planned)]
+
+
+def planned_stages() -> set[str]:
+    """The stages that are not up to date, and all that follow from them."""
+    stale = Repository(ROOT).stale_stages()
+    with Repo(str(ROOT)) as repo:
+        graph = repo.index.graph
+        todo, reached = [one for one in graph if one.addressing in stale], set()
+        while todo:
+            one = todo.pop()
+            if one not in reached:
+                reached.add(one)
+                todo += graph.predecessors(one)
+        return {one.addressing for one in reached}
+
+
+def rough_seconds(experiment: Experiment, name: str) -> float:
+    """A guess for a stage that nothing was timed of; unknown sizes count as large."""
+    if not name.startswith("train@"):
+        return 0.0
+    shape, of = shape_of(experiment.model.source), experiment.optimization
+    if shape is None or experiment.compute.device != "cpu":
+        return float(LONG * len(stages_of(experiment)))
+    step = of.batch_size * of.gradient_accumulation_steps
+    work = flops(shape, step, min(TOKENS, of.max_length), TOKENS // 5, "none", experiment.tuner.r or 0)
+    return of.max_steps * work / (RATE * experiment.compute.threads)
+
+
+if __name__ == "__main__":
+    main()
