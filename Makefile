@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help repro forecast result verdict shelve verify review pretrain test lint smoke mutants
+.PHONY: help repro forecast result verdict shelve verify across review pretrain test lint smoke mutants
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -59,7 +59,7 @@ base:
 forecast: $(INSTALLED)  ## say what a run will take and show, from a few timed steps: make forecast [PROFILE=smollm2-135m] [GPU=H100]
 	@python -m commands.forecast $(if $(PROFILE),--profile "$$PROFILE") $(if $(GPU),--gpu "$$GPU")
 
-# NAME, QUESTION, METRICS, BASE, FILES, PROFILE and GPU reach the commands through the environment: they may hold any character.
+# NAME, NAMES, QUESTION, METRICS, BASE, FILES, PROFILE and GPU reach the commands through the environment: they may hold any character.
 verdict: $(INSTALLED)  ## check an arm against the limits of params.yaml: make verdict METHOD=ema
 	@python -m commands.verdict "$$METHOD"
 
@@ -68,6 +68,9 @@ shelve: $(INSTALLED)  ## keep the finished experiment in results/: make shelve N
 
 verify: $(INSTALLED)  ## check a second run against a shelved one: make verify NAME=default [METRICS=folder | RUN=1]
 	@python -m commands.verify "$$NAME" --metrics "$${METRICS:-metrics}" $(if $(RUN),--run)
+
+across: $(INSTALLED)  ## say what shelved experiments find together, such as on several bases: make across NAMES='default base-1 base-2'
+	@python -m commands.across $$NAMES
 
 review: $(INSTALLED)  ## say what this branch changes in the results: make review [BASE=main]
 	@python -m commands.review "$${BASE:-main}" --files "$$FILES"

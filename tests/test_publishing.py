@@ -5,6 +5,7 @@ import platform
 import random
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from math import sqrt
 from pathlib import Path
@@ -13,11 +14,14 @@ from typing import Any
 
 import pytest
 import yaml
+from scipy import stats
 
 from anamnesis.analysis.summary import details as analysis_details
 from anamnesis.costs import COSTS, Cost, write_cost
 from anamnesis.errors import InputError
 from anamnesis.machine import describe_machine
+from anamnesis.publishing.across import across
+from anamnesis.publishing.across import page as across_page
 from anamnesis.publishing.prediction import Agreement, agreement, half_width
 from anamnesis.publishing.repository import Repository
 from anamnesis.publishing.rerunning import run_again
@@ -549,3 +553,50 @@ def test_only_the_job_that_runs_no_code_of_the_pull_request_may_write() -> None:
     assert "github.event.pull_request.head.repo.full_name == github.repository" in comment["if"]
     assert WORKFLOWS["results"].read_text(encoding="utf-8").count(MARKER) == 2
     assert MOST_ROWS * 2 * 200 < 65_536
+
+
+# ---- across --------------------------------------------------------------------------------------------------------
+
+
+def shelved(difference: float, matched: float | None = None, split: str = "test") -> Results:
+    key = ("none", "static", "exam_acc")
+    found = results({}, {key: "better"})
+    return replace(
+        found,
+        differences={key: (difference, 0.0, 0.2)},
+        provenance={"split": split},
+        matched={} if matched is None else {"static": matched},
+    )
+
+
+def test_across_experiments_the_mean_has_students_interval_over_them() -> None:
+    found = across({"one": shelved(0.08, 0.02), "two": shelved(0.06, 0.01), "three": shelved(0.10, 0.0)}, ["exam_acc"])
+    expected = stats.ttest_1samp([0.08, 0.06, 0.10], 0).confidence_interval(0.95)
+    difference, matched = found
+    assert difference.mean == pytest.approx(0.08)
+    assert (difference.low, difference.high) == pytest.approx(tuple(expected))
+    assert (matched.measure, matched.differences) == ("capability at equal adaptation", (0.02, 0.01, 0.0))
+    said = across_page(["one", "two", "three"], found)
+    assert "| `static` − `none` | exam_acc | +0.080 | +0.060 | +0.100 | +0.080 [" in said
+
+
+def test_across_leaves_out_what_one_experiment_lacks() -> None:
+    (difference,) = across({"one": shelved(0.08, 0.02), "two": shelved(0.06)}, ["exam_acc"])
+    assert difference.measure == "exam_acc"
+
+
+@pytest.mark.parametrize(
+    ("experiments", "said"),
+    [
+        ({"one": shelved(0.1)}, "at least two entries"),
+        (
+            {"one": shelved(0.1), "two": shelved(0.1, split="validation")},
+            "different splits (one: test, two: validation)",
+        ),
+        ({"one": shelved(0.1), "two": results({}, {})}, "different splits"),
+        ({"one": shelved(0.1), "two": replace(shelved(0.1), differences={})}, "no comparison on exam_acc in common"),
+    ],
+)
+def test_experiments_that_cannot_be_put_together_are_refused(experiments: dict[str, Results], said: str) -> None:
+    with pytest.raises(InputError, match=re.escape(said)):
+        across(experiments, ["exam_acc"])

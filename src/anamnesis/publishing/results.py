@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class Results:
         claim: the hypothesis under test and what became of it; empty if none is.
         arms: the verdict on each candidate arm; empty if none is.
         provenance: how, where and when it was measured.
+        matched: by arm, how much more of the capability it keeps than a share of `none` that adapts as much.
     """
 
     estimates: Mapping[tuple[str, str], Estimate]
@@ -43,6 +44,7 @@ class Results:
     claim: Mapping[str, Any]
     arms: Mapping[str, str]
     provenance: Mapping[str, Any]
+    matched: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def answers(self) -> dict[str, str]:
@@ -93,6 +95,11 @@ def read_results(text: str, name: str) -> Results:
             claim=details.get("claim") or {},
             arms={arm: said["verdict"] for arm, said in (details.get("verdicts") or {}).items()},
             provenance=details.get("provenance") or {},
+            matched={
+                arm: said["found"]["difference"]["estimate"]
+                for arm, said in (details.get("matched") or {}).items()
+                if said["found"]["difference"]
+            },
         )
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{name} is not what the stage `summarize` writes ({error!r}): run `dvc repro`.") from None

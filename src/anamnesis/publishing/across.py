@@ -1,0 +1,92 @@
+"""What shelved experiments say together, when they differ in one thing, such as the base."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from statistics import fmean, stdev
+
+from scipy.stats import t
+
+from anamnesis import markdown
+from anamnesis.errors import InputError
+from anamnesis.publishing.results import Results
+
+LEVEL = 0.95
+# The method whose shares the arms are compared with at equal adaptation.
+CURVE = "none"
+MATCHED = "capability at equal adaptation"
+
+
+@dataclass(frozen=True)
+class Across:
+    """The difference of one pair of arms on one measure, over experiments.
+
+    Attributes:
+        first, second, measure: the difference is `second` - `first`.
+        differences: the estimate of each experiment.
+        low, high: the 95 % interval of their mean, by Student's t over the experiments. It covers whatever differs
+            between them, and with it their seeds; the cases are shared.
+    """
+
+    first: str
+    second: str
+    measure: str
+    differences: tuple[float, ...]
+    low: float
+    high: float
+
+    @property
+    def mean(self) -> float:
+        return fmean(self.differences)
+
+
+def across(experiments: Mapping[str, Results], measures: Sequence[str]) -> list[Across]:
+    """Every pair of arms that all experiments compare on one of the measures, then the arms at equal adaptation.
+
+    Args:
+        experiments: by name, at least two.
+        measures: their keys.
+
+    Raises:
+        InputError: there are fewer than two experiments, they are of different splits, or have no such comparison in
+            common.
+    """
+    if len(experiments) < 2:
+        raise InputError("NAMES needs at least two entries of results/, separated by spaces.")
+    splits = {name: str(one.provenance.get("split")) for name, one in experiments.items()}
+    if len(set(splits.values())) > 1:
+        said = ", ".join(f"{name}: {split}" for name, split in splits.items())
+        raise InputError(f"NAMES holds experiments of different splits ({said}): choose those of one split.")
+    first, *others = experiments.values()
+    shared = [key for key in first.differences if key[2] in measures and all(key in one.differences for one in others)]
+    if not shared:
+        raise InputError(f"the experiments in NAMES have no comparison on {', '.join(measures)} in common.")
+    found = [_across(*key, tuple(one.differences[key][0] for one in experiments.values())) for key in shared]
+    matched = [arm for arm in first.matched if all(arm in one.matched for one in others)]
+    return found + [
+        _across(CURVE, arm, MATCHED, tuple(one.matched[arm] for one in experiments.values())) for arm in matched
+    ]
+
+
+def _across(first: str, second: str, measure: str, differences: tuple[float, ...]) -> Across:
+    number = len(differences)
+    half = float(t.ppf((1 + LEVEL) / 2, number - 1)) * stdev(differences) / sqrt(number)
+    mean = fmean(differences)
+    return Across(first, second, measure, differences, mean - half, mean + half)
+
+
+def page(names: Sequence[str], found: Sequence[Across]) -> str:
+    """The differences as a Markdown table, a column for each experiment."""
+    rows = [
+        [
+            f"`{one.second}` − `{one.first}`",
+            one.measure,
+            *(f"{difference:+.3f}" for difference in one.differences),
+            f"{one.mean:+.3f} [{one.low:+.3f}, {one.high:+.3f}]",
+        ]
+        for one in found
+    ]
+    return markdown.table(["pair", "measure", *names, "mean"], rows) + (
+        f"\n\nThe mean is over the {len(names)} experiments, with a 95 % interval by Student's t. It covers what "
+        "differs between the experiments and their seeds, and is not adjusted for the number of rows.\n"
+    )
