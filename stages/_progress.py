@@ -71,10 +71,11 @@ def done_so_far(file: Path) -> dict[str, float]:
 
 
 def seconds_by_kind(costs: Mapping[str, Cost]) -> dict[str, float]:
-    """Means of the stages that have finished in this run."""
+    """Means of the stages that this run has done from their beginning."""
     by_kind: dict[str, list[float]] = {}
     for name, cost in costs.items():
-        by_kind.setdefault(kind_of(name), []).append(cost.seconds)
+        if not cost.resumed:
+            by_kind.setdefault(kind_of(name), []).append(cost.seconds)
     return {kind: sum(of) / len(of) for kind, of in by_kind.items()}
 
 

@@ -5,7 +5,6 @@ import functools
 import gc
 import logging
 import os
-import resource
 import shutil
 import sys
 from collections.abc import Callable
@@ -20,23 +19,23 @@ from dvc.stage.loader import StageLoader
 
 from anamnesis.costs import Cost, write_cost
 from anamnesis.errors import InputError
-from anamnesis.machine import GIGABYTE, processor
+from anamnesis.machine import GIGABYTE, peak_memory, processor
 from anamnesis.settings.sections import section
 from stages import ROOT, STARTED
+
+log = logging.getLogger("stage")
 
 T = TypeVar("T")
 
 # With fewer bytes left, a write of torch's archive fails: it writes in blocks.
 ALMOST_FULL = 2**20
-# The unit of `ru_maxrss`.
-RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
-def stage(command: Callable[..., int | None]) -> Callable[..., None]:
+def stage(command: Callable[..., bool | None]) -> Callable[..., None]:
     """Set up logging, and turn an InputError or a full disk into a sentence and exit code 1.
 
-    A bug keeps its traceback. After success, the cost is recorded if DVC runs the stage. A command that returns a
-    number returns its optimizer steps.
+    A bug keeps its traceback. After success, the cost is recorded if DVC runs the stage. A command returns True if it
+    went on from an earlier attempt.
     """
 
     @functools.wraps(command)
@@ -50,7 +49,7 @@ def stage(command: Callable[..., int | None]) -> Callable[..., None]:
             logging.getLogger(name).setLevel(logging.WARNING)
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         try:
-            record_cost(command(*args, **kwargs))
+            record_cost(resumed=bool(command(*args, **kwargs)))
         except InputError as error:
             raise click.ClickException(str(error)) from None
         except Exception as error:
@@ -63,10 +62,11 @@ def stage(command: Callable[..., int | None]) -> Callable[..., None]:
     return run
 
 
-def record_cost(steps: int | None) -> None:
+def record_cost(resumed: bool) -> None:
     """Write what this process took so far as the cost of the stage that DVC named when it started the process.
 
-    Only the main process of torchrun writes. A command started by hand has no name, and nothing is written.
+    Only the main process of torchrun writes. A command started by hand has no name, and nothing is written. The stage
+    is done by now: that its cost cannot be written is no reason to lose it.
     """
     name = os.environ.get(DVC_STAGE)
     if name is None or int(os.environ.get("RANK", "0")) > 0:
@@ -76,12 +76,15 @@ def record_cost(steps: int | None) -> None:
         stage=name.rpartition(":")[2],
         started=STARTED.isoformat(timespec="milliseconds"),
         seconds=round((datetime.now(UTC) - STARTED).total_seconds(), 3),
-        peak_memory_gigabytes=_gigabytes(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT),
+        peak_memory_gigabytes=_gigabytes(peak_memory()),
         peak_gpu_memory_gigabytes=_gpu_gigabytes(),
         processor=processor(),
-        steps=steps,
+        resumed=resumed,
     )
-    write_cost(cost)
+    try:
+        write_cost(cost)
+    except OSError as error:
+        log.warning("the cost of %s stays unknown: %s", cost.stage, error)
 
 
 def _gpu_gigabytes() -> float | None:

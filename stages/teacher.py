@@ -1,19 +1,20 @@
 """Keep the frozen base's hidden states over the training reports for the `static` runs, if that saves time.
 
-The states are in scratch/, and DVC sees only the name of their folder, a hash of the base and the reports: a run gives
-the same result with them and without, so keeping them or not must make no training stale. Which methods have a frozen
+The states are in scratch/, and DVC sees only the name of their folder, a hash of what they depend on: a run gives the
+same result with them and without, so keeping them or not must make no training stale. Which methods have a frozen
 teacher is therefore read from params.yaml without a declaration.
 """
 
 import logging
 import shutil
+from pathlib import Path
 from typing import Any
 
 import click
 
 from anamnesis.compute import configure_compute
 from anamnesis.files import read_jsonl, write_json
-from anamnesis.methods.states import frozen_states, keep_states
+from anamnesis.methods.states import frozen_states, keep_states, open_states
 from anamnesis.modeling.loading import load_base
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.rendering import Headings
@@ -24,6 +25,13 @@ from anamnesis.training.data import distinct, encode_reports, report_collator, s
 from stages import ROOT
 from stages._paths import BASE, SCRATCH, TEACHER_STATES, TRAINING_REPORTS
 from stages._stage import Parameters, stage
+
+# By which the states are computed.
+CODE = (
+    Path("src/anamnesis/methods"),
+    Path("src/anamnesis/modeling/hidden_states.py"),
+    Path("src/anamnesis/modeling/loading.py"),
+)
 
 log = logging.getLogger("teacher")
 
@@ -41,8 +49,9 @@ def main() -> None:
     base, tokenizer = load_base(BASE, compute)
     reports = encode_reports(read_jsonl(TRAINING_REPORTS), headings, tokenizer, target, max_length)
     counts = supervised_counts(reports)
-    folder = scratch_folder(SCRATCH / "teacher", [headings, target, max_length], [BASE, TRAINING_REPORTS])
-    shutil.rmtree(folder.parent, ignore_errors=True)
+    folder = scratch_folder(
+        SCRATCH / "teacher", [headings, target, max_length, compute], [BASE, TRAINING_REPORTS, *CODE]
+    )
     write_json(TEACHER_STATES / "index.json", {"folder": folder.name})
 
     runs = static_runs(parameters.value("methods"), parameters.value("seeds"), read_yaml(ROOT / "params.yaml"))
@@ -58,6 +67,10 @@ def main() -> None:
             runs, read, len(counts),
         )  # fmt: skip
         return
+    if open_states(folder, counts) is not None:
+        log.info("the hidden states are there already")
+        return
+    shutil.rmtree(folder.parent, ignore_errors=True)
     states = frozen_states(base, distinct(reports), report_collator(tokenizer))
     kept, needed = keep_states(folder, counts, states, max_bytes=budget * 1e9)
     said = "kept" if kept else "more than `teacher_cache.max_gigabytes`: the frozen teacher runs at every step instead"

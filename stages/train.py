@@ -34,7 +34,7 @@ log = logging.getLogger("train")
 @click.option("--method", required=True, help="A section of params.yaml.")
 @click.option("--seed", required=True, type=int, help="Seed of the adapter's start and the reports' order.")
 @stage
-def main(method: str, seed: int) -> int:
+def main(method: str, seed: int) -> bool:
     run = f"{method}-{seed}"
     parameters = Parameters(f"train@{run}")
     arm = parameters.section(method, Method)
@@ -57,7 +57,12 @@ def main(method: str, seed: int) -> int:
     )
     teacher = make_teacher(arm, student, states)
     if arm.teacher == "static":
-        log.info("the frozen teacher %s", "runs at every step" if states is None else "is read from its kept states")
+        log.info(
+            "the frozen teacher %s",
+            "runs at every step (its states are not kept; `dvc repro -f teacher` keeps them if that saves time)"
+            if states is None
+            else "is read from its kept states",
+        )
     unfinished = SCRATCH / "train" / run
     scratch = scratch_folder(
         unfinished,
@@ -88,7 +93,7 @@ def main(method: str, seed: int) -> int:
         save_run(student, None if teacher is None else teacher.weights, arm.shares, output)
         shutil.rmtree(unfinished, ignore_errors=True)
         log.info("saved %s", output)
-    return optimization.max_steps
+    return checkpoint is not None
 
 
 if __name__ == "__main__":

@@ -323,10 +323,9 @@ def test_the_capability_is_one_family_and_all_other_measures_another(with_teache
     others = [one for one in found if one.measure.key != "exam_acc"]
     assert len(capability) == {"base": 5, "methods": 3, "teachers": 3}[kind]
     assert len(others) == 6 * len(capability)
-    for family, p_values in (
-        (capability, [one.difference.p for one in capability]),
-        (others, [one.difference.cautious_p for one in others]),
-    ):
+    for family in (capability, others):
+        large = len(family) > 3
+        p_values = [one.difference.cautious_p if large else one.difference.p for one in family]
         expected = multipletests(p_values, method="holm")[1]
         assert [one.p_holm for one in family] == pytest.approx(list(expected))
 
@@ -344,6 +343,16 @@ def test_what_could_be_seen_and_what_would_tell_are_at_the_level_of_the_family(
     assert one.needed != needed(one.difference)
 
 
+def test_a_family_of_more_than_three_is_adjusted_from_the_cautious_p_also_on_the_capability() -> None:
+    exam = {**EXAM, "slow": [0.80, 0.85, 0.83]}
+    found = experiment(exam, {**DOMAIN, "slow": 0.66}, limits=TIGHT)
+    pairs = [one for one in found.comparisons if one.first != "base" and one.measure.key == "exam_acc"]
+    assert len(pairs) == 6
+    p_values = [one.difference.cautious_p for one in pairs]
+    assert p_values != [one.difference.p for one in pairs]
+    assert [one.p_holm for one in pairs] == pytest.approx(list(multipletests(p_values, method="holm")[1]))
+
+
 def many(count: int) -> list[Measure]:
     """As many measures as are wanted, which differ in their key only."""
     (measure,) = (one for one in all_measures("bethesda", ["V"]) if one.key == "base_text_kl_nats")
@@ -352,7 +361,7 @@ def many(count: int) -> list[Measure]:
 
 def test_a_family_of_many_measures_is_judged_and_planned_by_the_cautious_p() -> None:
     """Where the cases vary most, the interval has many degrees of freedom, and the seeds have two."""
-    measures, draw = many(4), np.random.default_rng(0)
+    measures, draw = many(5), np.random.default_rng(0)
     cases = draw.normal(0, 0.3, (1, 200))
     none, twin = (draw.normal(0, 0.3, (3, 200)) for _ in range(2))
     samples = {
@@ -361,13 +370,13 @@ def test_a_family_of_many_measures_is_judged_and_planned_by_the_cautious_p() -> 
     }
     grouped = families(samples, measures, measures[0], ["none", "twin"], [], [])
     capability, *others = (one for one in compare({}, samples, measures, grouped, TIGHT.margins) if one.first == "none")
-    assert len(others) == 3
+    assert len(others) == 4
     assert capability.difference.cautious_p > capability.p_holm == capability.difference.p
     assert capability.smallest_detectable == pytest.approx(smallest_detectable(capability.difference))
     for one in others:
-        assert one.p_holm == min(3 * one.difference.cautious_p, 1)
-        asked = {"alpha": 0.05 / 3, "cautious": True}
-        assert one.needed == needed(one.difference, **asked) != needed(one.difference, alpha=0.05 / 3)
+        assert one.p_holm == min(4 * one.difference.cautious_p, 1)
+        asked = {"alpha": 0.05 / 4, "cautious": True}
+        assert one.needed == needed(one.difference, **asked) != needed(one.difference, alpha=0.05 / 4)
         assert one.smallest_detectable == pytest.approx(smallest_detectable(one.difference, **asked))
 
 

@@ -43,3 +43,10 @@ def test_more_seeds_turn_the_decision_and_make_no_training_stale(tmp_path: Path)
     assert "the frozen teacher is read from its kept states" in again
     assert (project.folder / "models/adapters/static-0/adapter_model.safetensors").read_bytes() == weights
     assert project.json("metrics/curves/static-0/metrics.json") == curves
+
+    # Another decision leaves what is kept where it is, and what is kept is not computed again.
+    project.change("params.yaml", {"seeds": [0]})
+    project.run("dvc", "repro", "teacher")
+    assert states.is_file()
+    project.change("params.yaml", {"seeds": list(range(13))})
+    assert "the hidden states are there already" in project.run("dvc", "repro", "teacher")

@@ -15,7 +15,7 @@ COSTS = Path("data/costs")
 
 @dataclass(frozen=True)
 class Cost:
-    """One successful run of a stage. A training that resumes from a checkpoint counts from the resumption.
+    """One successful run of a stage.
 
     Attributes:
         stage: its name in DVC, such as `train@ema-0`.
@@ -24,7 +24,7 @@ class Cost:
         peak_memory_gigabytes: the largest resident memory of the process; of several, that of the main one.
         peak_gpu_memory_gigabytes: the most that torch reserved on the GPU; None if the stage used none.
         processor: the processor's name.
-        steps: of a training, its optimizer steps.
+        resumed: whether it went on from a checkpoint of an earlier attempt, so that its seconds are not the whole.
     """
 
     stage: str
@@ -33,7 +33,7 @@ class Cost:
     peak_memory_gigabytes: float
     peak_gpu_memory_gigabytes: float | None
     processor: str
-    steps: int | None = None
+    resumed: bool = False
 
     @property
     def start(self) -> datetime:

@@ -1,6 +1,8 @@
 """Describes the machine that an experiment ran on."""
 
 import platform
+import resource
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,10 @@ import psutil
 import pynvml
 
 CPU_INFO = Path("/proc/cpuinfo")
+OWN_STATUS = Path("/proc/self/status")
 GIGABYTE = 1e9
+# What results depend on most, as requirements.lock names them.
+MAIN_PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "datasets", "lm_eval", "numpy", "scipy", "dvc")
 
 
 def describe_machine(lock: Path) -> dict[str, Any]:
@@ -34,6 +39,17 @@ def processor() -> str:
         if names:
             return names[0]
     return platform.processor() or platform.machine()
+
+
+def peak_memory() -> int:
+    """The largest resident memory of this process so far, in bytes.
+
+    On Linux not by getrusage, whose maximum a process inherits from the one that started it.
+    """
+    if OWN_STATUS.is_file():
+        lines = dict(line.split(":", 1) for line in OWN_STATUS.read_text(encoding="utf-8").splitlines())
+        return int(lines["VmHWM"].split()[0]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def system() -> str:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from anamnesis.analysis.answers import Claim, Judgement, claim, judge
-from anamnesis.analysis.comparison import Comparison, all_samples, compare, families
+from anamnesis.analysis.comparison import Comparison, adjust, all_samples, compare, families
 from anamnesis.analysis.measures import Measure, all_measures, task_measures
 from anamnesis.analysis.scores import BASE, AllScores, Scores
-from anamnesis.analysis.statistics import Estimate, Matched, Sample, holm, interval, matched_difference
+from anamnesis.analysis.statistics import Estimate, Matched, Sample, interval, matched_difference
 from anamnesis.errors import InputError
 from anamnesis.settings.evaluation import CAPABILITIES
 from anamnesis.settings.verdict import Verdict
@@ -198,5 +198,5 @@ def _matched(results: Results) -> dict[str, AtEqualAdaptation]:
         if arm != CURVE
     }
     compared = {arm: one.difference for arm, one in found.items() if one.difference is not None}
-    p_holm = dict(zip(compared, holm([one.p for one in compared.values()]), strict=True))
+    p_holm = dict(zip(compared, adjust(list(compared.values())), strict=True))
     return {arm: AtEqualAdaptation(one, p_holm.get(arm)) for arm, one in found.items()}

@@ -5,14 +5,12 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
-from anamnesis.machine import processor
+from anamnesis.machine import MAIN_PACKAGES, processor
 from anamnesis.settings.experiment import method_names, seed_numbers
 from anamnesis.settings.methods import Method
 from anamnesis.settings.modeling import Model
 from anamnesis.settings.sections import section
 from anamnesis.settings.training import Optimization
-
-PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "datasets", "lm-eval", "numpy", "scipy", "dvc")
 
 
 def stated_settings(
@@ -58,7 +56,7 @@ def provenance(values: Mapping[str, Any], general: Mapping[str, Any], domain: Ma
         "seeds": seed_numbers(values),
         "summarized on": processor(),
         "Python": platform.python_version(),
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": {name: version(name) for name in MAIN_PACKAGES},
         "tasks": {**general["harness"]["task_versions"], **domain["harness"]["task_versions"]},
         "evaluation backend": domain["harness"]["backend"],
     }

@@ -148,8 +148,9 @@ def _pairs(results: Results) -> str:
     return (
         f"## Every pair\n\n{markdown.table(header, rows)}\n\nThe difference is the second arm's value minus the "
         f"first's. Holm's adjustment covers all pairs of methods on {results.capability.title}, the measure that "
-        "forgetting is read from, as one family, and all pairs of methods on all other measures together as another, "
-        "with more cautious p-values; pairs with an EMA teacher are adjusted in the same way, apart from the methods. "
+        "forgetting is read from, as one family, and all pairs of methods on all other measures together as another; "
+        "pairs with an EMA teacher are adjusted in the same way, apart from the methods. A family of more than "
+        "three is adjusted from more cautious p-values. "
         "*Could be seen from*: the smallest difference that this number of seeds and cases shows with a power of 80 % "
         "after the adjustment. *Equivalent*: within the margin of params.yaml, by two one-sided tests at 5 % each."
     )
@@ -216,7 +217,7 @@ def _coverage(results: Results) -> str:
         f"{trainings}"
         "- Other questions and reports of the same kind.\n\n"
         "Each interval is for one comparison. The words *better* and *worse* cover a whole family of comparisons: the "
-        "probability that any of them is wrong is about 5 % at most, for the pairs on "
+        "probability that any of them is wrong is about 5 %, for the pairs on "
         f"{results.capability.title} and again for the pairs on all other measures together. So an interval may leave "
         "out 0 where the verdict is *not distinguishable*.\n\n"
         "Intervals and verdicts do not cover another base model, another corpus, other hyperparameters, or another "

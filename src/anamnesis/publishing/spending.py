@@ -8,6 +8,7 @@ from typing import Any
 
 from anamnesis import markdown
 from anamnesis.costs import COSTS, Cost, read_costs
+from anamnesis.machine import MAIN_PACKAGES
 from anamnesis.publishing.repository import Output, Repository
 
 # DVC writes an output again when it stores it in its cache, right after the stage: so much later at most.
@@ -16,26 +17,27 @@ STORED_WITHIN = timedelta(minutes=5)
 ROUNDING = timedelta(seconds=1)
 # Their cost is the experiment's: without any of them, its minutes are unknown.
 LONG = ("train", "evaluate")
-PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "datasets", "lm_eval", "numpy", "scipy", "dvc")
 
 
 def costs_of_outputs(repository: Repository) -> tuple[dict[str, Cost], list[str]]:
-    """The costs of the stages of dvc.yaml, and the long stages without one.
+    """The costs of the stages of dvc.yaml that have outputs, and the long stages without one.
 
     A cost counts only if the stage's outputs were written during its run. Otherwise they come from another run: DVC or
-    Git has restored them since, or the run was on another machine.
+    Git has restored them since, or the run was on another machine. That of a resumed training is not the whole.
     """
     found = read_costs(repository.root / COSTS)
     stages = repository.outputs_by_stage()
     costs = {
         stage: found[stage]
         for stage, outputs in stages.items()
-        if stage in found and _made_by(found[stage], outputs, repository.root)
+        if stage in found and not found[stage].resumed and _made_by(found[stage], outputs, repository.root)
     }
     return costs, [stage for stage in stages if stage.startswith(LONG) and stage not in costs]
 
 
 def _made_by(cost: Cost, outputs: Sequence[Output], root: Path) -> bool:
+    if not outputs:
+        return False
     # What Git keeps is left as the stage wrote it, so it says more than what DVC stores.
     in_git = [output for output in outputs if not output.cached]
     latest = cost.end + (ROUNDING if in_git else STORED_WITHIN)
@@ -75,7 +77,7 @@ def section(machine: Mapping[str, Any], costs: Mapping[str, Cost]) -> str:
         costs: of the stages that made the outputs.
     """
     processors = sorted({cost.processor for cost in costs.values()}) or [machine["processor"]]
-    versions = (f"{name} {machine['packages'][name]}" for name in PACKAGES if name in machine["packages"])
+    versions = (f"{name} {machine['packages'][name]}" for name in MAIN_PACKAGES if name in machine["packages"])
     minutes, memory = machine["minutes"], machine["peak_memory_gigabytes"]
     lines = {
         "commit": f"`{machine['commit']}`",
