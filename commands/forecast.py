@@ -14,17 +14,18 @@ from statistics import fmean
 import click
 import torch
 
-from anamnesis.costs import COSTS, Cost, read_costs
+from anamnesis.costs import Cost
 from anamnesis.errors import InputError
 from anamnesis.files import read_json, write_json
-from anamnesis.forecasting.counting import GPUS, UTILISATION, count, disk_bytes, gpu_named
+from anamnesis.forecasting.counting import GPUS, UTILISATION, count, disk_bytes, gpu_named, guesses
 from anamnesis.forecasting.forecast import FILE, Forecast, key_of, load_forecast, save_forecast, stages_of
 from anamnesis.forecasting.page import arms_table, precision_lines, totals
-from anamnesis.forecasting.precision import detectable, shelved_like
+from anamnesis.forecasting.precision import detectable, plan, shelved_like
 from anamnesis.forecasting.timing import Files, time_experiment
 from anamnesis.machine import processor
 from anamnesis.publishing.repository import Repository
 from anamnesis.publishing.shelf import SHELF
+from anamnesis.publishing.spending import costs_of_outputs
 from anamnesis.settings.reading import Experiment, read_experiment
 from anamnesis.settings.writing import use_profile
 from commands import ROOT
@@ -71,7 +72,8 @@ def _print_count(experiment: Experiment, gpus: list[str]) -> None:
         counted = count(experiment, gpu)
         click.echo(
             f"{experiment.profile} on one {name}: counted from the model's shape at {UTILISATION:.0%} of "
-            f"{gpu.rate / 1e12:.0f} TFLOP/s. Nothing was measured.\n\n{arms_table(experiment, counted, {})}\n"
+            f"{gpu.rate / 1e12:.0f} TFLOP/s. Nothing was measured. Guesses: {guesses(experiment)}.\n\n"
+            f"{arms_table(experiment, counted, {})}\n"
         )
         if counted.peak_gigabytes * 1e9 > gpu.memory:
             click.echo(f"It does not fit: a {name} has {gpu.memory / 1e9:.0f} GB.")
@@ -105,7 +107,8 @@ def _obtain_needed() -> None:
     missing = [path for path in (BASE, BASE_TEXT, TRAINING_REPORTS, EXAM) if not (ROOT / path).exists()]
     if stale or missing:
         click.echo("Obtaining base and corpus first: dvc repro base_text corpus")
-        if subprocess.run(["dvc", "repro", "--quiet", "base_text", "corpus"], cwd=ROOT, check=False).returncode:
+        command = [sys.executable, "-m", "dvc", "repro", "--quiet", "base_text", "corpus"]
+        if subprocess.run(command, cwd=ROOT, check=False).returncode:
             raise InputError("base and corpus are not there, and nothing can be timed without them: see above.")
 
 
@@ -126,7 +129,6 @@ def _timed(experiment: Experiment, key: str, jobs: int) -> Forecast:
     base = sum(file.stat().st_size for file in BASE.iterdir())
     return Forecast(
         key=key,
-        jobs=jobs,
         seconds={kind: fmean(of["seconds"][kind] for of in found) for kind in one["seconds"]},
         peak_gigabytes=max(of["peak_gigabytes"] for of in found),
         disk_gigabytes=disk_bytes(experiment, base, one["adapter_bytes"], bytes_of_states) / 1e9,
@@ -142,8 +144,8 @@ def _worker(file: Path, heard: bool) -> subprocess.Popen[bytes]:
 
 
 def _costs(experiment: Experiment) -> dict[str, Cost]:
-    """What the stages took that are up to date."""
-    costs = read_costs(ROOT / COSTS)
+    """What the stages took that made the present outputs, if these belong to the present parameters."""
+    costs, _ = costs_of_outputs(Repository(ROOT))
     if not costs.keys() & set(stages_of(experiment)):
         return {}
     stale = set(Repository(ROOT).stale_stages())
@@ -154,10 +156,11 @@ def _print_precision(experiment: Experiment, forecast: Forecast) -> None:
     shelved = shelved_like(ROOT / SHELF, experiment.profile)
     if shelved is None:
         return
-    seeds = len(experiment.seeds)
-    found = detectable(experiment, shelved, forecast.cases) if seeds > 1 else []
     profile = next((shelved / "profiles").glob("*.yaml")).stem
-    click.echo("\n".join(precision_lines(found, seeds, forecast.cases, f"{SHELF}/{shelved.name}", profile)))
+    planned = plan(experiment, shelved, forecast.cases)
+    found = detectable(experiment, shelved, planned) if len(experiment.seeds) > 1 else []
+    source = f"{SHELF}/{shelved.name} (profile {profile})"
+    click.echo("\n".join(precision_lines(found, planned, len(experiment.seeds), source)))
 
 
 def _files(experiment: Experiment) -> Files:

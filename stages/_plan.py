@@ -9,6 +9,7 @@ import time
 import click
 from dvc.repo import Repo
 
+from anamnesis.errors import InputError
 from anamnesis.files import write_json
 from anamnesis.forecasting.forecast import FILE, key_of, load_forecast, stages_of
 from anamnesis.forecasting.schedule import expected, wall_seconds
@@ -28,7 +29,11 @@ RATE, TOKENS = 40e9, 290
 @click.command(help=__doc__)
 @stage
 def main() -> None:
-    begin()
+    try:
+        begin()
+    except InputError as error:
+        # Such as DVC's lock, which another process holds. The run only says less of how far it is.
+        click.echo(f"This run has no plan and no forecast: {error}", err=True)
 
 
 def jobs_of_make() -> int:

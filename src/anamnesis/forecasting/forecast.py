@@ -9,13 +9,14 @@ from typing import Any
 
 from anamnesis.files import read_json, write_json
 from anamnesis.machine import processor
+from anamnesis.methods.keeping import pays, reports_read
 from anamnesis.settings.reading import Experiment
 
 # The last forecast.
 FILE = Path("scratch/forecast.json")
 
 # Sections that no time depends on.
-TIMELESS = ("verdict", "seeds", "methods", "split", "launch")
+TIMELESS = ("verdict", "seeds", "methods", "launch")
 
 
 @dataclass(frozen=True)
@@ -24,15 +25,13 @@ class Forecast:
 
     Attributes:
         key: of the parameters and the machine that it holds for.
-        jobs: how many stages ran at once when it was timed.
         seconds: by kind of stage (`train@ema`, `evaluate_general@ema`, `base_text`), each stage alone.
         peak_gigabytes: the largest resident memory of one stage.
         disk_gigabytes: what the run writes below the project's folder.
-        cases: the numbers of questions, texts and reports that measures rest on, by measure.
+        cases: the numbers of questions, prompts, texts and reports that measures rest on, by measure, if known.
     """
 
     key: str
-    jobs: int
     seconds: Mapping[str, float]
     peak_gigabytes: float
     disk_gigabytes: float
@@ -44,6 +43,13 @@ def key_of(experiment: Experiment, jobs: int) -> str:
     values = {name: value for name, value in experiment.values.items() if name not in TIMELESS}
     used = [sorted(experiment.methods), len(experiment.seeds), values, processor(), jobs]
     return hashlib.sha256(json.dumps(used, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def keeps_states(experiment: Experiment, corpus: int) -> bool:
+    """Whether the stage `teacher` keeps the frozen teacher's states on a training part of `corpus` reports."""
+    of = experiment.optimization
+    read = reports_read(of.max_steps, of.batch_size, of.gradient_accumulation_steps, experiment.static_runs)
+    return pays(read, corpus)
 
 
 def save_forecast(forecast: Forecast, file: Path) -> None:

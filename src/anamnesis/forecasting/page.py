@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from anamnesis.costs import Cost, minutes_of
 from anamnesis.forecasting.forecast import Forecast, stages_of
-from anamnesis.forecasting.precision import Detectable
+from anamnesis.forecasting.precision import Detectable, Planned
 from anamnesis.forecasting.schedule import expected, kind_of, minutes, wall_seconds
 from anamnesis.markdown import table
 from anamnesis.settings.reading import Experiment
@@ -58,22 +58,41 @@ def totals(experiment: Experiment, forecast: Forecast, jobs: int, costs: Mapping
     yield f"{peak}{f' (actual: {max(known):.1f} GB)' if known else ''}. Disk: {forecast.disk_gigabytes:.1f} GB."
 
 
-def precision_lines(
-    found: Sequence[Detectable], seeds: int, cases: Mapping[str, int], shelved: str, profile: str
-) -> Iterator[str]:
+def precision_lines(found: Sequence[Detectable], planned: Sequence[Planned], seeds: int, shelved: str) -> Iterator[str]:
     """The smallest differences that this experiment can show."""
     if seeds < 2:
         yield "With one seed the experiment shows nothing about the seeds: a smallest difference cannot be given."
         return
-    pairs = list(dict.fromkeys((one.first, one.second) for one in found))
-    measures = list(dict.fromkeys(one.measure for one in found))
-    value = {(one.first, one.second, one.measure): f"{one.difference:.3f}" for one in found}
+    for one in planned:
+        if not one.shelved:
+            yield f"{one.measure}: {shelved} does not have this measure, so that no smallest difference can be given."
+        elif one.cases is None:
+            yield f"{one.measure}: its number of cases is unknown before the task is loaded; no smallest difference."
+    shown = [one for one in planned if any(of.measure == one.measure for of in found)]
+    if not shown:
+        yield f"{shelved} compares no two of these methods on these measures."
+        return
+    value = {(one.first, one.second, one.measure): _amount(one) for one in found}
     yield (
-        f"Smallest differences that {seeds} seeds, {cases['exam']} questions, {cases['base_text_kl_nats']} texts and "
-        f"{cases['macro_f1']} reports can show (5 %, power 80 %), with the variances of {shelved} (profile {profile}):"
+        f"Smallest true differences between two methods that {seeds} seeds show with a power of 80 %, significant at "
+        f"5 % after Holm's adjustment, with the variances of {shelved}:"
     )
     yield ""
     yield table(
-        ["pair", *measures],
-        [[f"{first}, {second}", *(value.get((first, second, one), "") for one in measures)] for first, second in pairs],
+        ["pair", *(one.measure for one in shown)],
+        [
+            [f"{first}, {second}", *(value.get((first, second, one.measure), "") for one in shown)]
+            for first, second in dict.fromkeys((one.first, one.second) for one in found)
+        ],
     )
+    yield ""
+    for one in shown:
+        yield (
+            f"{one.measure}: {one.cases} cases, adjusted for {one.family} "
+            f"{'comparison' if one.family == 1 else 'comparisons'}{' with cautious p-values' if one.cautious else ''}."
+        )
+
+
+def _amount(one: Detectable) -> str:
+    """Shares differ by 1 at most: seeds this few may be unable to show any difference."""
+    return "none" if one.share and one.difference > 1 else f"{one.difference:.3f}"

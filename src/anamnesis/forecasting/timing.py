@@ -6,11 +6,10 @@ an idle machine, which other programs change less.
 """
 
 import gc
-import resource
-import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
@@ -36,9 +35,11 @@ from anamnesis.evaluation.arms import Arm
 from anamnesis.evaluation.backends.stock import StockLM
 from anamnesis.evaluation.divergence import Divergence, from_base
 from anamnesis.evaluation.domain import CategorySet, evaluate_domain
-from anamnesis.evaluation.general import KINDS, Sources, evaluate_general
+from anamnesis.evaluation.general import Sources, evaluate_general
 from anamnesis.evaluation.harness import language_model
 from anamnesis.files import read_json, read_jsonl
+from anamnesis.forecasting.forecast import keeps_states
+from anamnesis.machine import peak_memory
 from anamnesis.methods.states import frozen_states, keep_states, open_states
 from anamnesis.methods.teachers import make_teacher
 from anamnesis.modeling.loading import load_base
@@ -47,15 +48,11 @@ from anamnesis.modeling.student.student import Student
 from anamnesis.modeling.student.tuners import add_student
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.reading import Experiment
-from anamnesis.settings.teacher_cache import pays
 from anamnesis.training.data import distinct, encode_reports, report_collator, supervised_counts
 from anamnesis.training.trainer import make_trainer
 
 # Timed steps of a method: no more than this many, and none that begins after this many seconds.
 STEPS, SECONDS = 8, 30.0
-
-# The harness's tasks on reports.
-DOMAIN_TASKS = ("report_category", "report_conclusion", "report_text", "report_generation")
 
 
 @dataclass(frozen=True)
@@ -137,15 +134,12 @@ class Sampled:
     extra: float = 0.0
     divergence: float = 0.0
     whole: float = 0.0
-    asked: dict[str, int] = field(default_factory=dict)
 
     def answering(self, ask: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
         def some(requests: list[Instance], *args: Any, **kwargs: Any) -> list[Any]:
             documents: dict[tuple[str | None, int | None], list[Instance]] = {}
             for request in requests:
                 documents.setdefault((request.task_name, request.doc_id), []).append(request)
-            for name, _ in documents:
-                self.asked[str(name)] = self.asked.get(str(name), 0) + 1
             step = max(1, len(documents) // self.documents)
             chosen = [one for group in list(documents.values())[::step][: self.documents] for one in group]
             start = self.clock()
@@ -182,8 +176,7 @@ def time_experiment(experiment: Experiment, files: Files, say: Callable[[str], N
     reports = _encoded(experiment, files, tokenizer)
     encoding = clock() - start
     seconds: dict[str, float] = {"base_text": startup + _base_text(experiment, base, tokenizer, clock)}
-    runs = sum(arm.teacher == "static" for arm in experiment.methods.values()) * len(experiment.seeds)
-    kept = pays(experiment.reports_read(runs), len(reports))
+    kept = keeps_states(experiment, len(reports))
     for method in experiment.methods:
         # One model at a time, or the peak of memory would not be a stage's.
         base = student = None
@@ -206,7 +199,7 @@ def time_experiment(experiment: Experiment, files: Files, say: Callable[[str], N
     return Timed(
         seconds=seconds,
         peak_gigabytes=_peak_bytes() / 1e9,
-        supervised_tokens=sum(supervised_counts(reports).values()) if kept and runs else 0,
+        supervised_tokens=sum(supervised_counts(reports).values()) if kept else 0,
         hidden_size=hidden_size,
         adapter_bytes=sum(weight.numel() * weight.element_size() for weight in student.weights),
         cases=cases,
@@ -308,26 +301,23 @@ def _evaluation(
             arm, evaluation, experiment.headings, categories, files.held_out_reports, experiment.split
         ),
     }
-    seconds, asked = {}, dict[str, int]()
+    seconds, cases = {}, Counter[str]()
     for kind, measure in measures.items():
         whole, part = Sampled(evaluation.batch_size, clock), Sampled(evaluation.batch_size, clock)
         for sampled in (whole, part):
             for name, own in ask.items():
                 setattr(lm, name, sampled.answering(own))
             start = clock()
-            measure(Arm("forecast", lm, sampled.measuring(from_base(lm, student)), part=sampled is part))
+            found = measure(Arm("forecast", lm, sampled.measuring(from_base(lm, student)), part=sampled is part))
             sampled.whole = clock() - start + sampled.extra
+            if sampled is whole:
+                cases.update(case.measure for case in found.cases)
         seconds[kind] = (whole.whole, part.whole, whole.whole - whole.divergence)
-        asked |= whole.asked
-    texts = [f"{kind}_text" for kind in KINDS]
-    return seconds, {
-        "exam": sum(count for name, count in asked.items() if name not in ("general_prompts", *texts, *DOMAIN_TASKS)),
-        "base_text_kl_nats": len(read_jsonl(files.base_text)),
-        "macro_f1": asked["report_category"],
-    }
+    label = categories.label
+    return seconds, {**cases, f"{label}_macro_f1": cases[label]}
 
 
 def _peak_bytes() -> float:
     if torch.cuda.is_available():
         return float(torch.cuda.max_memory_reserved())
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1.0 if sys.platform == "darwin" else 1024.0)
+    return float(peak_memory())

@@ -28,7 +28,7 @@ from anamnesis.settings.evaluation import (
 from anamnesis.settings.knowledge import Knowledge
 from anamnesis.settings.methods import Method, check_shares
 from anamnesis.settings.modeling import Model, Pretraining
-from anamnesis.settings.profiles import PARAMS, check_params
+from anamnesis.settings.profiles import PARAMS, check_params, profile_file
 from anamnesis.settings.sections import SEED_MAX, SettingsError, read_yaml, section, unknown_key
 from anamnesis.settings.synthesis import Synthesis
 from anamnesis.settings.teacher_cache import TeacherCache
@@ -113,10 +113,7 @@ def check_all(root: Path, profile: str | None = None) -> None:
     """
     science = read_yaml(root / "params.yaml")
     profile = profile or science.get("profile")
-    file = f"profiles/{profile}.yaml"
-    if not (root / file).is_file():
-        known = sorted(p.stem for p in (root / "profiles").glob("*.yaml"))
-        raise SettingsError(f"params.yaml: `profile` is {profile!r}, but there is no {file}; choose one of {known}.")
+    file = profile_file(root, profile, said_by="params.yaml: `profile`")
     methods = method_names(science)
     seed_numbers(science)
     split_name(science)

@@ -10,16 +10,31 @@ from anamnesis.settings.sections import SettingsError, read_yaml, unknown_key
 PARAMS = "params"
 
 
+def profile_file(root: Path, profile: object, said_by: str = "PROFILE") -> str:
+    """The profile's file, from the root on.
+
+    Args:
+        root: the project's folder.
+        profile: the profile's name, or whatever the user gave instead.
+        said_by: where the user gave it, for the message.
+
+    Raises:
+        SettingsError: there is no such profile.
+    """
+    file = f"profiles/{profile}.yaml"
+    if not (root / file).is_file():
+        known = sorted(path.stem for path in (root / "profiles").glob("*.yaml"))
+        raise SettingsError(f"{said_by} is {profile!r}, but there is no {file}; choose one of {known}.")
+    return file
+
+
 def profile_params(root: Path, profile: str) -> dict[str, Any]:
     """What the profile sets in params.yaml, by dotted key.
 
     Raises:
         SettingsError: there is no such profile, or it names a key that params.yaml does not have.
     """
-    file = f"profiles/{profile}.yaml"
-    if not (root / file).is_file():
-        known = sorted(path.stem for path in (root / "profiles").glob("*.yaml"))
-        raise SettingsError(f"there is no {file}: choose one of {known}.")
+    file = profile_file(root, profile)
     values = read_yaml(root / file).get(PARAMS, {})
     check_params(values, read_yaml(root / "params.yaml"), file)
     return dict(values)

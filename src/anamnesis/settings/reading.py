@@ -14,7 +14,7 @@ from anamnesis.settings.modeling import Model
 from anamnesis.settings.profiles import PARAMS, profile_params
 from anamnesis.settings.rendering import Headings
 from anamnesis.settings.sections import read_yaml, section
-from anamnesis.settings.teacher_cache import TeacherCache, reports_read
+from anamnesis.settings.teacher_cache import TeacherCache
 from anamnesis.settings.training import Optimization, Training
 from anamnesis.settings.tuner import Tuner
 from anamnesis.settings.verdict import Verdict
@@ -44,10 +44,10 @@ class Experiment:
     def tuner_of(self, method: str) -> Tuner:
         return self.methods[method].tuner or self.tuner
 
-    def reports_read(self, runs: int) -> int:
-        """How many reports that many runs read, each as often as it is read."""
-        of = self.optimization
-        return reports_read(of.max_steps, of.batch_size, of.gradient_accumulation_steps, runs)
+    @property
+    def static_runs(self) -> int:
+        """How many trainings have the frozen base as their teacher."""
+        return sum(arm.teacher == "static" for arm in self.methods.values()) * len(self.seeds)
 
     def models_of(self, method: str) -> tuple[int, int]:
         """How many models an evaluation of one run measures whole, and how many shares of an update."""
@@ -62,7 +62,7 @@ def read_experiment(root: Path, profile: str | None = None) -> Experiment:
         SettingsError: with the first thing that is wrong.
     """
     science = read_yaml(root / "params.yaml")
-    if profile is not None and profile != science["profile"]:
+    if profile is not None:
         for key, value in profile_params(root, profile).items():
             *parents, last = key.split(".")
             place = science
@@ -70,7 +70,7 @@ def read_experiment(root: Path, profile: str | None = None) -> Experiment:
                 place = place[parent]
             place[last] = value
         science["profile"] = profile
-    check_all(root, science["profile"])
+    check_all(root, science.get("profile"))
     file = f"profiles/{science['profile']}.yaml"
     scale = {name: values for name, values in read_yaml(root / file).items() if name != PARAMS}
     return Experiment(

