@@ -2,14 +2,17 @@
 
 import math
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import lm_eval.tasks
 import pytest
+from click.testing import CliRunner
 from transformers import PreTrainedTokenizerBase, Qwen2ForCausalLM
 
+import stages.check
 from anamnesis.errors import InputError
 from anamnesis.evaluation import definitions
 from anamnesis.evaluation.cases import estimates
@@ -17,9 +20,11 @@ from anamnesis.evaluation.definitions import check_names, check_tasks, load
 from anamnesis.evaluation.harness import language_model
 from anamnesis.evaluation.questions import ask
 from anamnesis.settings.evaluation import Task
+from tests.conftest import ROOT
 from tests.test_evaluation import Scripted, evaluation, general, mmlu_folder, small_exam
+from tests.test_settings import change, project, task
 
-__all__ = ["mmlu_folder"]
+__all__ = ["mmlu_folder", "project"]
 
 ROWS = """
 from datasets import Dataset, DatasetDict
@@ -242,6 +247,19 @@ def test_the_check_loads_every_task(folder: Path, tmp_path: Path, name: str, sai
     asked = {"facts": Task(0, None, None), name: Task(0, None, str(folder))}
     with pytest.raises(InputError, match=said):
         check_tasks(evaluation(tasks=asked), None, tmp_path / "exam.jsonl")
+
+
+def test_the_stage_check_compares_the_capability_with_the_tasks_of_the_profile(
+    project: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stages.check, "ROOT", project)
+    monkeypatch.chdir(ROOT)
+    shutil.copy(ROOT / "dvc.yaml", project)
+    for capability, said in {"choice_acc_norm": "", "choice_acc_nrom": "set it to `choice_acc_norm`"}.items():
+        change(project / "params.yaml", "verdict.capability", capability)
+        change(project / "profiles/tiny.yaml", "evaluation.tasks.choice", task(folder=str(folder)))
+        done = CliRunner().invoke(stages.check.main)
+        assert (done.exit_code, said in done.output) == (1 if said else 0, True), done.output
 
 
 def test_the_check_reads_mmlu(mmlu_folder: Path, tmp_path: Path) -> None:
