@@ -11,7 +11,7 @@ from stages._stage import stage
 
 @click.command(help=__doc__)
 @click.argument("names", nargs=-1)
-@click.option("--measure", "measures", multiple=True, default=("exam_acc", "bethesda_macro_f1"), show_default=True)
+@click.option("--measure", "measures", multiple=True, help="the capability and the adaptation if left out")
 @stage
 def main(names: tuple[str, ...], measures: tuple[str, ...]) -> None:
     experiments = {name: load_results(ROOT / SHELF / find_entry(ROOT, name).name / "metrics") for name in names}

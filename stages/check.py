@@ -8,14 +8,16 @@ import click
 from anamnesis.errors import InputError
 from anamnesis.knowledge.facts import load_facts
 from anamnesis.settings.corpus import Corpus
+from anamnesis.settings.evaluation import FACTS as EXAMS_ON_FACTS
 from anamnesis.settings.evaluation import Evaluation
 from anamnesis.settings.experiment import check_all, check_synthetic
 from anamnesis.settings.knowledge import Knowledge
 from anamnesis.settings.sections import read_yaml, section
 from anamnesis.settings.synthesis import Synthesis
 from anamnesis.settings.training import Optimization
+from anamnesis.settings.verdict import Verdict
 from stages import ROOT
-from stages._paths import FACTS
+from stages._paths import EXAM, FACTS
 from stages._stage import stage
 
 
@@ -31,11 +33,11 @@ def main() -> None:
     elif not Path(corpus.path).exists():
         raise InputError(missing_corpus(corpus.path, ROOT))
     evaluation = section(read_yaml(ROOT / f"profiles/{science['profile']}.yaml"), "evaluation", Evaluation)
-    if evaluation.other_tasks:
+    if evaluation.tasks.keys() - EXAMS_ON_FACTS:
         # The harness takes seconds to load.
-        from anamnesis.evaluation.definitions import check_names
+        from anamnesis.evaluation.definitions import check_tasks
 
-        check_names(evaluation.tasks)
+        check_tasks(evaluation, section(science, "verdict", Verdict).capability, EXAM)
     if evaluation.text_metrics:
         from anamnesis.evaluation.text_metrics import scorer
 

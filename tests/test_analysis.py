@@ -98,6 +98,16 @@ def test_runs_that_were_asked_other_questions_are_not_compared(scored: Path) -> 
         load_scores(scored, ["none", "ema"], [0, 1])
 
 
+@pytest.mark.parametrize("run", ["base", "ema-1"])
+def test_a_measure_that_one_run_lacks_is_left_out_of_all(scored: Path, run: str) -> None:
+    for file in (scored / "general").glob("*.csv"):
+        if file.stem != run:
+            table = pd.read_csv(file)
+            pd.concat([table, table.assign(measure="task_length")]).to_csv(file, index=False)
+    scores = load_scores(scored, ["none", "ema"], [0, 1])
+    assert [list(measures) for measures in scores.values()] == [["exam_acc", "bethesda"]] * 4
+
+
 def test_curves_keep_every_step_of_every_run(tmp_path: Path) -> None:
     for order, run in enumerate(("none-0", "none-1", "ema-0", "ema-1", "old-0")):
         folder = tmp_path / run / "plots" / "metrics"

@@ -52,7 +52,7 @@ def imported_by(path: Path) -> frozenset[Path]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             modules.add(node.module)
             modules |= {f"{node.module}.{alias.name}" for alias in node.names}
-    if path.name == "harness.py":
+    if path.name in ("harness.py", "definitions.py"):
         # The harness imports what its task files name.
         for task in (path.parent / "tasks").rglob("*yaml"):
             modules |= set(re.findall(r"!function ([\w.]+)\.\w+", task.read_text(encoding="utf-8")))

@@ -194,6 +194,7 @@ def test_what_the_analysis_writes_is_read_back() -> None:
     assert read.verdicts["none", "ema", "exam_acc"] == found.comparison("none", "ema", found.capability).word
     assert answer(read).startswith("The claim that `ema` has the best balance is ")
     assert verify(read, read).holds
+    assert read.main_measures == (read.capability, read.adaptation) == ("exam_acc", "bethesda_macro_f1")
 
 
 # ---- details.json ------------------------------------------------------------------------------------------------
@@ -221,6 +222,13 @@ def test_details_are_read_as_summarize_writes_them() -> None:
 
 def test_the_answer_is_the_claims_or_the_candidates_or_the_comparisons() -> None:
     assert answer(read_results(details(), "x")) == "`ema` against `none`: exam_acc better"
+    row = json.loads(details())["differences"][0]
+    rows = [row | {"measure": one} for one in ("exam_acc", "base_text_kl_nats", "own_macro_f1", "bethesda_macro_f1")]
+    said = "`ema` against `none`: exam_acc better, own_macro_f1 better, bethesda_macro_f1 better"
+    assert answer(read_results(details(differences=rows), "x")) == said
+    named = details(differences=rows, capability="base_text_kl_nats", adaptation="bethesda_macro_f1")
+    said = "`ema` against `none`: base_text_kl_nats better, bethesda_macro_f1 better"
+    assert answer(read_results(named, "x")) == said
     candidates = {"ema": {"verdict": "FAIL", "reasons": ["forgets"]}, "static": {"verdict": "PASS", "reasons": []}}
     assert answer(read_results(details(verdicts=candidates), "x")) == "`ema` FAIL; `static` PASS"
     claim = {"sentence": "It is refuted."}
@@ -583,6 +591,23 @@ def test_across_experiments_the_mean_has_students_interval_over_them() -> None:
 def test_across_leaves_out_what_one_experiment_lacks() -> None:
     (difference,) = across({"one": shelved(0.08, 0.02), "two": shelved(0.06)}, ["exam_acc"])
     assert difference.measure == "exam_acc"
+
+
+def test_across_is_about_the_capability_and_the_adaptation_of_the_first_experiment() -> None:
+    def judged_by(capability: str | None) -> Results:
+        keys = [("none", "static", measure) for measure in ("exam_acc", "base_text_kl_nats", "own_macro_f1")]
+        one = replace(shelved(0.1, 0.02), differences=dict.fromkeys(keys, (0.1, 0.0, 0.2)))
+        return replace(one, verdicts=dict.fromkeys(keys, "better"), capability=capability, adaptation="own_macro_f1")
+
+    def measures(*capabilities: str | None) -> list[str]:
+        return [one.measure for one in across({str(i): judged_by(one) for i, one in enumerate(capabilities)})]
+
+    kl = "base_text_kl_nats"
+    assert measures(kl, kl) == [kl, "own_macro_f1", f"{kl} at equal adaptation"]
+    assert measures(None, None) == ["exam_acc", "own_macro_f1", "capability at equal adaptation"]
+    assert measures(kl, None) == [kl, "own_macro_f1", "capability at equal adaptation"]
+    # What is kept of one capability is not averaged with what is kept of another.
+    assert measures(kl, "exam_acc") == [kl, "own_macro_f1"]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 
 from anamnesis.analysis.measures import all_measures
 from anamnesis.errors import InputError
-from anamnesis.knowledge.exam import exam
+from anamnesis.knowledge.exam import all_questions
 from anamnesis.knowledge.facts import load_facts
 from anamnesis.settings.corpus import Corpus
 from anamnesis.settings.evaluation import Evaluation
@@ -381,7 +381,7 @@ def test_check_counts_the_questions_that_the_facts_give(monkeypatch: pytest.Monk
     monkeypatch.chdir(ROOT)
     fewest = min(Counter(f.subject_area for f in load_facts(ROOT / "data/facts") for _ in f.taught).values())
     check_questions(fewest)
-    exam(load_facts(ROOT / "data/facts"), fewest, seed=0)
+    all_questions(load_facts(ROOT / "data/facts"), fewest, seed=0)
     with pytest.raises(InputError, match=f"is {fewest + 1}, and the facts of data/facts give {fewest} on"):
         check_questions(fewest + 1)
 

@@ -1,22 +1,30 @@
 """Tasks of lm-evaluation-harness by name: what is asked, what becomes of it, and what is refused."""
 
 import math
+import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import lm_eval.tasks
 import pytest
+from click.testing import CliRunner
 from transformers import PreTrainedTokenizerBase, Qwen2ForCausalLM
 
+import stages.check
 from anamnesis.errors import InputError
 from anamnesis.evaluation import definitions
 from anamnesis.evaluation.cases import estimates
-from anamnesis.evaluation.definitions import check_names, load
+from anamnesis.evaluation.definitions import check_names, check_tasks, load
 from anamnesis.evaluation.harness import language_model
 from anamnesis.evaluation.questions import ask
 from anamnesis.settings.evaluation import Task
-from tests.test_evaluation import Scripted, evaluation, general, small_exam
+from tests.conftest import ROOT
+from tests.test_evaluation import Scripted, evaluation, general, mmlu_folder, small_exam
+from tests.test_settings import change, project, task
+
+__all__ = ["mmlu_folder", "project"]
 
 ROWS = """
 from datasets import Dataset, DatasetDict
@@ -32,6 +40,9 @@ def halves(doc, results):
 
 def doubles(doc, results):
     return {"twice": 2.0}
+
+def mixed(doc, results):
+    return {"length": float(len(doc["text"])), "whole": True}
 
 def most(items):
     return max(items)
@@ -75,6 +86,9 @@ DEFINITIONS = {
     "twice": GENERATE
     + "process_results: !function rows.doubles\n"
     + "metric_list:\n  - {metric: twice, aggregation: mean, higher_is_better: true}\n",
+    "mixed": GENERATE
+    + "process_results: !function rows.mixed\nmetric_list:\n"
+    + "".join(f"  - {{metric: {name}, aggregation: mean, higher_is_better: true}}\n" for name in ("length", "whole")),
     "unsafe": CHOICE + "unsafe_code: true\n",
     "pictures": CHOICE + "doc_to_image: text\n",
     "absent": CHOICE.replace("custom_dataset: !function rows.rows", "dataset_path: json") + "dataset_kwargs:\n"
@@ -179,7 +193,6 @@ def test_a_group_has_the_metrics_that_its_tasks_share(folder: Path, exam: Path) 
     [
         ("chioce", r"there is no task `chioce` in .*tasks; did you mean `choice`"),
         ("corpus_only", "no metric of it is a number for each question"),
-        ("twice", "`twice_twice` of question twice:0 is 2, and only shares from 0 to 1 are compared"),
         ("unsafe", "unsafe runs code that the model writes"),
         ("pictures", "pictures asks about images or sounds"),
         ("absent", "`evaluation.tasks.absent` cannot be loaded"),
@@ -194,6 +207,82 @@ def test_what_cannot_be_asked_is_refused_by_name(folder: Path, exam: Path, name:
     assert "evaluation.tasks" in str(refused.value)
     assert "\n" not in str(refused.value)
     assert not model.asked
+    assert not model.generations
+
+
+def test_a_metric_that_is_no_share_is_left_out_with_a_warning(
+    folder: Path, exam: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    answered = ask(Scripted(knows, lambda _: "нет"), "mixed", Task(0, None, str(folder)), exam)
+    assert answered is not None
+    assert list(answered.summary["measures"]) == ["mixed_whole"]
+    assert estimates(answered.cases) == {"mixed_whole": 1}
+    assert answered.summary["subjects"] == {"mixed": {"mixed_whole": 1, "questions": 4}}
+    (said,) = [one.getMessage() for one in caplog.records if one.name == "anamnesis.evaluation.questions"]
+    assert re.fullmatch(r"`mixed_length` of question mixed:\d is \d+, and only .*: this measure is left out.", said)
+    with pytest.raises(InputError, match=r"`twice_twice` of question twice:\d is 2, .*: remove `twice` from `eval"):
+        ask(Scripted(knows, lambda _: "нет"), "twice", Task(0, None, str(folder)), exam)
+
+
+@pytest.mark.parametrize("name", ["choice", "normed", "likely", "rolling", "generate", "filtered", "both"])
+def test_what_a_task_measures_is_known_before_it_is_asked(folder: Path, exam: Path, name: str) -> None:
+    task = Task(0, None, str(folder))
+    answered = ask(Scripted(knows, lambda _: "нет"), name, task, exam)
+    assert answered is not None
+    assert load(name, task, exam).measures == list(answered.summary["measures"])
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("chioce", "did you mean `choice`"),
+        ("corpus_only", "no metric of it is a number for each question"),
+        ("unsafe", "unsafe runs code that the model writes"),
+        ("pictures", "pictures asks about images or sounds"),
+        ("absent", "`evaluation.tasks.absent` cannot be loaded"),
+    ],
+)
+def test_the_check_loads_every_task(folder: Path, tmp_path: Path, name: str, said: str) -> None:
+    """Without a model, and before there is an exam on the facts."""
+    asked = {"facts": Task(0, None, None), name: Task(0, None, str(folder))}
+    with pytest.raises(InputError, match=said):
+        check_tasks(evaluation(tasks=asked), None, tmp_path / "exam.jsonl")
+
+
+def test_the_stage_check_compares_the_capability_with_the_tasks_of_the_profile(
+    project: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stages.check, "ROOT", project)
+    monkeypatch.chdir(ROOT)
+    shutil.copy(ROOT / "dvc.yaml", project)
+    for capability, said in {"choice_acc_norm": "", "choice_acc_nrom": "set it to `choice_acc_norm`"}.items():
+        change(project / "params.yaml", "verdict.capability", capability)
+        change(project / "profiles/tiny.yaml", "evaluation.tasks.choice", task(folder=str(folder)))
+        done = CliRunner().invoke(stages.check.main)
+        assert (done.exit_code, said in done.output) == (1 if said else 0, True), done.output
+
+
+def test_the_check_reads_mmlu(mmlu_folder: Path, tmp_path: Path) -> None:
+    settings = evaluation(tasks={"mmlu": Task(5, None, str(mmlu_folder))})
+    check_tasks(settings, "mmlu_acc", tmp_path / "exam.jsonl")
+    (mmlu_folder / "test" / "virology_test.csv").unlink()
+    load.cache_clear()
+    with pytest.raises(InputError, match=r"there is no file .*virology_test\.csv"):
+        check_tasks(settings, "mmlu_acc", tmp_path / "exam.jsonl")
+
+
+def test_the_check_compares_the_capability_with_what_the_tasks_measure(folder: Path, tmp_path: Path) -> None:
+    asked = {name: Task(0, None, str(folder)) for name in ("choice", "filtered")} | {"facts": Task(0, None, None)}
+    settings = evaluation(tasks=asked)
+    for known in (None, "choice_acc_norm", "filtered_exact_match_strict_match", "exam_acc", "base_text_kl_nats"):
+        check_tasks(settings, known, tmp_path / "exam.jsonl")
+    for wrong, near in {
+        "choice_acc_nrom": "`choice_acc_norm` or `choice_acc`",
+        "filtered_exact_match": "`filtered_exact_match_strict_match` or `filtered_exact_match_flexible_extract`",
+        "zz": "`exam_acc` or `choice_acc` or `choice_acc_norm` or `filtered",
+    }.items():
+        with pytest.raises(InputError, match=f"is '{wrong}', which no task measures: set it to .*{near}"):
+            check_tasks(settings, wrong, tmp_path / "exam.jsonl")
 
 
 @pytest.fixture

@@ -3,10 +3,9 @@
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
-import evaluate
 import huggingface_hub
 import pytest
 from huggingface_hub.errors import LocalEntryNotFoundError
@@ -16,7 +15,7 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 from anamnesis.errors import InputError
 from anamnesis.evaluation import text_metrics
 from anamnesis.evaluation.cases import estimates
-from anamnesis.evaluation.text_metrics import BERT, BLEURT, scorer, text_scores
+from anamnesis.evaluation.text_metrics import BERT, BERT_COMMIT, scorer, text_scores
 from anamnesis.files import write_jsonl
 from anamnesis.settings.evaluation import TEXT_METRICS
 from anamnesis.settings.experiment import check_all
@@ -63,7 +62,7 @@ class Calls:
 
 
 @pytest.fixture
-def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
+def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Calls:
     """Stand-ins for bert-score and for BLEURT: the score is the share of the text's length."""
     calls = Calls()
 
@@ -78,11 +77,15 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
             scores = [share(*pair) for pair in zip(texts, references, strict=True)]
             return [0.0] * len(texts), [0.0] * len(texts), scores
 
-    def compute(predictions: Sequence[str], references: Sequence[str]) -> dict[str, list[float]]:
-        return {"scores": [share(*pair) for pair in zip(predictions, references, strict=True)]}
+    class BleurtScorer:
+        def __init__(self, checkpoint: str) -> None:
+            calls.asked.append(("bleurt", checkpoint))
 
-    def snapshot_download(name: str, local_files_only: bool = False, **_: Any) -> str:
-        calls.asked.append((name, local_files_only))
+        def score(self, references: Sequence[str], candidates: Sequence[str], batch_size: int) -> list[float]:
+            return [share(*pair) for pair in zip(candidates, references, strict=True)]
+
+    def snapshot_download(name: str, revision: str, local_files_only: bool = False, **_: Any) -> str:
+        calls.asked.append((name, revision, local_files_only))
         if local_files_only:
             raise LocalEntryNotFoundError("not cached")
         return "/models/bert"
@@ -91,9 +94,11 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
     module.BERTScorer = BERTScorer  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "bert_score", module)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
-    monkeypatch.setattr(
-        evaluate, "load", lambda *names, **_: calls.asked.append(names) or SimpleNamespace(compute=compute)
-    )
+    module = ModuleType("bleurt.score")
+    module.BleurtScorer = BleurtScorer  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "bleurt", ModuleType("bleurt"))
+    monkeypatch.setitem(sys.modules, "bleurt.score", module)
+    monkeypatch.setattr(text_metrics, "BLEURT", tmp_path)
     return calls
 
 
@@ -107,17 +112,19 @@ def test_every_metric_is_a_measure_of_each_conclusion(calls: Calls, tmp_path: Pa
         assert [case.case for case in of_measure] == [f"report_generation:{i}" for i in range(6)]
         assert 0 < metrics[measure] == estimates(of_measure)[measure] < 1
     # The local copy is looked for first, and every model is loaded once.
-    assert calls.asked == [(BERT, True), (BERT, False), ("model", "/models/bert", 9), ("bleurt", BLEURT)]
+    assert calls.asked == [
+        (BERT, BERT_COMMIT, True),
+        (BERT, BERT_COMMIT, False),
+        ("model", "/models/bert", 9),
+        ("bleurt", str(tmp_path)),
+    ]
     domain(model, settings, tmp_path / "test.jsonl")
     assert len(calls.asked) == 4
 
 
 def test_a_missing_package_or_model_is_one_sentence(monkeypatch: pytest.MonkeyPatch, project: Path) -> None:
-    def nowhere(*_: Any, **__: Any) -> None:
-        raise FileNotFoundError("no BLEURT-20\nhere")
-
-    monkeypatch.setattr(evaluate, "load", nowhere)
-    with pytest.raises(InputError, match=r"bleurt cannot be loaded \(no BLEURT-20\): install what it needs"):
+    monkeypatch.setattr(text_metrics, "BLEURT", project / "BLEURT-20")
+    with pytest.raises(InputError, match=r"bleurt cannot be loaded \(there is no folder .*BLEURT-20, and it is not"):
         scorer("bleurt")
     monkeypatch.setitem(sys.modules, "bert_score", None)
     with pytest.raises(InputError, match=r"bertscore cannot be loaded .*bert_score"):

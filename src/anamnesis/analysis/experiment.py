@@ -13,7 +13,7 @@ from anamnesis.analysis.measures import Measure, all_measures, task_measures
 from anamnesis.analysis.scores import BASE, AllScores, Scores
 from anamnesis.analysis.statistics import Estimate, Matched, Sample, interval, matched_difference
 from anamnesis.errors import InputError
-from anamnesis.settings.evaluation import CAPABILITIES
+from anamnesis.settings.evaluation import capability_of
 from anamnesis.settings.verdict import Verdict
 
 # The method whose shares are the curve on which others are compared at equal adaptation.
@@ -101,7 +101,7 @@ def analyse(
     """
     measures = _measures(scores[BASE], label, critical, task_measures(tasks or {}, scores))
     by_key = {one.key: one for one in measures}
-    wanted = settings.capability or next((key for key in CAPABILITIES if key in by_key), "exam_acc")
+    wanted = capability_of(settings.capability, by_key)
     for key in (wanted, f"{label}_macro_f1"):
         if key not in by_key:
             raise InputError(

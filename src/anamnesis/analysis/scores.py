@@ -50,8 +50,11 @@ def load_scores(folder: Path, methods: Sequence[str], seeds: Sequence[int]) -> d
     for kind in KINDS:
         runs = {(BASE, 0): _read(folder / kind / f"{BASE}.csv")}
         runs |= {(method, seed): _read(folder / kind / f"{method}-{seed}.csv") for method in methods for seed in seeds}
+        # A metric of a task is left out of a run in which it is no share, and then of all.
+        common = set.intersection(*(set(run["measure"]) for run in runs.values()))
         for arm, measure, tables in _by_arm(runs):
-            found.setdefault(arm, {})[measure] = _scores(measure, tables)
+            if measure in common:
+                found.setdefault(arm, {})[measure] = _scores(measure, tables)
     for measures in found.values():
         for measure, scores in measures.items():
             if not _same_cases(scores, found[BASE][measure]):

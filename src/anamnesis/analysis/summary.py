@@ -29,6 +29,8 @@ def details(results: Results, provenance: Mapping[str, Any]) -> dict[str, Any]:
     """Everything that the report says, and that `make verify` compares a second run with."""
     source = {measure.key: measure.source for measure in results.measures}
     return {
+        "capability": results.capability.key,
+        "adaptation": results.adaptation.key,
         "provenance": dict(provenance),
         "arms": {
             arm: {

@@ -22,7 +22,7 @@ from lm_eval.api.task import ConfigurableTask
 from lm_eval.tasks import TaskManager
 
 from anamnesis.errors import InputError
-from anamnesis.settings.evaluation import EXAMS, FACTS, MMLU, Task
+from anamnesis.settings.evaluation import EXAMS, FACTS, GENERAL_MEASURES, MMLU, Evaluation, Task
 
 TASKS = Path(__file__).parent / "tasks"
 HARNESS = Path(lm_eval.__file__).parent / "tasks"
@@ -60,6 +60,18 @@ class Asked:
         """The tasks that the model answers by writing."""
         return [leaf for leaf in self.loaded["tasks"].values() if leaf.OUTPUT_TYPE == "generate_until"]
 
+    @property
+    def measures(self) -> list[str]:
+        """All that is measured by asking the task, by the definitions of its tasks."""
+        return list(
+            dict.fromkeys(
+                self.measure(metric, filters, chosen)
+                for metric in self.metrics
+                for filters in map(_filters, self.loaded["tasks"].values())
+                for chosen in filters
+            )
+        )
+
     def measure(self, metric: Metric, filters: Iterable[str], chosen: str) -> str:
         """The measure of a metric. Where a task reads answers in several ways, the `chosen` filter is in its name."""
         if self.name in EXAMS:
@@ -81,6 +93,28 @@ def check_names(tasks: Mapping[str, Task]) -> None:
             raise InputError(
                 f"`evaluation.tasks`: there is no task `{name}` in {task.folder or 'lm-evaluation-harness'}; {hint}"
             )
+
+
+def check_tasks(evaluation: Evaluation, capability: str | None, exam: Path) -> None:
+    """Load the tasks and compare the capability with what they measure; the exams on the facts need no check.
+
+    Args:
+        evaluation: its settings.
+        capability: `verdict.capability`.
+        exam: the file with the questions of the exams on the facts; it may be absent.
+
+    Raises:
+        InputError: a task cannot be asked, or none measures the capability.
+    """
+    check_names(evaluation.tasks)
+    asked = [load(name, task, exam) for name, task in evaluation.tasks.items() if name not in FACTS]
+    measures = [*evaluation.measures, *(measure for one in asked for measure in one.measures)]
+    if capability is not None and capability not in measures:
+        near = get_close_matches(capability, measures, n=3) or [key for key in measures if key not in GENERAL_MEASURES]
+        raise InputError(
+            f"params.yaml: `verdict.capability` is {capability!r}, which no task measures: set it to "
+            f"{' or '.join(f'`{one}`' for one in near)}, or to null."
+        )
 
 
 @cache
@@ -107,6 +141,7 @@ def load(name: str, task: Task, exam: Path) -> Asked:
 
 def task_manager(folders: Iterable[Path], metadata: Mapping[str, Any]) -> TaskManager:
     """The index of the tasks in `folders`; `metadata` is passed to the functions that build the documents."""
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)
     return TaskManager(
         include_path=[str(folder) for folder in folders], include_defaults=False, metadata=dict(metadata)
     )
@@ -118,7 +153,6 @@ def load_task(name: str, manager: TaskManager) -> Loaded:
     Raises:
         InputError: it cannot be loaded.
     """
-    logging.getLogger("lm_eval").setLevel(logging.ERROR)
     try:
         loaded: Loaded = manager.load([name])
     except InputError:
@@ -200,6 +234,11 @@ def _metrics(name: str, leaves: list[ConfigurableTask]) -> tuple[Metric, ...]:
             f"questions, so its arms cannot be compared in pairs: ask another task."
         )
     return common
+
+
+def _filters(leaf: ConfigurableTask) -> list[str]:
+    """The ways in which answers are read; the harness calls a single one without a name `none`."""
+    return [one["name"] for one in leaf.config.filter_list or [{"name": "none"}]]
 
 
 def _per_question(leaf: ConfigurableTask) -> Iterator[Metric]:

@@ -1,6 +1,7 @@
 """Ask a model the tasks of `evaluation.tasks`."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from anamnesis.evaluation.cases import Case, Question, answers, bits_and_bytes, 
 from anamnesis.evaluation.definitions import Asked, Metric, load, subject_of
 from anamnesis.evaluation.harness import Measured, run_loaded
 from anamnesis.settings.evaluation import EXAMS, Task
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ def ask(lm: TemplateLM, name: str, task: Task, exam: Path) -> Answered | None:
         exam: the file with the questions of the exams on the facts.
 
     Raises:
-        InputError: the task cannot be asked, or a metric of it is not a share.
+        InputError: the task cannot be asked, or none of its metrics is a share.
     """
     asked = load(name, task, exam)
     _check_room(lm, asked)
@@ -55,6 +58,9 @@ def ask(lm: TemplateLM, name: str, task: Task, exam: Path) -> Answered | None:
                 read = [question for question in questions if question["filter"] == chosen]
                 cases[leaf] += _cases(key, metric, leaf, read)
                 measures[key] = {"title": _title(name, key), "kind": metric.kind, "better": metric.better}
+    left_out = _no_shares(name, cases, measures)
+    cases = {leaf: [case for case in of_leaf if case.measure not in left_out] for leaf, of_leaf in cases.items()}
+    measures = {key: measure for key, measure in measures.items() if key not in left_out}
     leaves = list(asked.loaded["tasks"].values())
     summary = {
         "questions": sum(len({case.case for case in of_leaf}) for of_leaf in cases.values()),
@@ -69,13 +75,23 @@ def ask(lm: TemplateLM, name: str, task: Task, exam: Path) -> Answered | None:
 def _cases(measure: str, metric: Metric, leaf: str, questions: Sequence[Question]) -> list[Case]:
     if metric.kind == "bits_per_byte":
         return bits_and_bytes(measure, leaf, questions)
-    cases = answers(measure, leaf, questions, metric.name)
-    if wrong := next((case for case in cases if not 0 <= case.value <= 1), None):
-        raise InputError(
-            f"`{measure}` of question {wrong.case} is {wrong.value:g}, and only shares from 0 to 1 are compared: "
-            f"remove the task from `evaluation.tasks`, or define it in a `folder` without this metric."
-        )
-    return cases
+    return answers(measure, leaf, questions, metric.name)
+
+
+def _no_shares(name: str, cases: Mapping[str, Sequence[Case]], measures: Mapping[str, Mapping[str, str]]) -> set[str]:
+    """The measures with a value outside 0 to 1, which are left out; a task must have another measure."""
+    wrong = {
+        case.measure: f"`{case.measure}` of question {case.case} is {case.value:g}, and only shares from 0 to 1 are "
+        f"compared"
+        for of_leaf in cases.values()
+        for case in of_leaf
+        if measures[case.measure]["kind"] == "accuracy" and not 0 <= case.value <= 1
+    }
+    if wrong.keys() == measures.keys():
+        raise InputError(f"{next(iter(wrong.values()))}: remove `{name}` from `evaluation.tasks`.")
+    for said in wrong.values():
+        log.warning("%s: this measure is left out.", said)
+    return set(wrong)
 
 
 def _subject(name: str, cases: Sequence[Case]) -> dict[str, Any]:

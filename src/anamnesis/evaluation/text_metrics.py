@@ -5,6 +5,7 @@ They are off by default (`evaluation.text_metrics`). Libraries and models are lo
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from anamnesis.errors import InputError
@@ -16,9 +17,10 @@ Scorer = Callable[[Sequence[str], Sequence[str]], list[float]]
 
 # What bert-score takes for Russian, and the layer that its authors chose for this model.
 BERT = "google-bert/bert-base-multilingual-cased"
+BERT_COMMIT = "3f076fdb1ab68d5b2880cb87a0886f315b8146f8"
 BERT_LAYERS = 9
-# The multilingual checkpoint that BLEURT's authors recommend.
-BLEURT = "BLEURT-20"
+# The multilingual checkpoint that BLEURT's authors recommend. It has no version to download it by, so it must be there.
+BLEURT = Path("scratch/BLEURT-20")
 BATCH = 64
 
 
@@ -50,8 +52,8 @@ def scorer(metric: TextMetric) -> Scorer:
     except (OSError, ImportError) as error:
         said = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise InputError(
-            f"`evaluation.text_metrics`: {metric} cannot be loaded ({said}): install what it needs, get its model once "
-            f"with network, or remove it."
+            f"`evaluation.text_metrics`: {metric} cannot be loaded ({said}): install what it needs, get its model as "
+            f"docs/tasks.md says, or remove it."
         ) from error
 
 
@@ -86,9 +88,9 @@ def _bertscore() -> Scorer:
 
     files = ["*.json", "*.txt", "*.safetensors"]
     try:
-        folder = snapshot_download(BERT, allow_patterns=files, local_files_only=True)
+        folder = snapshot_download(BERT, revision=BERT_COMMIT, allow_patterns=files, local_files_only=True)
     except LocalEntryNotFoundError:
-        folder = snapshot_download(BERT, allow_patterns=files)
+        folder = snapshot_download(BERT, revision=BERT_COMMIT, allow_patterns=files)
     model = BERTScorer(model_type=folder, num_layers=BERT_LAYERS, batch_size=BATCH)
 
     def score(texts: Sequence[str], references: Sequence[str]) -> list[float]:
@@ -99,12 +101,13 @@ def _bertscore() -> Scorer:
 
 
 def _bleurt() -> Scorer:
-    import evaluate
+    if not BLEURT.is_dir():
+        raise FileNotFoundError(f"there is no folder {BLEURT}, and it is not downloaded")
+    from bleurt.score import BleurtScorer
 
-    metric = evaluate.load("bleurt", BLEURT, module_type="metric")
+    model = BleurtScorer(str(BLEURT))
 
     def score(texts: Sequence[str], references: Sequence[str]) -> list[float]:
-        found = metric.compute(predictions=list(texts), references=list(references))
-        return [float(value) for value in found["scores"]]
+        return [float(value) for value in model.score(references=references, candidates=texts, batch_size=BATCH)]
 
     return score

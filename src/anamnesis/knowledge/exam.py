@@ -15,21 +15,16 @@ CHOICES = 4
 Asked = tuple[Fact, Language]
 
 
-def exam(facts: Sequence[Fact], questions_per_subject: int, seed: int) -> list[dict[str, Any]]:
-    """Return items {"question", "subject", "choices", "answer"}, the same number for each subject area.
-
-    Every fact of a subject is asked once before any is asked again in its other language, so that few questions cover
-    many facts. Facts are asked in the languages that they are taught in. The right answer is equally often in each
-    place: a model that always chooses the same place scores a quarter.
-    """
-    return [item for _, item in _mixed(facts, questions_per_subject, random.Random(seed))]
-
-
 def all_questions(facts: Sequence[Fact], questions_per_subject: int, seed: int) -> list[dict[str, Any]]:
-    """The questions of `exam` in their order, then those that it leaves out: every fact in each of its languages.
+    """Return items {"question", "subject", "choices", "answer", "language", "mixed"}.
 
-    Each item also has its language, and `mixed`: whether it is a question of `exam`. In each language of a subject the
-    right answer is as nearly as possible equally often in each place.
+    Every fact is asked in each of its languages. The first items are `mixed`, the same number for each subject area: a
+    fact of a subject is asked once before any is asked again in its other language, so that few questions cover many
+    facts, and the right answer is equally often in each place, so that a model that always chooses the same place
+    scores a quarter.
+
+    The other items are the questions that these leave out. In each language of a subject the right answer is as nearly
+    as possible equally often in each place.
     """
     rng = random.Random(seed)
     drawn = _mixed(facts, questions_per_subject, rng)

@@ -14,7 +14,6 @@ from anamnesis.publishing.results import Results
 LEVEL = 0.95
 # The method whose shares the arms are compared with at equal adaptation.
 CURVE = "none"
-MATCHED = "capability at equal adaptation"
 
 
 @dataclass(frozen=True)
@@ -40,12 +39,12 @@ class Across:
         return fmean(self.differences)
 
 
-def across(experiments: Mapping[str, Results], measures: Sequence[str]) -> list[Across]:
+def across(experiments: Mapping[str, Results], measures: Sequence[str] = ()) -> list[Across]:
     """Every pair of arms that all experiments compare on one of the measures, then the arms at equal adaptation.
 
     Args:
         experiments: by name, at least two.
-        measures: their keys.
+        measures: their keys; without any, the capability and the adaptation of the first experiment.
 
     Raises:
         InputError: there are fewer than two experiments, they are of different splits, or have no such comparison in
@@ -58,13 +57,19 @@ def across(experiments: Mapping[str, Results], measures: Sequence[str]) -> list[
         said = ", ".join(f"{name}: {split}" for name, split in splits.items())
         raise InputError(f"NAMES holds experiments of different splits ({said}): choose those of one split.")
     first, *others = experiments.values()
+    measures = measures or first.main_measures
     shared = [key for key in first.differences if key[2] in measures and all(key in one.differences for one in others)]
     if not shared:
         raise InputError(f"the experiments in NAMES have no comparison on {', '.join(measures)} in common.")
     found = [_across(*key, tuple(one.differences[key][0] for one in experiments.values())) for key in shared]
+    capabilities = {one.capability for one in experiments.values()}
+    if len(capabilities - {None}) > 1:
+        return found
+    (capability,) = capabilities if len(capabilities) == 1 else (None,)
+    label = f"{capability or 'capability'} at equal adaptation"
     matched = [arm for arm in first.matched if all(arm in one.matched for one in others)]
     return found + [
-        _across(CURVE, arm, MATCHED, tuple(one.matched[arm] for one in experiments.values())) for arm in matched
+        _across(CURVE, arm, label, tuple(one.matched[arm] for one in experiments.values())) for arm in matched
     ]
 
 

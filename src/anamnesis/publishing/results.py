@@ -36,6 +36,7 @@ class Results:
         arms: the verdict on each candidate arm; empty if none is.
         provenance: how, where and when it was measured.
         matched: by arm, how much more of the capability it keeps than a share of `none` that adapts as much.
+        capability, adaptation: the measures that forgetting and adaptation are read from; None in older files.
     """
 
     estimates: Mapping[tuple[str, str], Estimate]
@@ -45,12 +46,22 @@ class Results:
     arms: Mapping[str, str]
     provenance: Mapping[str, Any]
     matched: Mapping[str, float] = field(default_factory=dict)
+    capability: str | None = None
+    adaptation: str | None = None
 
     @property
     def answers(self) -> dict[str, str]:
         """What the experiment answers: whether the claim holds, and the verdict on each arm."""
         claim = {"the claim": str(self.claim["holds"])} if "holds" in self.claim else {}
         return claim | {f"`{arm}`": verdict for arm, verdict in self.arms.items()}
+
+    @property
+    def main_measures(self) -> tuple[str, ...]:
+        """The capability and the adaptation; if the file does not name them, the exams and the macro F1."""
+        if self.capability and self.adaptation:
+            return self.capability, self.adaptation
+        measures = dict.fromkeys(measure for *_, measure in self.verdicts)
+        return tuple(one for one in measures if one in EXAMS.values() or one.endswith("_macro_f1"))
 
     @property
     def minutes(self) -> float | None:
@@ -100,6 +111,8 @@ def read_results(text: str, name: str) -> Results:
                 for arm, said in (details.get("matched") or {}).items()
                 if said["found"]["difference"]
             },
+            capability=details.get("capability"),
+            adaptation=details.get("adaptation"),
         )
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{name} is not what the stage `summarize` writes ({error!r}): run `dvc repro`.") from None
@@ -129,6 +142,6 @@ def _main(results: Results) -> dict[tuple[str, str], Sequence[str]]:
     first = next((arm for arm, _ in results.estimates if arm != BASE), BASE)
     pairs: dict[tuple[str, str], list[str]] = {}
     for (one, other, measure), verdict in results.verdicts.items():
-        if one == first and (measure in EXAMS.values() or measure.endswith("_macro_f1")):
+        if one == first and measure in results.main_measures:
             pairs.setdefault((one, other), []).append(f"{measure} {verdict}")
     return dict(pairs)

@@ -1,6 +1,6 @@
 """What is measured."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
@@ -25,6 +25,12 @@ MMLU_SHOTS = 5
 
 # Forgetting is read from the first of these that is measured, unless `verdict.capability` names another measure.
 CAPABILITIES = ("mmlu_acc", "exam_acc", "exam_en_acc")
+
+
+def capability_of(wanted: str | None, measured: Container[str]) -> str:
+    """The measure that forgetting is read from: the wanted one, else the first of CAPABILITIES that is measured."""
+    return wanted or next((key for key in CAPABILITIES if key in measured), "exam_acc")
+
 
 # What is measured of every model besides its tasks: of general capabilities, and of reports.
 GENERAL_MEASURES = (
