@@ -10,7 +10,7 @@ from anamnesis.analysis.comparison import ALPHA, is_large
 from anamnesis.analysis.measures import all_measures
 from anamnesis.analysis.statistics import SEEDS_AND_CASES, Components, Estimate, detectable_with
 from anamnesis.files import read_json
-from anamnesis.settings.evaluation import CAPABILITIES, EXAMS, TEXT_METRICS
+from anamnesis.settings.evaluation import EXAMS, TEXT_METRICS, capability_of
 from anamnesis.settings.reading import Experiment
 from anamnesis.settings.sections import read_yaml
 
@@ -73,9 +73,7 @@ def plan(experiment: Experiment, shelved: Path, cases: Mapping[str, int]) -> lis
     rows = _differences(shelved)
     measured = {row["measure"] for row in rows}
     adaptation = f"{experiment.corpus.label}_macro_f1"
-    forgetting = experiment.verdict.capability or next(
-        one for one in CAPABILITIES if one in experiment.evaluation.measures
-    )
+    forgetting = capability_of(experiment.verdict.capability, experiment.evaluation.measures)
     pairs = comb(len(experiment.methods), 2)
     others = compared(experiment, measured) - {forgetting}
     families = {forgetting: pairs, adaptation: pairs * len(others)}
