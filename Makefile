@@ -18,8 +18,8 @@ repro: $(INSTALLED)  ## run the experiment (only what is not up to date) and pri
 	@python -m stages.check
 	@python -m stages._recover
 	@python -m stages._plan
-	@$(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j2) branches BRANCHES="$$(dvc stage \
-	    list --name-only | awk -F@ '$$1 == "train" {runs = $$2 " " runs} END {print runs}')"
+	@$(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j2) branches \
+	    TRAININGS="$$(python -m stages._order trainings)" EVALUATIONS="$$(python -m stages._order evaluations)"
 	dvc repro
 	@rm -f .dvc/tmp/*.dvc.lock
 	@sed -n '/^|/p; /^With 95/q' reports/report.md
@@ -31,14 +31,14 @@ result: $(INSTALLED)  ## measure on the test split, for a result to publish (set
 	@sed 's/^split:.*/split: test/' params.yaml > params.yaml.part && mv params.yaml.part params.yaml
 	@$(MAKE) --no-print-directory repro
 
-# Called by `repro`, which passes the BRANCHES (method-seed). With N at once, short stages at the end leave no core idle,
-# so evaluations come after the trainings. Without --wait-for-lock, a dvc process gives up after 3 s, but another may
-# need longer to hash a model. dvc.lock is copied after each command because DVC writes it in place: a kill at that
-# moment would lose the record of all that was done (stages._recover restores it from the copies). The last part prints
-# how many stages are done and about how many minutes are left.
+# Called by `repro`, which passes the runs (method-seed) in the order of TRAININGS and of EVALUATIONS. With N at once,
+# short stages at the end leave no core idle, so evaluations come after the trainings. Without --wait-for-lock, a dvc
+# process gives up after 3 s, but another may need longer to hash a model. dvc.lock is copied after each command because
+# DVC writes it in place: a kill at that moment would lose the record of all that was done (stages._recover restores it
+# from the copies). The last part prints how many stages are done and about how many minutes are left.
 REPRO = dvc --wait-for-lock repro --single-item $(1) && cp dvc.lock .dvc/tmp/$@.dvc.lock && python -m stages._progress $(1)
-TRAINED := $(BRANCHES:%=train@%)
-EVALUATED := $(BRANCHES:%=evaluate@%)
+TRAINED := $(TRAININGS:%=train@%)
+EVALUATED := $(EVALUATIONS:%=evaluate@%)
 .PHONY: branches $(TRAINED) $(EVALUATED) evaluate_base base_text teacher corpus base
 branches: $(TRAINED) $(EVALUATED) evaluate_base
 $(TRAINED): teacher

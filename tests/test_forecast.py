@@ -23,7 +23,7 @@ from anamnesis.errors import InputError
 from anamnesis.evaluation.leak import prompts
 from anamnesis.files import read_json, read_jsonl, write_json
 from anamnesis.forecasting.counting import GPUS, count, counted_cases, gpu_named, guesses
-from anamnesis.forecasting.forecast import Forecast, key_of, stages_of
+from anamnesis.forecasting.forecast import Forecast, evaluations, key_of, stages_of, trainings
 from anamnesis.forecasting.page import arms_table, precision_lines, totals
 from anamnesis.forecasting.precision import Detectable, Planned, compared, detectable, plan, shelved_like
 from anamnesis.forecasting.schedule import expected, kind_of, minutes, wall_seconds
@@ -276,6 +276,13 @@ def test_a_count_names_its_guesses(tiny: Experiment) -> None:
     assert "153 tokens a report; 117 tokens a question of MMLU" in guesses(read_experiment(ROOT, "qwen2-0.5b"))
 
 
+def test_the_runs_with_the_most_models_are_evaluated_first(tiny: Experiment) -> None:
+    assert list(tiny.methods) == ["none", "static", "ema"]
+    assert trainings(tiny)[:4] == ["ema-2", "ema-1", "ema-0", "static-2"]
+    assert [run.rpartition("-")[0] for run in evaluations(tiny)] == ["none"] * 3 + ["ema"] * 3 + ["static"] * 3
+    assert sorted(evaluations(tiny)) == sorted(trainings(tiny))
+
+
 # ---- Timed ---------------------------------------------------------------------------------------------------------
 
 
@@ -418,11 +425,11 @@ def test_the_plan_holds_what_is_not_up_to_date_and_what_follows(project: Project
     stages = project.json("scratch/progress.json")["stages"]
     assert {"train@none-0", "evaluate_general@static-0", "evaluate_base_domain", "summarize"} <= set(stages)
     assert not {"corpus", "base", "teacher"} & set(stages)
-    said = project.run("make", "BRANCHES=none-0", "train@none-0")
+    said = project.run("make", "TRAININGS=none-0", "train@none-0")
     # `check` has no outputs and nobody waits for it: it ran now. The base and the teacher were up to date.
     lines = re.findall(r"^\[.*", said, flags=re.MULTILINE)
     assert [line.partition(" after ")[0] for line in lines] == [
         f"[1/{len(stages)}] check, synthesize, corpus",
         f"[2/{len(stages)}] train@none-0",
     ]
-    assert "\n[" not in project.run("make", "BRANCHES=none-0", "train@none-0")
+    assert "\n[" not in project.run("make", "TRAININGS=none-0", "train@none-0")

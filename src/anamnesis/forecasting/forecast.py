@@ -64,11 +64,26 @@ def load_forecast(file: Path, key: str) -> Forecast | None:
     return Forecast(**values) if values.get("key") == key else None
 
 
+def trainings(experiment: Experiment) -> list[str]:
+    """The runs (`ema-0`) in the order in which `make repro` trains them: those of the last methods first."""
+    return [f"{method}-{seed}" for method in experiment.methods for seed in experiment.seeds][::-1]
+
+
+def evaluations(experiment: Experiment) -> list[str]:
+    """The runs in the order in which `make repro` evaluates them: those with the most models first.
+
+    Long stages first and short ones last leave no core idle at the end.
+    """
+    models = {
+        method: whole + shares / 2 for method in experiment.methods for whole, shares in [experiment.models_of(method)]
+    }
+    return sorted(trainings(experiment), key=lambda run: models[run.rpartition("-")[0]], reverse=True)
+
+
 def stages_of(experiment: Experiment) -> list[str]:
     """The stages of the run's trainings and evaluations, in the order in which `make repro` starts them."""
-    runs = [f"{method}-{seed}" for method in experiment.methods for seed in experiment.seeds]
     return [
-        *(f"train@{run}" for run in reversed(runs)),
-        *(f"{name}@{run}" for run in reversed(runs) for name in ("evaluate_general", "evaluate_domain")),
+        *(f"train@{run}" for run in trainings(experiment)),
+        *(f"{name}@{run}" for run in evaluations(experiment) for name in ("evaluate_general", "evaluate_domain")),
         *("evaluate_base_general", "evaluate_base_domain"),
     ]
