@@ -819,8 +819,10 @@ def test_vllm_is_given_the_folders_and_switched(monkeypatch: pytest.MonkeyPatch)
 
     class Engine:
         def __init__(self, **kwargs: Any) -> None:
+            assert "TORCHDYNAMO_DISABLE" not in os.environ, "vLLM compiles its models"
             engines.append(kwargs)
 
+    monkeypatch.setenv("TORCHDYNAMO_DISABLE", "1")
     vllm_with(Engine, monkeypatch)
     saved = Path("models/adapters/ema-0")
     found = []

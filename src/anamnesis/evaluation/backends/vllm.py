@@ -2,6 +2,7 @@
 
 import importlib.util
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -25,6 +26,8 @@ def vllm_models(base: Path, adapters: Mapping[str, Path | None], batch_size: int
         )
     if PartialState().num_processes > 1:
         raise InputError("`evaluation.backend` vllm runs in one process: set `launch` to python or choose another one.")
+    # The stages switch torch's compiler off, which vLLM needs.
+    os.environ.pop("TORCHDYNAMO_DISABLE", None)
     from lm_eval.models.vllm_causallms import VLLM
     from vllm.lora.request import LoRARequest
 
