@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -56,6 +56,8 @@ def test_costs_are_read_as_written_and_a_new_run_replaces_the_old(tmp_path: Path
         write_cost(one, tmp_path)
     assert read_costs(tmp_path) == {"train@ema-0": second, "corpus": other}
     assert read_costs(tmp_path / "absent") == {}
+    (tmp_path / "corpus.json").write_text(json.dumps(asdict(other) | {"steps": 420}))
+    assert read_costs(tmp_path) == {"train@ema-0": second}
 
 
 def run(command: click.Command, *arguments: str) -> int:

@@ -4,7 +4,7 @@ The files are no part of the pipeline: DVC does not track them, and Git ignores 
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -50,8 +50,13 @@ def write_cost(cost: Cost, folder: Path = COSTS) -> None:
 
 
 def read_costs(folder: Path = COSTS) -> dict[str, Cost]:
-    """The last cost of every stage that ever ran in this checkout, by stage; also of stages that are gone."""
-    costs = [Cost(**read_json(file)) for file in sorted(folder.glob("*.json"))]
+    """The last cost of every stage that ever ran in this checkout, by stage; also of stages that are gone.
+
+    A file that another version of this code wrote, with other fields, is left out: the next run replaces it.
+    """
+    known = {field.name for field in fields(Cost)}
+    found = (read_json(file) for file in sorted(folder.glob("*.json")))
+    costs = [Cost(**values) for values in found if values.keys() == known]
     return {cost.stage: cost for cost in costs}
 
 
