@@ -625,3 +625,16 @@ def test_across_is_about_the_capability_and_the_adaptation_of_the_first_experime
 def test_experiments_that_cannot_be_put_together_are_refused(experiments: dict[str, Results], said: str) -> None:
     with pytest.raises(InputError, match=re.escape(said)):
         across(experiments, ["exam_acc"])
+
+
+def test_the_readme_states_what_the_five_bases_find_together() -> None:
+    names = ["default", *(f"base-{seed}" for seed in (1, 2, 3, 4))]
+    found = across({name: load_results(ROOT / SHELF / name / "metrics") for name in names}, ["exam_acc"])
+    by_name = {(one.first, one.second, one.measure): one for one in found}
+    kept = by_name["none", "static", "exam_acc"]
+    matched = by_name["none", "static", "capability at equal adaptation"]
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert f"keeps exam accuracy {kept.mean:.3f} higher" in readme
+    assert f"interval of {kept.low:.3f} to {kept.high:.3f} over five bases" in readme
+    said = f"the difference is {matched.mean:.3f} ({matched.low:.3f} to {matched.high:.3f})"
+    assert said.replace("-", "−") in readme
