@@ -310,13 +310,14 @@ def test_an_arm_trained_on_shuffled_labels_fails_if_there_are_enough_reports(rep
 
 # ---- Families ----------------------------------------------------------------------------------------------------
 
-KINDS = ("base", "methods", "teachers")
+KINDS = ("base", "base_teachers", "base_shares", "methods", "teachers")
 TIGHT = replace(LIMITS, margins=Margins(accuracy=0.01, macro_f1=0.01, bits_per_byte=0.001, kl_nats=0.001))
 
 
 def kind_of(one: Comparison) -> str:
     if one.first == "base":
-        return "base"
+        ends = {"teacher": "base_teachers", "5": "base_shares"}
+        return ends.get(one.second.rpartition("_")[2], "base")
     return "teachers" if any(arm.endswith("_teacher") for arm in (one.first, one.second)) else "methods"
 
 
@@ -331,7 +332,7 @@ def test_the_capability_is_one_family_and_all_other_measures_another(with_teache
     found = [one for one in with_teacher.comparisons if kind_of(one) == kind]
     capability = [one for one in found if one.measure.key == "exam_acc"]
     others = [one for one in found if one.measure.key != "exam_acc"]
-    assert len(capability) == {"base": 5, "methods": 3, "teachers": 3}[kind]
+    assert len(capability) == {"base": 3, "base_teachers": 1, "base_shares": 1, "methods": 3, "teachers": 3}[kind]
     assert len(others) == 6 * len(capability)
     for family in (capability, others):
         large = len(family) > 3

@@ -129,8 +129,8 @@ def families(
 ) -> list[Family]:
     """Every comparison of the experiment, in the families of Holm's adjustment.
 
-    There are three kinds of pairs: an arm with the base, two methods, and a pair with an EMA teacher. For each kind,
-    the pairs on the capability, the measure that forgetting is read from, are one family. The pairs on all other
+    There are five kinds of pairs: a method, an EMA teacher or a share of an update with the base; two methods; and a
+    pair with an EMA teacher. For each kind, the pairs on the capability, the measure that forgetting is read from, are one family. The pairs on all other
     measures that have a direction are one family together: of a dozen measures, some differ by chance.
 
     In each family, the probability of any false "better" or "worse" is about `ALPHA` (see `SMALL_FAMILY`).
@@ -145,7 +145,7 @@ def families(
     """
     pairs = list(combinations((*methods, *teachers), 2))
     kinds = [
-        [(BASE, arm) for arm in (*methods, *teachers, *parts)],
+        *([(BASE, arm) for arm in arms] for arms in (methods, teachers, parts)),
         [pair for pair in pairs if set(pair) <= set(methods)],
         [pair for pair in pairs if not set(pair) <= set(methods)],
     ]

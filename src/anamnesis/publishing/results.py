@@ -63,12 +63,6 @@ class Results:
         measures = dict.fromkeys(measure for *_, measure in self.verdicts)
         return tuple(one for one in measures if one in EXAMS.values() or one.endswith("_macro_f1"))
 
-    @property
-    def minutes(self) -> float | None:
-        """How long the experiment ran; None if it was not recorded."""
-        minutes = self.provenance.get("minutes")
-        return None if minutes is None else float(minutes)
-
 
 def load_results(folder: Path) -> Results:
     """The results in the `metrics` folder of an experiment.

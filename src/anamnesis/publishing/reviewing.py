@@ -43,7 +43,7 @@ def review(root: Path, base: str, files: str = "") -> Review:
         now = load_results(root / DETAILS.parent)
         text = repository.file_at(commit, DETAILS)
         before = None if text is None else read_results(text, f"{DETAILS} at {base}")
-        parts += [*_compared(before, now, base), f"![trade-off]({files}{PICTURE})", _runtime(before, now, base)]
+        parts += [*_compared(before, now, base), f"![trade-off]({files}{PICTURE})"]
     parts.append(_parameters(repository.changed_parameters(commit), base))
     return Review("\n\n".join(parts) + "\n", not stale)
 
@@ -139,14 +139,6 @@ def _parameters(changed: Mapping[str, Mapping[str, Any]], base: str) -> str:
 
 def _value(value: object) -> str:
     return ABSENT if value is None else f"`{value}`".replace("|", "\\|")
-
-
-def _runtime(before: Results | None, now: Results, base: str) -> str:
-    return f"Runtime: {_minutes(now)}; at `{base}`: {_minutes(before)}."
-
-
-def _minutes(results: Results | None) -> str:
-    return "unknown" if results is None or results.minutes is None else f"{results.minutes:.1f} min"
 
 
 def _union(first: Mapping[Any, Any], second: Mapping[Any, Any]) -> list[Any]:
