@@ -130,8 +130,9 @@ def families(
     """Every comparison of the experiment, in the families of Holm's adjustment.
 
     There are five kinds of pairs: a method, an EMA teacher or a share of an update with the base; two methods; and a
-    pair with an EMA teacher. For each kind, the pairs on the capability, the measure that forgetting is read from, are one family. The pairs on all other
-    measures that have a direction are one family together: of a dozen measures, some differ by chance.
+    pair with an EMA teacher. For each kind, the pairs on the capability, the measure that forgetting is read from, are
+    one family. The pairs on all other measures that have a direction are one family together: of a dozen measures, some
+    differ by chance.
 
     In each family, the probability of any false "better" or "worse" is about `ALPHA` (see `SMALL_FAMILY`).
 
