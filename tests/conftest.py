@@ -1,5 +1,6 @@
 """What many tests need: a tiny random model, its tokenizer, a few reports, and settings at test size."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from anamnesis.settings.training import Optimization, Training
 from anamnesis.settings.tuner import Tuner
 
 ROOT = Path(__file__).resolve().parent.parent
+PROFILES = sorted(path.stem for path in (ROOT / "profiles").glob("*.yaml"))
 COLLOID = ["нет", "есть"]
 PICTURE = ["неясная", "коллоидного узла"]
 CPU = Compute(device="cpu", threads=1)
@@ -40,6 +42,15 @@ OPTIMIZATION = Optimization(
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def settings_only(tmp_path: Path) -> Path:
+    """A folder with what the parameters are checked against, and nothing else."""
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    shutil.copytree(ROOT / "profiles", tmp_path / "profiles")
+    shutil.copytree(ROOT / "data" / "base", tmp_path / "data" / "base")
+    return tmp_path
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """What `make repro PROFILE=x` writes into params.yaml."""
 
 import re
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,17 +11,7 @@ from anamnesis.settings.profiles import profile_params
 from anamnesis.settings.reading import read_experiment
 from anamnesis.settings.sections import SettingsError, read_yaml
 from anamnesis.settings.writing import use_profile
-from tests.conftest import ROOT
-
-PROFILES = sorted(path.stem for path in (ROOT / "profiles").glob("*.yaml"))
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    shutil.copy(ROOT / "params.yaml", tmp_path)
-    shutil.copytree(ROOT / "profiles", tmp_path / "profiles")
-    shutil.copytree(ROOT / "data" / "base", tmp_path / "data" / "base")
-    return tmp_path
+from tests.conftest import PROFILES, ROOT
 
 
 def value(values: object, key: str) -> object:
@@ -46,28 +35,28 @@ def test_params_yaml_holds_the_values_of_tiny() -> None:
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_a_profile_is_used_and_tiny_restores_the_file_byte_for_byte(project: Path, profile: str) -> None:
-    file = project / "params.yaml"
+def test_a_profile_is_used_and_tiny_restores_the_file_byte_for_byte(settings_only: Path, profile: str) -> None:
+    file = settings_only / "params.yaml"
     before = file.read_bytes()
-    changes = use_profile(project, profile)
-    check_all(project)
+    changes = use_profile(settings_only, profile)
+    check_all(settings_only)
     science = read_yaml(file)
-    for key, wanted in {"profile": profile, **profile_params(project, profile)}.items():
+    for key, wanted in {"profile": profile, **profile_params(settings_only, profile)}.items():
         assert value(science, key) == wanted, key
     assert sum(a != b for a, b in zip(before.splitlines(), file.read_bytes().splitlines(), strict=True)) == len(changes)
-    assert use_profile(project, profile) == []
-    use_profile(project, "tiny")
+    assert use_profile(settings_only, profile) == []
+    use_profile(settings_only, "tiny")
     assert file.read_bytes() == before
 
 
-def test_lists_of_another_length_keep_their_style_and_the_comments_around_them(project: Path) -> None:
-    file, profile = project / "params.yaml", project / "profiles/smollm2-135m.yaml"
+def test_lists_of_another_length_keep_their_style_and_the_comments_around_them(settings_only: Path) -> None:
+    file, profile = settings_only / "params.yaml", settings_only / "profiles/smollm2-135m.yaml"
     before = file.read_bytes()
     profile.write_text(profile.read_text().replace("  - 2\n", "  - 2\n  - 3\n  - 4\n"))
-    changes = use_profile(project, "smollm2-135m")
+    changes = use_profile(settings_only, "smollm2-135m")
     assert "seeds: [0, 1, 2] -> [0, 1, 2, 3, 4]" in map(str, changes)
     assert "seeds:\n- 0\n- 1\n- 2\n- 3\n- 4\n\n# The part of the corpus" in file.read_text()
-    use_profile(project, "tiny")
+    use_profile(settings_only, "tiny")
     assert file.read_bytes() == before
 
 
@@ -79,38 +68,38 @@ def test_lists_of_another_length_keep_their_style_and_the_comments_around_them(p
         ("ema.decay:", "profile:", "`params` must be a mapping of keys of params.yaml, other than profile"),
     ],
 )
-def test_a_wrong_key_is_refused_by_check_as_well(project: Path, old: str, new: str, said: str) -> None:
-    profile = project / "profiles/tiny.yaml"
+def test_a_wrong_key_is_refused_by_check_as_well(settings_only: Path, old: str, new: str, said: str) -> None:
+    profile = settings_only / "profiles/tiny.yaml"
     profile.write_text(profile.read_text().replace(f"  {old} 0.98", f"  {new} 0.98"))
-    for refused in (lambda: use_profile(project, "tiny"), lambda: check_all(project)):
+    for refused in (lambda: use_profile(settings_only, "tiny"), lambda: check_all(settings_only)):
         with pytest.raises(SettingsError, match=said):
             refused()
 
 
-def test_an_unknown_profile_is_named(project: Path) -> None:
+def test_an_unknown_profile_is_named(settings_only: Path) -> None:
     with pytest.raises(SettingsError, match=r"PROFILE is 'huge', but there is no profiles/huge.yaml; choose one of \["):
-        use_profile(project, "huge")
+        use_profile(settings_only, "huge")
 
 
-def test_the_current_profile_is_read_with_its_params_as_make_repro_applies_them(project: Path) -> None:
-    file = project / "params.yaml"
+def test_the_current_profile_is_read_with_its_params_as_make_repro_applies_them(settings_only: Path) -> None:
+    file = settings_only / "params.yaml"
     file.write_text(re.sub(r"(?m)^seeds:\n(- \d\n)+", "seeds:\n- 7\n", file.read_text()))
-    assert read_experiment(project).seeds == [7]
-    assert read_experiment(project, "tiny").seeds == [0, 1, 2]
-    use_profile(project, "tiny")
-    assert read_experiment(project) == read_experiment(project, "tiny")
+    assert read_experiment(settings_only).seeds == [7]
+    assert read_experiment(settings_only, "tiny").seeds == [0, 1, 2]
+    use_profile(settings_only, "tiny")
+    assert read_experiment(settings_only) == read_experiment(settings_only, "tiny")
 
 
-def test_params_yaml_without_a_profile_is_refused(project: Path) -> None:
-    file = project / "params.yaml"
+def test_params_yaml_without_a_profile_is_refused(settings_only: Path) -> None:
+    file = settings_only / "params.yaml"
     file.write_text(file.read_text().replace("\nprofile: tiny\n", "\n"))
     with pytest.raises(SettingsError, match=r"params.yaml: `profile` is None, but there is no profiles/None.yaml"):
-        read_experiment(project)
+        read_experiment(settings_only)
     with pytest.raises(SettingsError, match=r"params.yaml has no key `profile`: add the line `profile: tiny`"):
-        use_profile(project, "tiny")
+        use_profile(settings_only, "tiny")
 
 
-def test_trainings_with_a_frozen_teacher_are_counted_over_methods_and_seeds(project: Path) -> None:
-    experiment = read_experiment(project)
+def test_trainings_with_a_frozen_teacher_are_counted_over_methods_and_seeds(settings_only: Path) -> None:
+    experiment = read_experiment(settings_only)
     assert experiment.static_runs == 3
     assert replace(experiment, methods={"none": experiment.methods["none"]}).static_runs == 0

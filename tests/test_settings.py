@@ -27,17 +27,7 @@ from anamnesis.settings.synthesis import Synthesis
 from anamnesis.settings.training import Optimization
 from stages._stage import Parameters
 from stages.check import check_questions, missing_corpus
-from tests.conftest import ROOT
-
-PROFILES = sorted(path.stem for path in (ROOT / "profiles").glob("*.yaml"))
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    shutil.copy(ROOT / "params.yaml", tmp_path)
-    shutil.copytree(ROOT / "profiles", tmp_path / "profiles")
-    shutil.copytree(ROOT / "data" / "base", tmp_path / "data" / "base")
-    return tmp_path
+from tests.conftest import PROFILES, ROOT
 
 
 def change(file: Path, key: str, value: Any) -> None:
@@ -228,22 +218,22 @@ def test_the_parameters_as_they_stand_are_good(profile: str) -> None:
         ("profiles/tiny.yaml", "optimisation", {}, "unknown key `optimisation`; did you mean `optimization`?"),
     ],
 )
-def test_each_mistake_is_named(project: Path, file: str, key: str, value: Any, said: str) -> None:
-    change(project / file, key, value)
+def test_each_mistake_is_named(settings_only: Path, file: str, key: str, value: Any, said: str) -> None:
+    change(settings_only / file, key, value)
     with pytest.raises(SettingsError) as caught:
-        check_all(project)
+        check_all(settings_only)
     message = str(caught.value)
     assert said in message
     assert message.startswith(file)
     assert "\n" not in message
 
 
-def test_pretraining_is_null_only_with_another_source(project: Path) -> None:
-    change(project / "profiles/tiny.yaml", "pretraining", None)
-    check_all(project)
-    change(project / "profiles/tiny.yaml", "model.source", "pretrain")
+def test_pretraining_is_null_only_with_another_source(settings_only: Path) -> None:
+    change(settings_only / "profiles/tiny.yaml", "pretraining", None)
+    check_all(settings_only)
+    change(settings_only / "profiles/tiny.yaml", "model.source", "pretrain")
     with pytest.raises(SettingsError, match=r"`model.source` is pretrain, but `pretraining` is null"):
-        check_all(project)
+        check_all(settings_only)
 
 
 @pytest.mark.parametrize(
@@ -258,31 +248,31 @@ def test_pretraining_is_null_only_with_another_source(project: Path) -> None:
     ],
 )
 def test_the_limits_of_a_base_hold_wherever_it_comes_from(
-    project: Path, source: str, place: str, file: str, key: str, value: int, said: str
+    settings_only: Path, source: str, place: str, file: str, key: str, value: int, said: str
 ) -> None:
-    change(project / "profiles/tiny.yaml", "model.source", source)
-    check_all(project)
-    change(project / file, key, value)
+    change(settings_only / "profiles/tiny.yaml", "model.source", source)
+    check_all(settings_only)
+    change(settings_only / file, key, value)
     with pytest.raises(SettingsError) as caught:
-        check_all(project)
+        check_all(settings_only)
     assert said + place in str(caught.value)
 
 
-def test_a_base_of_which_nothing_is_known_yet_has_no_limits(project: Path) -> None:
+def test_a_base_of_which_nothing_is_known_yet_has_no_limits(settings_only: Path) -> None:
     """A hub id, a file, or a folder without these keys: the stage `base` looks at the model itself."""
-    change(project / "profiles/tiny.yaml", "optimization.max_length", 100_000)
-    change(project / "profiles/tiny.yaml", "model.source", "owner/model")
-    check_all(project)
-    change(project / "profiles/tiny.yaml", "model.source", "data/base")
-    (project / "data/base/config.json").write_text('{"text_config": {}}', encoding="utf-8")
-    check_all(project)
-    (project / "data/base/config.json").write_text("{", encoding="utf-8")
+    change(settings_only / "profiles/tiny.yaml", "optimization.max_length", 100_000)
+    change(settings_only / "profiles/tiny.yaml", "model.source", "owner/model")
+    check_all(settings_only)
+    change(settings_only / "profiles/tiny.yaml", "model.source", "data/base")
+    (settings_only / "data/base/config.json").write_text('{"text_config": {}}', encoding="utf-8")
+    check_all(settings_only)
+    (settings_only / "data/base/config.json").write_text("{", encoding="utf-8")
     with pytest.raises(SettingsError, match=r"config.json: it is not valid JSON"):
-        check_all(project)
+        check_all(settings_only)
 
 
-def test_a_missing_key_and_a_missing_section_are_named(project: Path) -> None:
-    values = read_yaml(project / "params.yaml")
+def test_a_missing_key_and_a_missing_section_are_named(settings_only: Path) -> None:
+    values = read_yaml(settings_only / "params.yaml")
     del values["tuner"]["alpha"]
     with pytest.raises(SettingsError, match=r"kind lora needs alpha as well"):
         section(values, "tuner", SCIENCE["tuner"])
@@ -293,10 +283,10 @@ def test_a_missing_key_and_a_missing_section_are_named(project: Path) -> None:
         section(values, "tunner", SCIENCE["tuner"])
 
 
-def test_broken_yaml_is_named(project: Path) -> None:
-    (project / "params.yaml").write_text("profile: [tiny", encoding="utf-8")
+def test_broken_yaml_is_named(settings_only: Path) -> None:
+    (settings_only / "params.yaml").write_text("profile: [tiny", encoding="utf-8")
     with pytest.raises(SettingsError, match=r"params.yaml is not valid YAML"):
-        check_all(project)
+        check_all(settings_only)
 
 
 @pytest.mark.parametrize(
@@ -310,11 +300,11 @@ def test_broken_yaml_is_named(project: Path) -> None:
     ],
 )
 def test_any_measure_of_the_profile_can_be_the_capability(
-    project: Path, tasks: list[str], capability: str | None
+    settings_only: Path, tasks: list[str], capability: str | None
 ) -> None:
-    change(project / "profiles/tiny.yaml", "evaluation.tasks", {name: task() for name in tasks})
-    change(project / "params.yaml", "verdict.capability", capability)
-    check_all(project)
+    change(settings_only / "profiles/tiny.yaml", "evaluation.tasks", {name: task() for name in tasks})
+    change(settings_only / "params.yaml", "verdict.capability", capability)
+    check_all(settings_only)
 
 
 @pytest.mark.parametrize(
@@ -325,10 +315,10 @@ def test_any_measure_of_the_profile_can_be_the_capability(
         (["facts", "bethesda"], "`corpus.label` cannot be bethesda"),
     ],
 )
-def test_tasks_that_the_science_does_not_fit_are_refused(project: Path, tasks: list[str], said: str) -> None:
-    change(project / "profiles/tiny.yaml", "evaluation.tasks", {name: task() for name in tasks})
+def test_tasks_that_the_science_does_not_fit_are_refused(settings_only: Path, tasks: list[str], said: str) -> None:
+    change(settings_only / "profiles/tiny.yaml", "evaluation.tasks", {name: task() for name in tasks})
     with pytest.raises(SettingsError, match=f"params.yaml: {said}"):
-        check_all(project)
+        check_all(settings_only)
 
 
 def test_a_label_may_not_be_a_measure() -> None:
@@ -450,26 +440,28 @@ def test_an_optional_section_is_read_or_absent() -> None:
 # ---- YAML 1.1 and 1.2 --------------------------------------------------------------------------------------------
 
 
-def test_every_reader_of_the_settings_sees_the_same_values(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_reader_of_the_settings_sees_the_same_values(
+    settings_only: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What YAML 1.1 reads as booleans, times or text is text or a number in YAML 1.2, for our code and for DVC."""
-    shutil.copy(ROOT / "dvc.yaml", project)
-    (project / ".dvc").mkdir()
-    (project / ".dvc" / "config").write_text("[core]\n    no_scm = true\n", encoding="utf-8")
-    text = (project / "params.yaml").read_text(encoding="utf-8")
+    shutil.copy(ROOT / "dvc.yaml", settings_only)
+    (settings_only / ".dvc").mkdir()
+    (settings_only / ".dvc" / "config").write_text("[core]\n    no_scm = true\n", encoding="utf-8")
+    text = (settings_only / "params.yaml").read_text(encoding="utf-8")
     words = ["yes", "no", "on", "off", "Yes", "y", "n", "1:30"]
     listed = "".join(f"  - {word}\n" for word in words)
     text = re.sub(r"  categories:\n(  - \w+\n)+", f"  categories:\n{listed}", text)
     text = re.sub(r"  critical_categories:\n(  - \w+\n)+", "  critical_categories: [no]\n", text)
     text = text.replace("max_characters: 20000", "max_characters: 0o17").replace("test_share: 0.2", "test_share: 2e-1")
-    (project / "params.yaml").write_text(text, encoding="utf-8")
-    monkeypatch.setattr("stages._stage.ROOT", project)
-    monkeypatch.chdir(project)
+    (settings_only / "params.yaml").write_text(text, encoding="utf-8")
+    monkeypatch.setattr("stages._stage.ROOT", settings_only)
+    monkeypatch.chdir(settings_only)
 
-    ours = section(read_yaml(project / "params.yaml"), "corpus", Corpus)
+    ours = section(read_yaml(settings_only / "params.yaml"), "corpus", Corpus)
     assert Parameters("corpus").section("corpus", Corpus) == ours
     assert section(dvc.api.params_show(stages="corpus"), "corpus", Corpus) == ours
     assert ours.categories == words
     assert ours.critical_categories == ["no"]
     assert ours.max_characters == 15
     assert ours.test_share == 0.2
-    check_all(project)
+    check_all(settings_only)
