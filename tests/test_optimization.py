@@ -366,7 +366,7 @@ def test_a_seed_gives_every_method_the_same_start_and_each_seed_another(
     """The stage trains one step at a rate of 0, so it saves the start."""
     save_base(random_qwen2(tokenizer), tokenizer, tmp_path / "models" / "base")
     write_jsonl(tmp_path / "data" / "prepared" / "corpus" / "train.jsonl", reports)
-    write_json(tmp_path / "data" / "prepared" / "teacher" / "index.json", None)
+    write_json(tmp_path / "data" / "prepared" / "teacher" / "index.json", {"folder": "not kept"})
     values = {
         "none": NONE,
         "static": Method(teacher="static", kl_weight=1.0),
