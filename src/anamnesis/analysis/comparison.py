@@ -22,8 +22,8 @@ from anamnesis.analysis.statistics import (
 from anamnesis.settings.verdict import Margins
 
 ALPHA = 0.05
-# The largest family that is adjusted from `p`. With 3 seeds and the largest spread of seeds that was simulated, 7 % of
-# such families have a false verdict, and 16 % of families of 10; from `cautious_p` it is 4 % and 2 %.
+# The largest family that is adjusted from `p`. With 3 seeds whose spread is a fifth of the cases', 5 to 7 % of families
+# of 3 have a false verdict, and 14 to 16 % of families of 10; from `cautious_p` it is 3 to 4 % and 2 to 3 %.
 SMALL_FAMILY = 3
 
 Word = Literal["better", "worse", "equivalent", "not distinguishable"]

@@ -1,5 +1,6 @@
 """Per-case scores of all runs: what every arm got, seed by seed, for the same questions and reports."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from anamnesis.errors import InputError
 
 BASE = "base"
 KINDS = ("general", "domain")
+
+log = logging.getLogger("scores")
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,10 @@ def load_scores(folder: Path, methods: Sequence[str], seeds: Sequence[int]) -> d
         runs = {(BASE, 0): _read(folder / kind / f"{BASE}.csv")}
         runs |= {(method, seed): _read(folder / kind / f"{method}-{seed}.csv") for method in methods for seed in seeds}
         # A metric of a task is left out of a run in which it is no share, and then of all.
-        common = set.intersection(*(set(run["measure"]) for run in runs.values()))
+        measured = [set(run["measure"]) for run in runs.values()]
+        common = set.intersection(*measured)
+        if partly := sorted(set.union(*measured) - common):
+            log.warning("left out, because not every run has it: %s", ", ".join(partly))
         for arm, measure, tables in _by_arm(runs):
             if measure in common:
                 found.setdefault(arm, {})[measure] = _scores(measure, tables)

@@ -2,18 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
-from statistics import fmean, stdev
+from statistics import fmean
 
-from scipy.stats import t
+from scipy.stats import ttest_1samp
 
 from anamnesis import markdown
+from anamnesis.analysis.experiment import CURVE
 from anamnesis.errors import InputError
 from anamnesis.publishing.results import Results
 
 LEVEL = 0.95
-# The method whose shares the arms are compared with at equal adaptation.
-CURVE = "none"
 
 
 @dataclass(frozen=True)
@@ -74,10 +72,8 @@ def across(experiments: Mapping[str, Results], measures: Sequence[str] = ()) -> 
 
 
 def _across(first: str, second: str, measure: str, differences: tuple[float, ...]) -> Across:
-    number = len(differences)
-    half = float(t.ppf((1 + LEVEL) / 2, number - 1)) * stdev(differences) / sqrt(number)
-    mean = fmean(differences)
-    return Across(first, second, measure, differences, mean - half, mean + half)
+    interval = ttest_1samp(differences, 0).confidence_interval(LEVEL)
+    return Across(first, second, measure, differences, float(interval.low), float(interval.high))
 
 
 def page(names: Sequence[str], found: Sequence[Across]) -> str:
