@@ -22,9 +22,9 @@ from anamnesis.evaluation.questions import ask
 from anamnesis.settings.evaluation import Task
 from tests.conftest import ROOT
 from tests.test_evaluation import Scripted, evaluation, general, mmlu_folder, small_exam
-from tests.test_settings import change, project, task
+from tests.test_settings import change, task
 
-__all__ = ["mmlu_folder", "project"]
+__all__ = ["mmlu_folder"]
 
 ROWS = """
 from datasets import Dataset, DatasetDict
@@ -250,14 +250,14 @@ def test_the_check_loads_every_task(folder: Path, tmp_path: Path, name: str, sai
 
 
 def test_the_stage_check_compares_the_capability_with_the_tasks_of_the_profile(
-    project: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+    settings_only: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stages.check, "ROOT", project)
+    monkeypatch.setattr(stages.check, "ROOT", settings_only)
     monkeypatch.chdir(ROOT)
-    shutil.copy(ROOT / "dvc.yaml", project)
+    shutil.copy(ROOT / "dvc.yaml", settings_only)
     for capability, said in {"choice_acc_norm": "", "choice_acc_nrom": "set it to `choice_acc_norm`"}.items():
-        change(project / "params.yaml", "verdict.capability", capability)
-        change(project / "profiles/tiny.yaml", "evaluation.tasks.choice", task(folder=str(folder)))
+        change(settings_only / "params.yaml", "verdict.capability", capability)
+        change(settings_only / "profiles/tiny.yaml", "evaluation.tasks.choice", task(folder=str(folder)))
         done = CliRunner().invoke(stages.check.main)
         assert (done.exit_code, said in done.output) == (1 if said else 0, True), done.output
 

@@ -21,9 +21,7 @@ from anamnesis.settings.evaluation import TEXT_METRICS
 from anamnesis.settings.experiment import check_all
 from anamnesis.settings.sections import SettingsError
 from tests.test_evaluation import Scripted, domain, evaluation
-from tests.test_settings import change, project
-
-__all__ = ["project"]
+from tests.test_settings import change
 
 NODULE, CANCER = "Картина коллоидного узла.", "Подозрение на рак."
 
@@ -122,18 +120,18 @@ def test_every_metric_is_a_measure_of_each_conclusion(calls: Calls, tmp_path: Pa
     assert len(calls.asked) == 4
 
 
-def test_a_missing_package_or_model_is_one_sentence(monkeypatch: pytest.MonkeyPatch, project: Path) -> None:
-    monkeypatch.setattr(text_metrics, "BLEURT", project / "BLEURT-20")
+def test_a_missing_package_or_model_is_one_sentence(monkeypatch: pytest.MonkeyPatch, settings_only: Path) -> None:
+    monkeypatch.setattr(text_metrics, "BLEURT", settings_only / "BLEURT-20")
     with pytest.raises(InputError, match=r"bleurt cannot be loaded \(there is no folder .*BLEURT-20, and it is not"):
         scorer("bleurt")
     monkeypatch.setitem(sys.modules, "bert_score", None)
     with pytest.raises(InputError, match=r"bertscore cannot be loaded .*bert_score"):
         scorer("bertscore")
-    change(project / "profiles/tiny.yaml", "evaluation.text_metrics", ["meteor"])
-    check_all(project)
+    change(settings_only / "profiles/tiny.yaml", "evaluation.text_metrics", ["meteor"])
+    check_all(settings_only)
     monkeypatch.setattr("anamnesis.settings.experiment.find_spec", lambda _: None)
     with pytest.raises(SettingsError, match=r"text_metrics` has meteor, whose package nltk is not installed"):
-        check_all(project)
+        check_all(settings_only)
 
 
 def test_bertscore_with_a_tiny_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

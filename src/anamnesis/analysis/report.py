@@ -140,7 +140,7 @@ def _table(results: Results, measures: Sequence[Any]) -> str:
 
 
 def _pairs(results: Results) -> str:
-    """Every pair of arms on every measure, except against the base: there all differ."""
+    """Every pair of arms on every measure; what an arm lost against the base is in the tables above."""
     header = ["", "measure", "difference", "p", "p, Holm", "could be seen from", "verdict"]
     rows = [_row(one) for one in results.comparisons if one.first != BASE]
     if not rows:
