@@ -13,6 +13,7 @@ import pytest
 import torch
 from accelerate import Accelerator
 from peft import PeftModel
+from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor
 from transformers import (
     Gemma2Config,
@@ -34,6 +35,7 @@ from anamnesis.methods.teachers import CachedTeacher, StaticTeacher, make_teache
 from anamnesis.modeling.hidden_states import hidden_states_alone
 from anamnesis.modeling.loading import load_base, save_base
 from anamnesis.modeling.source.obtaining import obtain
+from anamnesis.modeling.student import tuners
 from anamnesis.modeling.student.saving import save_run
 from anamnesis.modeling.student.tuners import add_student
 from anamnesis.rendering import completion, prompt
@@ -438,6 +440,19 @@ def test_a_bf16_model_trains_under_autocast_on_a_cpu_as_its_fp32_copy_does(
     assert {weight.dtype for weight in weights(low) + teachers_weights(low)} == {torch.float32}
     first, second = ([row["ce_nats"] for row in t.state.log_history if "ce_nats" in row] for t in (exact, low))
     assert second == pytest.approx(first, rel=2e-2)
+
+
+def test_skipping_the_cast_to_fp32_before_autocast_changes_no_bit(
+    train: Any, tokenizer: PreTrainedTokenizerBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    skipped = train(EMA, base=random_qwen2(tokenizer).to(torch.bfloat16))
+    layers = [module for module in skipped.model.modules() if isinstance(module, BaseTunerLayer)]
+    assert layers
+    assert not any(layer.cast_input_dtype_enabled for layer in layers)
+    monkeypatch.setattr(tuners, "low_precision", lambda _: None)
+    cast = train(EMA, base=random_qwen2(tokenizer).to(torch.bfloat16))
+    assert identical(weights(skipped), weights(cast))
+    assert identical(teachers_weights(skipped), teachers_weights(cast))
 
 
 def processes(number: int, *arguments: str) -> subprocess.CompletedProcess[str]:

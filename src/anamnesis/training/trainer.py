@@ -28,7 +28,7 @@ from anamnesis.methods.losses import distillation_loss
 from anamnesis.methods.supervision import supervised_positions, targets
 from anamnesis.methods.teachers import Teacher, without_dropout
 from anamnesis.modeling.hidden_states import hidden_states
-from anamnesis.modeling.loading import low_precision
+from anamnesis.modeling.loading import low_precision, mixed_precision
 from anamnesis.modeling.student.student import Student
 from anamnesis.modeling.student.updates import distance, norm
 from anamnesis.settings.compute import Compute
@@ -220,7 +220,7 @@ def check_head(model: PeftModel, batch: dict[str, Tensor]) -> None:
     same = isinstance(head, torch.nn.Linear) and head.weight.is_floating_point()
     if same:
         model.train()
-        with torch.no_grad(), without_dropout(model.modules()):
+        with torch.no_grad(), mixed_precision(model), without_dropout(model.modules()):
             ours = head(hidden_states(model, batch, positions)).float()
             # One report without padding: no mask here either, so that both round alike in 16 bits.
             own = model(input_ids=batch["input_ids"]).logits[positions].float()
