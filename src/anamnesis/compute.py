@@ -62,16 +62,6 @@ def _keep_freed_memory() -> None:
         libc.mallopt(M_MMAP_THRESHOLD, LARGEST_MMAP_THRESHOLD)
 
 
-def return_freed_memory() -> None:
-    """Return to the system what `_keep_freed_memory` keeps, all but what is in use.
-
-    Kept blocks fit the next step only roughly, because each has reports of other lengths: the memory of a training of
-    SmolLM2-135M that is never returned grows from 2.1 to 4.1 GB in 100 steps.
-    """
-    if platform.libc_ver()[0] == "glibc":
-        ctypes.CDLL(None).malloc_trim(0)
-
-
 def check_one_device_a_process(compute: Compute) -> None:
     """Refuse several GPUs for one process: Trainer would use all (DataParallel), with another batch than the profile's.
 

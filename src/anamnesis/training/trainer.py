@@ -22,7 +22,7 @@ from transformers import (
 )
 from transformers.trainer_pt_utils import BatchRebalanceSampler
 
-from anamnesis.compute import check_one_device_a_process, return_freed_memory, share_of
+from anamnesis.compute import check_one_device_a_process, share_of
 from anamnesis.errors import InputError
 from anamnesis.methods.losses import distillation_loss
 from anamnesis.methods.supervision import supervised_positions, targets
@@ -191,9 +191,6 @@ class _AfterStep(TrainerCallback):
         """No checkpoint of the last step: resumed from there, Trainer would take one step more."""
         if state.global_step >= state.max_steps:
             control.should_save = False
-
-    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        return_freed_memory()
 
     def on_optimizer_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
