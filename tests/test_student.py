@@ -18,6 +18,7 @@ from transformers import (
 )
 
 from anamnesis.errors import InputError
+from anamnesis.modeling.hidden_states import hidden_states
 from anamnesis.modeling.loading import load_base, save_base
 from anamnesis.modeling.source.obtaining import obtain
 from anamnesis.modeling.student.saving import load_student, models_of_run, save_run, share_name
@@ -301,3 +302,20 @@ def test_student_weights_are_fp32_on_a_16_bit_base(tokenizer: PreTrainedTokenize
     for tuner in TUNERS.values():
         student = add_student(random_qwen2(tokenizer).to(torch.bfloat16), tuner)
         assert {weight.dtype for weight in student.weights} == {torch.float32}, tuner.kind
+
+
+@pytest.mark.parametrize(("dtype", "read"), [(torch.float32, 9), (torch.bfloat16, 32)])
+def test_in_16_bits_on_a_cpu_texts_are_read_in_few_lengths_with_the_same_states(
+    tokenizer: PreTrainedTokenizerBase, dtype: torch.dtype, read: int
+) -> None:
+    base = random_qwen2(tokenizer).to(dtype)
+    lengths: list[int] = []
+    base.get_decoder().register_forward_pre_hook(
+        lambda _, __, inputs: lengths.append(inputs["input_ids"].shape[1]), with_kwargs=True
+    )
+    ids, positions = torch.arange(4, 13)[None], torch.arange(9)[None] > 4
+    with torch.no_grad():
+        states = hidden_states(base, {"input_ids": ids}, positions)
+        alone = base.get_decoder()(input_ids=ids, use_cache=False).last_hidden_state[positions]
+    assert lengths == [read, 9]
+    assert (states - alone).norm() / alone.norm() < 2 * torch.finfo(dtype).eps

@@ -3,10 +3,16 @@
 from collections.abc import Mapping
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from peft import PeftModel
 from torch import Tensor
 from transformers import PreTrainedModel
+
+from anamnesis.modeling.loading import low_precision
+
+# On a CPU in 16 bits, texts are read as if they had a multiple of this many tokens.
+LENGTHS = 32
 
 
 def hidden_states(
@@ -16,9 +22,17 @@ def hidden_states(
 
     There is no attention mask: reports are padded on the right, where a causal model's earlier positions do not look.
     With a mask, attention would compute all pairs of positions and could not use the fastest kernels.
+
+    On a CPU in 16 bits there is more such padding. oneDNN compiles a kernel for every shape and keeps the last 1,024:
+    with every text in its own length, a training of SmolLM2-135M grows to 4.5 GB (1.6 GB so) and takes 1.15 times as
+    long.
     """
     decoder = (model.get_base_model() if isinstance(model, PeftModel) else model).get_decoder()
-    return decoder(input_ids=batch["input_ids"], use_cache=False).last_hidden_state[positions]
+    ids = batch["input_ids"]
+    if ids.device.type == "cpu" and low_precision(model) is not None:
+        more = (0, -ids.shape[1] % LENGTHS)
+        ids, positions = F.pad(ids, more), F.pad(positions, more)
+    return decoder(input_ids=ids, use_cache=False).last_hidden_state[positions]
 
 
 def hidden_states_alone(
