@@ -447,9 +447,12 @@ def test_skipping_the_cast_to_fp32_before_autocast_changes_no_bit(
 ) -> None:
     skipped = train(EMA, base=random_qwen2(tokenizer).to(torch.bfloat16))
     layers = [module for module in skipped.model.modules() if isinstance(module, BaseTunerLayer)]
-    assert layers
-    assert not any(layer.cast_input_dtype_enabled for layer in layers)
-    monkeypatch.setattr(tuners, "low_precision", lambda _: None)
+    half = torch.ones(3, dtype=torch.bfloat16)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert layers
+        assert all(layer._cast_input_dtype(half, torch.float32) is half for layer in layers)
+    assert {layer._cast_input_dtype(half, torch.float32).dtype for layer in layers} == {torch.float32}
+    monkeypatch.setattr(tuners, "_cast_only_without_autocast", lambda _: None)
     cast = train(EMA, base=random_qwen2(tokenizer).to(torch.bfloat16))
     assert identical(weights(skipped), weights(cast))
     assert identical(teachers_weights(skipped), teachers_weights(cast))

@@ -3,13 +3,13 @@
 import re
 from collections.abc import Iterator
 
+import torch
 from peft import BeftConfig, LoraConfig, PeftConfig, get_peft_model
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
 from transformers import PreTrainedModel
 
 from anamnesis.errors import InputError
-from anamnesis.modeling.loading import low_precision
 from anamnesis.modeling.student.student import ADAPTER, Student
 from anamnesis.settings.tuner import Tuner
 
@@ -40,13 +40,19 @@ def add_student(base: PreTrainedModel, tuner: Tuner) -> Student:
             "`tuner.target_modules` names the output head or the embedding, which student and teacher share: "
             "remove it (all-linear leaves both alone)."
         )
-    if low_precision(model) is not None:
-        # Training then runs under autocast, which casts inputs to the low precision. PEFT's cast to fp32 before it
-        # changes no bit, and takes a sixth of a step of SmolLM2-135M.
-        for module in model.modules():
-            if isinstance(module, BaseTunerLayer):
-                module.cast_input_dtype_enabled = False
+    for module in model.modules():
+        if isinstance(module, BaseTunerLayer):
+            _cast_only_without_autocast(module)
     return Student(model)
+
+
+def _cast_only_without_autocast(layer: BaseTunerLayer) -> None:
+    """Autocast, under which a 16-bit model is trained, casts a layer's input to the low precision itself.
+
+    PEFT's cast to fp32 before it changes no bit, and takes a sixth of a step of SmolLM2-135M.
+    """
+    cast = layer._cast_input_dtype
+    layer._cast_input_dtype = lambda x, dtype: x if torch.is_autocast_enabled(x.device.type) else cast(x, dtype)
 
 
 def _config(base: PreTrainedModel, tuner: Tuner) -> PeftConfig:
