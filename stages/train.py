@@ -19,7 +19,7 @@ from anamnesis.settings.compute import Compute
 from anamnesis.settings.methods import Method, check_shares
 from anamnesis.settings.rendering import Headings
 from anamnesis.settings.training import Optimization, Training
-from anamnesis.settings.tuner import Tuner
+from anamnesis.settings.tuner import Tuner, check_checkpointing
 from anamnesis.training.checkpoints import last_checkpoint, scratch_folder
 from anamnesis.training.curves import CurvesCallback
 from anamnesis.training.data import encode_reports, supervised_counts
@@ -42,13 +42,19 @@ def main(method: str, seed: int) -> bool:
     check_shares(method, arm, tuner)
     training = parameters.section("training", Training)
     optimization = parameters.section("optimization", Optimization)
+    check_checkpointing(method, tuner, optimization)
     compute = parameters.section("compute", Compute)
     headings = parameters.section("corpus.headings", Headings)
 
     configure_compute(compute)
     base, tokenizer = load_base(BASE, compute)
     reports = encode_reports(
-        read_jsonl(TRAINING_REPORTS), headings, tokenizer, training.target, optimization.max_length
+        read_jsonl(TRAINING_REPORTS),
+        headings,
+        tokenizer,
+        training.target,
+        optimization.max_length,
+        tuner.virtual_tokens,
     )
     set_seed(seed)
     student = add_student(base, tuner)

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import torch
 from accelerate import Accelerator
-from peft import PeftModel
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor
 from transformers import (
@@ -37,6 +36,7 @@ from anamnesis.modeling.loading import load_base, save_base
 from anamnesis.modeling.source.obtaining import obtain
 from anamnesis.modeling.student import tuners
 from anamnesis.modeling.student.saving import save_run
+from anamnesis.modeling.student.student import Student
 from anamnesis.modeling.student.tuners import add_student
 from anamnesis.rendering import completion, prompt
 from anamnesis.settings.methods import Method, Pace
@@ -96,10 +96,10 @@ def identical(first: list[Tensor], second: list[Tensor]) -> bool:
     return all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
 
 
-def frozen(model: PeftModel) -> dict[str, Tensor]:
-    return {
-        name: value.clone() for name, value in model.state_dict().items() if "lora_" not in name and "beft_" not in name
-    }
+def frozen(student: Student) -> dict[str, Tensor]:
+    trained = {weight.data_ptr() for weight in student.weights}
+    state = student.model.state_dict()
+    return {name: value.clone() for name, value in state.items() if value.data_ptr() not in trained}
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
@@ -137,9 +137,9 @@ def test_modules_that_cannot_be_adapted_are_refused(tokenizer: PreTrainedTokeniz
 def test_base_never_changes_and_only_the_student_is_optimized(
     train: Any, method: Method, tokenizer: PreTrainedTokenizerBase
 ) -> None:
-    before = frozen(add_student(random_qwen2(tokenizer), TUNER).model)
+    before = frozen(add_student(random_qwen2(tokenizer), TUNER))
     trainer = train(method)
-    after = frozen(trainer.model)
+    after = frozen(trainer.student)
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
     optimized = [w for group in trainer.optimizer.param_groups for w in group["params"]]
@@ -148,26 +148,46 @@ def test_base_never_changes_and_only_the_student_is_optimized(
     assert trainable == {id(w) for w in trainer.student.weights}
 
 
-KINDS = [TUNER, replace(TUNER, kind="dora"), Tuner(kind="bitfit"), replace(TUNER, first_layer=1)]
+KINDS = {
+    "dora": replace(TUNER, kind="dora"),
+    "bottleneck": Tuner(kind="bottleneck", size=6),
+    "bitfit": Tuner(kind="bitfit"),
+    "upper": replace(TUNER, first_layer=1),
+    "full": Tuner(kind="full"),
+    "prefix": Tuner(kind="prefix", tokens=3),
+    "prompt": Tuner(kind="prompt", tokens=3),
+}
+every_kind = pytest.mark.parametrize("tuner", KINDS.values(), ids=KINDS)
 
 
-@pytest.mark.parametrize("tuner", KINDS[1:], ids=["dora", "bitfit", "upper"])
+@every_kind
 def test_every_tuner_trains_by_every_method(
     train: Any, kept: Any, tokenizer: PreTrainedTokenizerBase, tuner: Tuner
 ) -> None:
-    """Weight 0 equals no teacher, decay 1 equals the frozen base, and saved states equal live ones."""
+    """Weight 0 equals no teacher, decay 1 the frozen base (if the student starts there), and saved states live ones."""
     plain, static, ema = (train(method, tuner=tuner) for method in (NONE, STATIC, EMA))
     assert identical(weights(plain), weights(train(replace(EMA, kl_weight=0.0), tuner=tuner)))
-    assert identical(weights(static), weights(train(replace(EMA, decay=1.0), tuner=tuner)))
+    still = train(replace(EMA, decay=1.0), tuner=tuner)
+    assert identical(weights(static), weights(still)) == (not tuner.virtual_tokens)
     assert identical(weights(static), weights(train(STATIC, tuner=tuner, states=kept(random_qwen2(tokenizer)))))
     assert not identical(weights(static), weights(ema))
     assert not identical(weights(plain), weights(ema))
-    before, after = (frozen(model) for model in (add_student(random_qwen2(tokenizer), tuner).model, ema.student.model))
+    before, after = (frozen(student) for student in (add_student(random_qwen2(tokenizer), tuner), ema.student))
+    assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert ema.state.log_history[-2]["ce_nats"] < ema.state.log_history[0]["ce_nats"]
 
 
-@pytest.mark.parametrize("tuner", KINDS[1:], ids=["dora", "bitfit", "upper"])
+@every_kind
+def test_every_tuner_accumulates(train: Any, tuner: Tuner) -> None:
+    whole = train(EMA, replace(OPTIMIZATION, batch_size=8), tuner)
+    parts = train(EMA, replace(OPTIMIZATION, batch_size=4, gradient_accumulation_steps=2), tuner)
+    for key in ("ce_nats", "divergence_nats", "update_norm", "teacher_distance"):
+        first, second = ([row[key] for row in t.state.log_history if key in row] for t in (whole, parts))
+        assert first == pytest.approx(second, rel=1e-3, abs=1e-5)
+
+
+@every_kind
 def test_every_tuner_resumes_bit_for_bit(train: Any, tuner: Tuner) -> None:
     plain = replace(OPTIMIZATION, max_steps=8)
     whole = train(EMA, plain, tuner)
@@ -176,6 +196,13 @@ def test_every_tuner_resumes_bit_for_bit(train: Any, tuner: Tuner) -> None:
     resumed = train(EMA, replace(plain, save_every_steps=2), tuner)
     assert identical(weights(whole), weights(resumed))
     assert identical(teachers_weights(whole), teachers_weights(resumed))
+
+
+@pytest.mark.parametrize("tuner", [KINDS["full"], KINDS["bottleneck"], KINDS["prompt"]], ids=lambda tuner: tuner.kind)
+def test_checkpointing_recomputes_with_every_tuner(train: Any, tuner: Tuner) -> None:
+    plain, checkpointed = train(EMA, tuner=tuner), train(EMA, replace(OPTIMIZATION, gradient_checkpointing=True), tuner)
+    for a, b in zip(weights(plain), weights(checkpointed), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
 
 
 def test_a_methods_pace_is_the_same_as_the_experiments(train: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -447,9 +474,12 @@ def test_skipping_the_cast_to_fp32_before_autocast_changes_no_bit(
 ) -> None:
     skipped = train(EMA, base=random_qwen2(tokenizer).to(torch.bfloat16))
     layers = [module for module in skipped.model.modules() if isinstance(module, BaseTunerLayer)]
-    assert layers
-    assert not any(layer.cast_input_dtype_enabled for layer in layers)
-    monkeypatch.setattr(tuners, "low_precision", lambda _: None)
+    half = torch.ones(3, dtype=torch.bfloat16)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert layers
+        assert all(layer._cast_input_dtype(half, torch.float32) is half for layer in layers)
+    assert {layer._cast_input_dtype(half, torch.float32).dtype for layer in layers} == {torch.float32}
+    monkeypatch.setattr(tuners, "_cast_only_without_autocast", lambda _: None)
     cast = train(EMA, base=random_qwen2(tokenizer).to(torch.bfloat16))
     assert identical(weights(skipped), weights(cast))
     assert identical(teachers_weights(skipped), teachers_weights(cast))

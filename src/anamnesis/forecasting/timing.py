@@ -291,7 +291,7 @@ def _evaluation(
     student.model.config.use_cache = True
     # vLLM needs an engine of its own; what it takes is not timed.
     backend = "shared_prefix" if evaluation.backend == "vllm" else evaluation.backend
-    lm: StockLM = language_model(student.model, tokenizer, evaluation.batch_size, backend)
+    lm: StockLM = language_model(student, tokenizer, evaluation.batch_size, backend)
     ask = {name: getattr(lm, name) for name in ("loglikelihood", "loglikelihood_rolling", "generate_until")}
     categories = CategorySet(**read_json(files.categories))
     sources = Sources(files.exam, files.general_text, files.base_text)

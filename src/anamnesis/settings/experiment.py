@@ -33,7 +33,7 @@ from anamnesis.settings.sections import SEED_MAX, SettingsError, read_yaml, sect
 from anamnesis.settings.synthesis import Synthesis
 from anamnesis.settings.teacher_cache import TeacherCache
 from anamnesis.settings.training import Optimization, Training, check_saving
-from anamnesis.settings.tuner import Tuner
+from anamnesis.settings.tuner import Tuner, check_checkpointing
 from anamnesis.settings.verdict import Verdict
 
 SCIENCE: dict[str, type] = {
@@ -136,6 +136,9 @@ def check_all(root: Path, profile: str | None = None) -> None:
     if scale["model"]["source"] == "pretrain" and scale["pretraining"] is None:
         raise SettingsError(f"{file}: `model.source` is pretrain, but `pretraining` is null: give its keys.")
     optimization = section(scale, "optimization", Optimization, file)
+    for name in methods:
+        check_checkpointing(name, _tuner_of(science, name), optimization)
+        _check_precision(name, _tuner_of(science, name), section(scale, "model", Model, file), file)
     check_saving(optimization, section(science, "training", Training), file)
     evaluation = section(scale, "evaluation", Evaluation, file)
     for name, task in evaluation.tasks.items():
@@ -148,7 +151,8 @@ def check_all(root: Path, profile: str | None = None) -> None:
     context, layers, place = _limits(scale, root, file)
     if isinstance(context, int):
         base_text = section(scale, "base_text", BaseText, file)
-        _check_context(context, place, optimization, evaluation, base_text, file)
+        virtual = max(_tuner_of(science, name).virtual_tokens for name in methods)
+        _check_context(context, place, virtual, optimization, evaluation, base_text, file)
     if isinstance(layers, int):
         _check_layers(layers, place, science, methods)
 
@@ -300,19 +304,34 @@ def _check_folder(name: str, task: Task, root: Path, file: str) -> None:
 
 
 def _check_context(
-    context: int, place: str, optimization: Optimization, evaluation: Evaluation, base_text: BaseText, file: str
+    context: int,
+    place: str,
+    virtual: int,
+    optimization: Optimization,
+    evaluation: Evaluation,
+    base_text: BaseText,
+    file: str,
 ) -> None:
-    """What is trained on and what is generated must fit into the base's context."""
+    """What is trained on and what is generated must fit into the base's context, after a tuner's virtual tokens."""
+    before = f" after {virtual} virtual tokens (`tokens` of a tuner)" if virtual else ""
     for key, tokens in (
         ("optimization.max_length", optimization.max_length),
         ("evaluation.max_new_tokens", evaluation.max_new_tokens + 1),
         ("base_text.max_tokens", base_text.max_tokens),
     ):
-        if tokens > context:
+        if tokens > context - virtual:
             raise SettingsError(
                 f"{file}: `{key}` does not fit into the base's context of {context} tokens (`max_position_embeddings` "
-                f"in {place}): lower it, or use a base with a longer context."
+                f"in {place}){before}: lower it, or use a base with a longer context."
             )
+
+
+def _check_precision(name: str, tuner: Tuner, model: Model, file: str) -> None:
+    if tuner.kind == "full" and model.quantization != "none":
+        raise SettingsError(
+            f"{file}: `model.quantization` is {model.quantization}, and the tuner of `{name}` is of kind full, which "
+            f"cannot train 4-bit weights: set it to none (for all methods), or remove `{name}` from `methods`."
+        )
 
 
 def _check_layers(layers: int, place: str, science: Mapping[str, Any], methods: Sequence[str]) -> None:

@@ -58,10 +58,10 @@ def check_shares(name: str, method: Method, tuner: Tuner) -> None:
     """Refuse shares of an update that is not linear in the trained weights.
 
     Raises:
-        SettingsError: the method has shares, and what it trains is DoRA.
+        SettingsError: the method has shares, and what it trains is such (DoRA, a prefix, a prompt).
     """
-    if method.shares and tuner.kind == "dora":
+    if method.shares and not tuner.scalable:
         raise SettingsError(
-            f"params.yaml: `{name}.shares` cannot be had with a tuner of kind dora, whose update is not linear in its "
-            f"weights: make it [], or set the kind of `{name}.tuner` (or of `tuner`) to lora."
+            f"params.yaml: `{name}.shares` cannot be had with a tuner of kind {tuner.kind}, which makes no update that "
+            f"is linear in its weights: make it [], or set the kind of `{name}.tuner` (or of `tuner`) to lora."
         )

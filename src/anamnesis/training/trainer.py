@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from accelerate.utils import gather_object
 from datasets import Dataset
-from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import (
@@ -27,7 +26,7 @@ from anamnesis.errors import InputError
 from anamnesis.methods.losses import distillation_loss
 from anamnesis.methods.supervision import supervised_positions, targets
 from anamnesis.methods.teachers import Teacher, without_dropout
-from anamnesis.modeling.hidden_states import hidden_states
+from anamnesis.modeling.hidden_states import without_adapter
 from anamnesis.modeling.loading import low_precision, mixed_precision
 from anamnesis.modeling.student.student import Student
 from anamnesis.modeling.student.updates import distance, norm
@@ -207,7 +206,7 @@ def check_gradients(student: Student) -> None:
             raise RuntimeError(f"{name} {'lacks a' if weight.grad is None else 'has a'} gradient after the first step")
 
 
-def check_head(model: PeftModel, batch: dict[str, Tensor]) -> None:
+def check_head(student: Student, batch: dict[str, Tensor]) -> None:
     """The head must be a plain linear layer, and on the last hidden states give the model's own logits.
 
     Not so in architectures that scale or cap logits after the head; training them this way would be wrong.
@@ -215,19 +214,21 @@ def check_head(model: PeftModel, batch: dict[str, Tensor]) -> None:
     Raises:
         InputError: it is not.
     """
+    model = student.model
     head = model.get_output_embeddings()
     positions = batch["attention_mask"].bool()
     same = isinstance(head, torch.nn.Linear) and head.weight.is_floating_point()
     if same:
         model.train()
         with torch.no_grad(), mixed_precision(model), without_dropout(model.modules()):
-            ours = head(hidden_states(model, batch, positions)).float()
+            ours = head(student.hidden_states(batch, positions)).float()
             # One report without padding: no mask here either, so that both round alike in 16 bits.
-            own = model(input_ids=batch["input_ids"]).logits[positions].float()
+            # Before them may be logits of virtual tokens.
+            own = model(input_ids=batch["input_ids"]).logits[:, -positions.shape[1] :][positions].float()
         same = torch.allclose(ours, own, rtol=1e-3, atol=1e-3)
     if not same:
         raise InputError(
-            f"{type(model.get_base_model()).__name__} does not compute its logits by a plain output head alone; "
+            f"{type(without_adapter(model)).__name__} does not compute its logits by a plain output head alone; "
             f"this architecture is not supported: choose another `model.source`."
         )
 
@@ -282,7 +283,7 @@ def make_trainer(
     collator = report_collator(tokenizer)
     model.config.use_cache = False
     first = collator([reports[0]]).to(model.device)
-    check_head(model, dict(first))
+    check_head(student, dict(first))
     step = optimization.batch_size * optimization.gradient_accumulation_steps
     if step > len(reports):
         raise SettingsError(
