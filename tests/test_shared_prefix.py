@@ -926,6 +926,27 @@ def test_vllm_reads_a_whole_text_after_one_start_token(monkeypatch: pytest.Monke
     assert lm.tok_encode(text, add_special_tokens=False) == tokens
 
 
+@pytest.mark.parametrize(
+    "tuner",
+    [
+        replace(TUNER, kind="dora"),
+        Tuner(kind="bottleneck", size=4),
+        Tuner(kind="bitfit"),
+        Tuner(kind="prefix", tokens=2),
+        Tuner(kind="prompt", tokens=2),
+        Tuner(kind="full"),
+    ],
+    ids=lambda tuner: tuner.kind,
+)
+def test_vllm_serves_lora_only(
+    model: Qwen2ForCausalLM, tuner: Tuner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vllm_with(object, monkeypatch)
+    save_run(add_student(model, tuner), None, [], tmp_path / "run")
+    with pytest.raises(InputError, match=r"vllm, which serves LoRA adapters only, and .*: set the backend"):
+        next(vllm_models(tmp_path / "base", {"ema": tmp_path / "run"}, 7))
+
+
 @pytest.mark.usefixtures("run_folder")
 def test_vllm_is_given_the_folders_and_switched(monkeypatch: pytest.MonkeyPatch) -> None:
     engines: list[dict[str, Any]] = []

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from peft import PeftModel
 from peft.tuners.lora import LoraLayer
 from torch import Tensor
 from transformers import (
@@ -21,6 +22,7 @@ from transformers import (
 from anamnesis.errors import InputError
 from anamnesis.modeling.loading import load_base, save_base
 from anamnesis.modeling.source.obtaining import obtain
+from anamnesis.modeling.student.bottleneck import BottleneckLayer
 from anamnesis.modeling.student.saving import load_student, models_of_run, save_run, share_name
 from anamnesis.modeling.student.student import Student
 from anamnesis.modeling.student.tuners import add_student
@@ -229,6 +231,84 @@ def test_a_teacher_with_weights_missing_is_refused(bases: Bases, tmp_path: Path)
         list(models_of_run(loaded, "ema", tmp_path / "run"))
 
 
+def test_a_teacher_of_full_fine_tuning_with_weights_missing_is_refused(
+    tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    half, whole = (add_student(random_qwen2(tokenizer), TUNERS[kind]) for kind in ("upper_full", "full"))
+    save_run(whole, None, [], tmp_path / "run")
+    save_run(half, None, [], tmp_path / "run" / "teacher")
+    loaded = load_student(random_qwen2(tokenizer), tmp_path / "run")
+    with pytest.raises(RuntimeError, match="lacks 12 of the student's weights"):
+        list(models_of_run(loaded, "ema", tmp_path / "run"))
+    with pytest.raises(RuntimeError, match=r"the base has no model\.layers\.1"):
+        load_student(random_qwen2(tokenizer, num_hidden_layers=1), tmp_path / "run")
+
+
+@pytest.mark.parametrize("kind", LAYERS | VIRTUAL)
+def test_peft_itself_reads_what_was_saved_and_switches_it_off(bases: Bases, kind: str, tmp_path: Path) -> None:
+    student = add_student(bases(), TUNERS[kind])
+    disturb(student.weights)
+    save_run(student, None, [], tmp_path / "run")
+    read = PeftModel.from_pretrained(bases(), tmp_path / "run").eval()
+    assert torch.equal(logits(read), logits(student.model))
+    with read.disable_adapter():
+        assert torch.equal(logits(read), logits(bases()))
+
+
+def test_full_fine_tuning_is_saved_in_the_precision_of_the_base(
+    tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    student = add_student(random_qwen2(tokenizer).to(torch.bfloat16), TUNERS["full"])
+    disturb(student.weights)
+    save_run(student, None, [], tmp_path / "run")
+    loaded = load_student(random_qwen2(tokenizer).to(torch.bfloat16), tmp_path / "run")
+    assert {weight.dtype for weight in loaded.model.parameters()} == {torch.bfloat16}
+    for ours, saved in zip(student.weights, loaded.weights, strict=True):
+        assert torch.equal(ours.detach().to(torch.bfloat16), saved)
+    assert sum(file.stat().st_size for file in tmp_path.rglob("*.safetensors")) == pytest.approx(
+        2 * sum(weight.numel() for weight in student.weights), rel=0.1
+    )
+
+
+@pytest.mark.parametrize("kind", TUNERS)
+def test_a_student_of_a_16_bit_base_is_read_without_autocast(
+    tokenizer: PreTrainedTokenizerBase, kind: str, tmp_path: Path
+) -> None:
+    """As evaluation does; it is the student that was trained under autocast, up to rounding."""
+    student = add_student(random_qwen2(tokenizer).to(torch.bfloat16), TUNERS[kind])
+    disturb(student.weights)
+    with torch.autocast("cpu", torch.bfloat16):
+        trained = logits(student.model).float()
+    save_run(student, None, [], tmp_path / "run")
+    read = logits(load_student(random_qwen2(tokenizer).to(torch.bfloat16), tmp_path / "run").model).float()
+    assert float((read - trained).norm() / trained.norm()) < 0.05
+
+
+# ---- Virtual tokens ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", VIRTUAL)
+def test_a_text_is_read_after_the_past_whatever_else_is_in_its_batch(bases: Bases, kind: str) -> None:
+    student = add_student(bases(), TUNERS[kind])
+    disturb(student.weights)
+    together = states(student).reshape(*TOKENS.shape, -1)
+    decoder = student.model.get_base_model().get_decoder()
+    for row, tokens in enumerate(TOKENS):
+        for length in range(1, len(tokens) + 1):
+            part = tokens[None, :length]
+            with torch.no_grad():
+                after = decoder(input_ids=part, past_key_values=student.past(1)).last_hidden_state[0]
+                alone = student.hidden_states({"input_ids": part}, torch.ones_like(part, dtype=torch.bool))
+            torch.testing.assert_close(after, together[row, :length], rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(alone, together[row, :length], rtol=1e-4, atol=1e-4)
+
+
+def test_only_virtual_tokens_have_a_past(bases: Bases) -> None:
+    student = add_student(bases(), TUNER)
+    assert student.past(2) is None
+    assert student.virtual_tokens == 0
+
+
 # ---- Updates -------------------------------------------------------------------------------------------------------
 
 
@@ -272,6 +352,34 @@ def test_a_dora_update_of_gpt2_has_the_right_way_round() -> None:
         torch.testing.assert_close(
             update.delta.float().T, layer.base_layer.weight.detach() - before, rtol=1e-3, atol=1e-5
         )
+
+
+def test_a_bottleneck_is_its_formula_and_its_update_the_part_without_gelu(bases: Bases) -> None:
+    student = add_student(bases(), TUNERS["bottleneck"])
+    assert norm(student.updates()) == 0
+    disturb(student.weights)
+    layers = [module for module in student.model.modules() if isinstance(module, BottleneckLayer)]
+    assert len(layers) == 4
+    for layer, update in zip(layers, list(student.updates()), strict=True):
+        down, up = layer.bottleneck_down["default"], layer.bottleneck_up["default"]
+        assert (down.out_features, up.in_features) == (6, 6)
+        x = torch.randn(5, layer.base_layer.in_features)
+        with torch.no_grad():
+            h = layer.base_layer(x)
+            inner = h @ down.weight.T + down.bias
+            gelu = inner * (1 + torch.erf(inner / 2**0.5)) / 2
+            torch.testing.assert_close(layer(x), h + gelu @ up.weight.T + up.bias)
+            affine = torch.cat([h, torch.ones(5, 1)], dim=1) @ (update.left @ update.right).T.float()
+            torch.testing.assert_close(affine, inner @ up.weight.T + up.bias, rtol=1e-4, atol=1e-4)
+
+
+def test_full_fine_tuning_s_update_is_the_difference_from_the_base(tokenizer: PreTrainedTokenizerBase) -> None:
+    student = add_student(random_qwen2(tokenizer), TUNERS["full"])
+    assert norm(student.updates()) == 0
+    disturb(student.weights)
+    base = dict(random_qwen2(tokenizer).named_parameters())
+    for name, weight, update in zip(student.names, student.weights, student.updates(), strict=True):
+        torch.testing.assert_close(update.delta.float(), weight.detach() - base[name])
 
 
 def test_dora_starts_with_the_base_s_norms(bases: Bases) -> None:
@@ -345,6 +453,18 @@ def test_bitfit_needs_a_model_with_biases() -> None:
         add_student(llama, Tuner(kind="bitfit"))
 
 
+def test_a_bottleneck_needs_the_sublayers_outputs() -> None:
+    gpt2 = GPT2LMHeadModel(GPT2Config(vocab_size=64, n_embd=32, n_layer=2, n_head=4, n_positions=64))
+    with pytest.raises(InputError, match=r"`tuner\.kind` is bottleneck, which needs one o_proj .*GPT2LMHeadModel is"):
+        add_student(gpt2, TUNERS["bottleneck"])
+
+
+@pytest.mark.parametrize("bases", ["nf4"], indirect=True)
+def test_packed_weights_cannot_be_trained(bases: Bases) -> None:
+    with pytest.raises(InputError, match=r"`tuner\.kind` is full, .*set `model\.quantization` to none"):
+        add_student(bases(), Tuner(kind="full"))
+
+
 @pytest.mark.parametrize("tuner", [replace(TUNER, first_layer=2), Tuner(kind="bitfit", first_layer=2)])
 def test_a_first_layer_that_the_model_has_not_is_refused(tokenizer: PreTrainedTokenizerBase, tuner: Tuner) -> None:
     with pytest.raises(InputError, match=r"`tuner\.first_layer` is 2, but the model has 2 layers"):
@@ -355,3 +475,19 @@ def test_student_weights_are_fp32_on_a_16_bit_base(tokenizer: PreTrainedTokenize
     for tuner in TUNERS.values():
         student = add_student(random_qwen2(tokenizer).to(torch.bfloat16), tuner)
         assert {weight.dtype for weight in student.weights} == {torch.float32}, tuner.kind
+
+
+@pytest.mark.parametrize("kind", LAYERS | FULL)
+def test_a_16_bit_student_starts_as_the_base_under_autocast(tokenizer: PreTrainedTokenizerBase, kind: str) -> None:
+    def read(model: torch.nn.Module) -> Tensor:
+        # Anew each time: autocast remembers the low-precision copies of weights.
+        with torch.autocast("cpu", torch.bfloat16):
+            return logits(model)
+
+    before = read(random_qwen2(tokenizer).to(torch.bfloat16))
+    student = add_student(random_qwen2(tokenizer).to(torch.bfloat16), TUNERS[kind])
+    assert torch.equal(read(student.model), before)
+    disturb(student.weights)
+    assert not torch.equal(read(student.model), before)
+    with torch.no_grad(), student.as_base():
+        assert torch.equal(read(student.model), before)

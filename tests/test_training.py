@@ -35,7 +35,7 @@ from anamnesis.modeling.hidden_states import hidden_states_alone
 from anamnesis.modeling.loading import load_base, save_base
 from anamnesis.modeling.source.obtaining import obtain
 from anamnesis.modeling.student import tuners
-from anamnesis.modeling.student.saving import save_run
+from anamnesis.modeling.student.saving import load_student, save_run
 from anamnesis.modeling.student.student import Student
 from anamnesis.modeling.student.tuners import add_student
 from anamnesis.rendering import completion, prompt
@@ -203,6 +203,38 @@ def test_checkpointing_recomputes_with_every_tuner(train: Any, tuner: Tuner) -> 
     plain, checkpointed = train(EMA, tuner=tuner), train(EMA, replace(OPTIMIZATION, gradient_checkpointing=True), tuner)
     for a, b in zip(weights(plain), weights(checkpointed), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+
+
+@every_kind
+def test_every_trained_student_comes_back_from_disk(
+    train: Any, tokenizer: PreTrainedTokenizerBase, tuner: Tuner, tmp_path: Path
+) -> None:
+    trainer = train(EMA, tuner=tuner)
+    save_run(trainer.student, trainer.teacher.weights, [], tmp_path / "run")
+    loaded = load_student(random_qwen2(tokenizer), tmp_path / "run")
+    assert identical(weights(trainer), loaded.weights)
+    loaded = load_student(random_qwen2(tokenizer), tmp_path / "run" / "teacher")
+    assert identical(trainer.teacher.weights, loaded.weights)
+
+
+@pytest.mark.parametrize("method", [STATIC, EMA], ids=["static", "ema"])
+def test_full_fine_tuning_of_a_bf16_model_is_in_fp32_and_leaves_the_tied_embedding(
+    train: Any, kept: Any, tokenizer: PreTrainedTokenizerBase, method: Method
+) -> None:
+    bf16 = random_qwen2(tokenizer).to(torch.bfloat16)
+    embedding = bf16.get_input_embeddings().weight.clone()
+    low, exact = (train(method, tuner=KINDS["full"], base=base) for base in (bf16, random_qwen2(tokenizer)))
+    assert {weight.dtype for weight in weights(low)} == {torch.float32}
+    assert torch.equal(bf16.get_input_embeddings().weight, embedding)
+    assert bf16.get_output_embeddings().weight is bf16.get_input_embeddings().weight
+    first, second = ([row["ce_nats"] for row in t.state.log_history if "ce_nats" in row] for t in (exact, low))
+    assert second == pytest.approx(first, rel=0.05)
+    if method == STATIC:
+        states = kept(random_qwen2(tokenizer).to(torch.bfloat16))
+        again = train(method, tuner=KINDS["full"], base=random_qwen2(tokenizer).to(torch.bfloat16), states=states)
+        # The states are kept without autocast, which casts between products only.
+        for a, b in zip(weights(low), weights(again), strict=True):
+            torch.testing.assert_close(a, b, rtol=0.1, atol=1e-2)
 
 
 def test_a_methods_pace_is_the_same_as_the_experiments(train: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -494,11 +526,12 @@ def processes(number: int, *arguments: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_two_processes_train_as_one_does(tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [[], ["--full"]], ids=["lora", "full"])
+def test_two_processes_train_as_one_does(tmp_path: Path, options: list[str]) -> None:
     """The same curve with the same batches, and the EMA teacher equal on both to the last bit."""
     curves = {}
     for number in (1, 2):
-        done = processes(number, str(tmp_path / f"{number}.json"))
+        done = processes(number, str(tmp_path / f"{number}.json"), *options)
         assert done.returncode == 0, done.stdout[-3000:]
         curves[number] = json.loads((tmp_path / f"{number}.json").read_text())
     assert [row["step"] for row in curves[2]] == [1, 2, 3, 4, 5, 6]

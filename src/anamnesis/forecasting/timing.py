@@ -189,7 +189,8 @@ def time_experiment(experiment: Experiment, files: Files, say: Callable[[str], N
         say(f"{method}: {of_step:.2f} s a step")
     assert student is not None, "an experiment without methods is refused"
     gc.collect()
-    model_seconds, cases = _evaluation(experiment, files, student, tokenizer, clock)
+    with student.holding(student.saved_weights()):
+        model_seconds, cases = _evaluation(experiment, files, student, tokenizer, clock)
     for kind, (of_model, of_share, of_base) in model_seconds.items():
         for method in experiment.methods:
             models, shares = experiment.models_of(method)

@@ -27,6 +27,10 @@ class FullStudent(Student):
     def as_base(self) -> AbstractContextManager[None]:
         return swapped(self.weights, self.base)
 
+    def saved_weights(self) -> list[Tensor]:
+        """In the base's precision: evaluation has no autocast, and more bits would be rounded by it."""
+        return [weight.detach().to(base.dtype) for weight, base in zip(self.weights, self.base, strict=True)]
+
     def updates(self, weights: Sequence[Tensor] | None = None) -> Iterator[Update]:
         """One for each tensor that is trained."""
         for weight, base in zip(self.weights if weights is None else weights, self.base, strict=True):

@@ -78,12 +78,7 @@ def _save(student: Student, folder: Path) -> None:
     """PEFT writes sets in hash order: sorted here, so that the same run gives the same bytes."""
     if isinstance(student, FullStudent):
         folder.mkdir(parents=True, exist_ok=True)
-        # Evaluation computes in the base's precision: more bits would only be rounded when they are read.
-        kept = {
-            name: weight.detach().to(base.dtype).contiguous()
-            for name, weight, base in zip(student.names, student.weights, student.base, strict=True)
-        }
-        save_file(kept, folder / WEIGHTS, metadata={"format": "pt"})
+        save_file(dict(zip(student.names, student.saved_weights(), strict=True)), folder / WEIGHTS)
         return
     student.model.save_pretrained(folder, selected_adapters=[ADAPTER])
     path = folder / "adapter_config.json"

@@ -55,6 +55,10 @@ class Student(ABC):
         with swapped(self.weights, weights):
             yield
 
+    def saved_weights(self) -> list[Tensor]:
+        """The weights as a saved run has them, in the precision in which evaluation computes."""
+        return [weight.detach() for weight in self.weights]
+
     @abstractmethod
     def updates(self, weights: Sequence[Tensor] | None = None) -> Iterator[Update]:
         """What is changed in each part of the base, by the student's own weights or by others in their place."""
