@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
@@ -18,6 +19,22 @@ from anamnesis.modeling.student.updates import Dense, LowRank, Update
 ADAPTER = "default"
 
 
+class TrainedLayer(NamedTuple):
+    """A layer of the base on which something is trained.
+
+    Attributes:
+        name: its name in the base.
+        weights: what is trained on it.
+        factors: of these, what the update is a product of; all of them if it is no product.
+        update: the change of the layer as a differentiable function of `weights`, in their precision.
+    """
+
+    name: str
+    weights: list[nn.Parameter]
+    factors: list[nn.Parameter]
+    update: Update
+
+
 class Student:
     """A model whose base is frozen and whose PEFT layers (LoRA, DoRA, BitFit) are trained.
 
@@ -27,7 +44,8 @@ class Student:
 
     def __init__(self, model: PeftModel) -> None:
         self.model = model
-        self._layers = [module for module in model.modules() if isinstance(module, BaseTunerLayer)]
+        named = {name: m for name, m in model.get_base_model().named_modules() if isinstance(m, BaseTunerLayer)}
+        self._names, self._layers = list(named), list(named.values())
         self._weights = [_weights(layer) for layer in self._layers]
         self.weights = [weight for weights in self._weights for weight in weights]
 
@@ -71,6 +89,12 @@ class Student:
                 update = _update(layer)
             yield update
 
+    def trained_layers(self) -> Iterator[TrainedLayer]:
+        """The layers one after the other; only what is taken from one of them is in memory."""
+        for name, layer, weights in zip(self._names, self._layers, self._weights, strict=True):
+            factors = weights[:2] if isinstance(layer, LoraLayer) else weights
+            yield TrainedLayer(name, weights, factors, _update(layer, weights[0].dtype))
+
     def share(self, share: float) -> list[Tensor]:
         """The weights that make every update `share` times what it is: 0 is the base and 1 the student, exactly.
 
@@ -105,21 +129,21 @@ def is_dora(layer: BaseTunerLayer) -> bool:
     return isinstance(layer, LoraLayer) and layer.use_dora.get(ADAPTER, False)
 
 
-def _update(layer: BaseTunerLayer) -> Update:
+def _update(layer: BaseTunerLayer, dtype: torch.dtype = torch.float64) -> Update:
     if is_dora(layer):
         # W' = m (W + sBA) / |W + sBA|, the norm over each output's row (Liu et al. 2024, arXiv:2402.09353, eq. 5).
-        base = dequantize_module_weight(layer.get_base_layer()).double()
-        delta = layer.get_delta_weight(ADAPTER).double()
+        base = dequantize_module_weight(layer.get_base_layer()).to(dtype)
+        delta = layer.get_delta_weight(ADAPTER).to(dtype)
         if layer.fan_in_fan_out:
             # GPT-2's Conv1D keeps its weight as (in, out).
             base, delta = base.T, delta.T
         direction = base + delta
-        magnitude = layer.lora_magnitude_vector[ADAPTER].weight.double()
+        magnitude = layer.lora_magnitude_vector[ADAPTER].weight.to(dtype)
         return Dense(magnitude[:, None] * direction / direction.norm(dim=1, keepdim=True) - base)
     if isinstance(layer, LoraLayer):
         left, right = layer.lora_B[ADAPTER].weight, layer.lora_A[ADAPTER].weight
-        return LowRank(left.double() * layer.scaling[ADAPTER], right.double())
-    return Dense(layer.beft_bias[ADAPTER].detach().double().flatten())
+        return LowRank(left.to(dtype) * layer.scaling[ADAPTER], right.to(dtype))
+    return Dense(layer.beft_bias[ADAPTER].to(dtype).flatten())
 
 
 def _share(layer: BaseTunerLayer, weights: Sequence[Tensor], share: float) -> list[Tensor]:
