@@ -28,6 +28,7 @@ from transformers import (
 )
 
 from anamnesis.errors import InputError
+from anamnesis.methods.fisher import Fisher, estimate_fisher
 from anamnesis.methods.states import TeacherStates, keep_states, open_states
 from anamnesis.methods.supervision import IGNORED, supervised_positions
 from anamnesis.methods.teachers import CachedTeacher, StaticTeacher, make_teacher
@@ -41,6 +42,7 @@ from anamnesis.modeling.student.tuners import add_student
 from anamnesis.rendering import completion, prompt
 from anamnesis.settings.methods import Method, Pace
 from anamnesis.settings.modeling import Model
+from anamnesis.settings.penalties import EWC, L1, L2SP, Penalties
 from anamnesis.settings.training import Optimization
 from anamnesis.settings.tuner import Tuner
 from anamnesis.training.checkpoints import last_checkpoint, scratch_folder
@@ -68,6 +70,7 @@ def train(tokenizer: PreTrainedTokenizerBase, reports: Reports, tmp_path: Path) 
         curves: Path | None = None,
         states: TeacherStates | None = None,
         callbacks: Sequence[TrainerCallback] = (),
+        fisher: Fisher | None = None,
     ) -> DistillationTrainer:
         encoded = encode_reports(reports, HEADINGS, tokenizer, "conclusion", optimization.max_length)
         base = random_qwen2(tokenizer) if base is None else base
@@ -76,7 +79,7 @@ def train(tokenizer: PreTrainedTokenizerBase, reports: Reports, tmp_path: Path) 
         teacher = make_teacher(method, student, states)
         trainer = make_trainer(
             student, tokenizer, encoded, method, teacher, TRAINING, optimization, CPU, 0, tmp_path / "scratch",
-            callbacks=[*callbacks, *([] if curves is None else [CurvesCallback(curves)])],
+            callbacks=[*callbacks, *([] if curves is None else [CurvesCallback(curves)])], fisher=fisher,
         )  # fmt: skip
         trainer.train(resume_from_checkpoint=last_checkpoint(tmp_path / "scratch"))
         return trainer
@@ -320,6 +323,79 @@ def test_gradients_lost_to_the_teacher_are_noticed(tokenizer: PreTrainedTokenize
     student.model.zero_grad()
     student.model(input_ids=tokens, labels=tokens).loss.backward()
     check_gradients(student)
+
+
+# ---- Penalties ------------------------------------------------------------------------------------------------------
+
+
+PENALTIES = {
+    "l1": Penalties(l1=L1(1e-3, "factors")),
+    "l1_update": Penalties(l1=L1(1e-3, "update")),
+    "l2_sp": Penalties(l2_sp=L2SP(0.1)),
+    "ewc": Penalties(ewc=EWC(10.0)),
+    "all": Penalties(L1(1e-3, "factors"), L2SP(0.1), EWC(10.0)),
+}
+
+
+@pytest.fixture
+def fisher(tokenizer: PreTrainedTokenizerBase, reports: Reports) -> Fisher:
+    """Of the random base on the reports, as if they were general text."""
+    encoded = encode_reports(reports, HEADINGS, tokenizer, "report", 256)
+    return estimate_fisher(random_qwen2(tokenizer), encoded["input_ids"])
+
+
+@pytest.mark.parametrize("penalties", PENALTIES.values(), ids=PENALTIES)
+def test_a_penalty_of_weight_zero_is_no_penalty_bit_for_bit(train: Any, fisher: Fisher, penalties: Penalties) -> None:
+    parts = {"l1": penalties.l1, "l2_sp": penalties.l2_sp, "ewc": penalties.ewc}
+    off = Penalties(**{name: part and replace(part, weight=0.0) for name, part in parts.items()})
+    plain, weightless = train(NONE), train(replace(NONE, penalties=off), fisher=fisher)
+    assert identical(weights(plain), weights(weightless))
+    assert all(row.get("penalty_nats", 0.0) == 0 for row in weightless.state.log_history)
+    penalized = train(replace(NONE, penalties=penalties), fisher=fisher)
+    assert not identical(weights(plain), weights(penalized))
+    assert penalized.state.log_history[-2]["penalty_nats"] > 0
+
+
+@pytest.mark.parametrize("name", ["ewc", "all"])
+def test_accumulation_does_not_change_a_penalty(train: Any, fisher: Fisher, name: str) -> None:
+    method = replace(NONE, penalties=PENALTIES[name])
+    whole = train(method, replace(OPTIMIZATION, batch_size=8), fisher=fisher)
+    parts = train(method, replace(OPTIMIZATION, batch_size=4, gradient_accumulation_steps=2), fisher=fisher)
+    for key in ("loss", "ce_nats", "penalty_nats", "ewc_nats"):
+        first, second = ([row[key] for row in t.state.log_history if key in row] for t in (whole, parts))
+        assert first == pytest.approx(second, rel=1e-3, abs=1e-6)
+    for a, b in zip(weights(whole), weights(parts), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-2, atol=1e-4)
+
+
+def test_the_loss_is_the_sum_of_its_logged_terms(train: Any, fisher: Fisher) -> None:
+    method = replace(STATIC, penalties=PENALTIES["all"])
+    rows = [row for row in train(method, fisher=fisher).state.log_history if "ce_nats" in row]
+    assert rows[0]["ewc_nats"] == rows[0]["l2_sp"] == 0
+    for row in rows:
+        penalty = 1e-3 * row["l1_norm"] + 0.1 * row["l2_sp"] + 10.0 * row["ewc_nats"]
+        assert row["penalty_nats"] == pytest.approx(penalty, rel=1e-5)
+        assert row["loss"] == pytest.approx(row["ce_nats"] + row["divergence_nats"] + penalty, rel=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["lora", "dora"])
+def test_a_penalized_training_resumes_bit_for_bit(train: Any, fisher: Fisher, kind: str) -> None:
+    plain, tuner = replace(OPTIMIZATION, max_steps=8), replace(TUNER, kind=kind)
+    method = replace(EMA, penalties=PENALTIES["all"])
+    whole = train(method, plain, tuner, fisher=fisher)
+    with pytest.raises(KilledError):
+        train(method, replace(plain, save_every_steps=2), tuner, callbacks=[Kill(5)], fisher=fisher)
+    resumed = train(method, replace(plain, save_every_steps=2), tuner, fisher=fisher)
+    assert identical(weights(whole), weights(resumed))
+    assert whole.state.log_history[-2]["ewc_nats"] == resumed.state.log_history[-2]["ewc_nats"]
+
+
+@pytest.mark.parametrize("penalties", [Penalties(l2_sp=L2SP(1e6)), Penalties(ewc=EWC(1e6))], ids=["l2_sp", "ewc"])
+def test_a_strong_penalty_keeps_the_update_small(train: Any, fisher: Fisher, penalties: Penalties) -> None:
+    """Adam takes steps of the size of the rate whatever the weight: small, and not 0."""
+    longer = replace(OPTIMIZATION, max_steps=12)
+    plain, held = train(NONE, longer), train(replace(NONE, penalties=penalties), longer, fisher=fisher)
+    assert 0 < held.state.log_history[-2]["update_norm"] < plain.state.log_history[-2]["update_norm"] / 2
 
 
 # ---- The static teacher's states on disk ---------------------------------------------------------------------------

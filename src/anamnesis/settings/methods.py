@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from anamnesis.settings.penalties import Penalties
 from anamnesis.settings.sections import STRICT, Rate, SettingsError, Share, Weight
 from anamnesis.settings.training import Schedule, WarmupRatio
 from anamnesis.settings.tuner import Tuner
@@ -28,6 +29,8 @@ class Method:
     models' KL to their average. Each is taken at `temperature` and scaled by its square (Hinton et al. 2015,
     arXiv:1503.02531), so that the gradient's size does not depend on it.
 
+    penalties: what is added to the loss for the distance of the student from the base.
+
     tuner: what is trained; it replaces the experiment's own as a whole. pace: how fast. shares: multiples of the
     trained update that are evaluated as models of their own, without another training.
     """
@@ -39,6 +42,7 @@ class Method:
     divergence: Literal["forward_kl", "reverse_kl", "jensen_shannon"] = "forward_kl"
     decay: Share | None = None
     decay_warmup: bool = False
+    penalties: Penalties | None = None
     tuner: Tuner | None = None
     pace: Pace | None = None
     shares: list[Annotated[float, Field(gt=0, lt=1)]] = Field(default_factory=list)

@@ -23,7 +23,9 @@ from transformers.trainer_pt_utils import BatchRebalanceSampler
 
 from anamnesis.compute import check_one_device_a_process, share_of
 from anamnesis.errors import InputError
+from anamnesis.methods.fisher import Fisher
 from anamnesis.methods.losses import distillation_loss
+from anamnesis.methods.penalties import Penalty
 from anamnesis.methods.supervision import supervised_positions, targets
 from anamnesis.methods.teachers import Teacher, without_dropout
 from anamnesis.modeling.hidden_states import without_adapter
@@ -43,17 +45,26 @@ TEACHER_WEIGHTS = "teacher.safetensors"
 
 
 class DistillationTrainer(FiniteTrainer):
-    """Trainer whose loss is CE + kl_weight * divergence(teacher, student); without a teacher it is plain fine-tuning.
+    """Trainer whose loss is CE + kl_weight * divergence(teacher, student) + penalties; any term may be absent.
 
     The teacher's forward comes first, so that the model is the student in the student's forward and in its backward,
     where gradient checkpointing runs the forward again.
     """
 
-    def __init__(self, *args: Any, student: Student, method: Method, teacher: Teacher | None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        student: Student,
+        method: Method,
+        teacher: Teacher | None,
+        penalty: Penalty | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, model=student.model, **kwargs)
         self.student = student
         self.method = method
         self.teacher = teacher
+        self.penalty = penalty
         # The loss is divided by the supervised tokens of the whole step: Trainer must count them and not divide again.
         self.model_accepts_loss_kwargs = True
         self.loss_is_scaled_for_ga = True
@@ -79,7 +90,16 @@ class DistillationTrainer(FiniteTrainer):
         assert not return_outputs, "there are no logits of all positions to return"
         loss = as_forward(model, self.model, self._loss, inputs, num_items_in_batch)
         # The count is of all processes, and DDP will average their gradients.
-        return loss * self.accelerator.num_processes
+        loss = loss * self.accelerator.num_processes
+        # A penalty is the same in every process, and in every forward pass of a step: the last pass adds it.
+        return loss + self._penalty() if self.penalty is not None and self.accelerator.sync_gradients else loss
+
+    def _penalty(self) -> Tensor:
+        assert self.penalty is not None
+        penalty = self.penalty()
+        for name, value in penalty.terms.items():
+            self._sums[name] = self._sums.get(name, 0) + value.double() / self.accelerator.num_processes
+        return penalty.total
 
     def _loss(self, inputs: dict[str, Tensor], count: int | Tensor | None) -> Tensor:
         positions = supervised_positions(inputs["labels"])
@@ -269,6 +289,7 @@ def make_trainer(
     seed: int,
     scratch: Path,
     callbacks: list[TrainerCallback],
+    fisher: Fisher | None = None,
 ) -> DistillationTrainer:
     """The same trainer for every method; order of the reports from `seed`, checkpoints (if asked for) in `scratch`.
 
@@ -328,5 +349,6 @@ def make_trainer(
         processing_class=tokenizer,
         method=method,
         teacher=teacher,
+        penalty=None if method.penalties is None else Penalty(method.penalties, student, fisher),
         callbacks=callbacks,
     )

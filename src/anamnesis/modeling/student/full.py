@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from anamnesis.errors import InputError
-from anamnesis.modeling.student.student import Student, swapped
+from anamnesis.modeling.student.student import Student, TrainedLayer, swapped
 from anamnesis.modeling.student.updates import Dense, Update
 
 
@@ -35,6 +35,11 @@ class FullStudent(Student):
         """One for each tensor that is trained."""
         for weight, base in zip(self.weights if weights is None else weights, self.base, strict=True):
             yield Dense(weight.detach().double() - base.double())
+
+    def trained_layers(self) -> Iterator[TrainedLayer]:
+        """One for each tensor: a layer's bias is one of its own."""
+        for name, weight, base in zip(self.names, self.weights, self.base, strict=True):
+            yield TrainedLayer(name, [weight], [weight], Dense(weight - base.to(weight.dtype)))
 
     def share(self, share: float) -> list[Tensor]:
         return [

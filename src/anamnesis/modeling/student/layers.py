@@ -11,7 +11,7 @@ from peft.utils.integrations import dequantize_module_weight
 from torch import Tensor, nn
 
 from anamnesis.modeling.student.bottleneck import BottleneckLayer
-from anamnesis.modeling.student.student import ADAPTER, Student, swapped
+from anamnesis.modeling.student.student import ADAPTER, Student, TrainedLayer, swapped
 from anamnesis.modeling.student.updates import Dense, LowRank, Update
 
 
@@ -19,7 +19,8 @@ class LayerStudent(Student):
     """`weights` are those of the added layers, layer by layer in the model's order."""
 
     def __init__(self, model: PeftModel) -> None:
-        self._layers = [module for module in model.modules() if isinstance(module, BaseTunerLayer)]
+        named = {name: m for name, m in model.get_base_model().named_modules() if isinstance(m, BaseTunerLayer)}
+        self._names, self._layers = list(named), list(named.values())
         self._weights = [_weights(layer) for layer in self._layers]
         super().__init__(model, [weight for weights in self._weights for weight in weights])
 
@@ -44,6 +45,11 @@ class LayerStudent(Student):
             with torch.no_grad(), swapped(own, [next(others) for _ in own]):
                 update = _update(layer)
             yield update
+
+    def trained_layers(self) -> Iterator[TrainedLayer]:
+        for name, layer, weights in zip(self._names, self._layers, self._weights, strict=True):
+            factors = weights[:2] if isinstance(layer, LoraLayer) else weights
+            yield TrainedLayer(name, weights, factors, _update(layer, weights[0].dtype))
 
     def share(self, share: float) -> list[Tensor]:
         return [
@@ -71,24 +77,24 @@ def is_dora(layer: BaseTunerLayer) -> bool:
     return isinstance(layer, LoraLayer) and layer.use_dora.get(ADAPTER, False)
 
 
-def _update(layer: BaseTunerLayer) -> Update:
+def _update(layer: BaseTunerLayer, dtype: torch.dtype = torch.float64) -> Update:
     if is_dora(layer):
         # W' = m (W + sBA) / |W + sBA|, the norm over each output's row (Liu et al. 2024, arXiv:2402.09353, eq. 5).
-        base = dequantize_module_weight(layer.get_base_layer()).double()
-        delta = layer.get_delta_weight(ADAPTER).double()
+        base = dequantize_module_weight(layer.get_base_layer()).to(dtype)
+        delta = layer.get_delta_weight(ADAPTER).to(dtype)
         if layer.fan_in_fan_out:
             # GPT-2's Conv1D keeps its weight as (in, out).
             base, delta = base.T, delta.T
         direction = base + delta
-        magnitude = layer.lora_magnitude_vector[ADAPTER].weight.double()
+        magnitude = layer.lora_magnitude_vector[ADAPTER].weight.to(dtype)
         return Dense(magnitude[:, None] * direction / direction.norm(dim=1, keepdim=True) - base)
     if isinstance(layer, LoraLayer):
         left, right = layer.lora_B[ADAPTER].weight, layer.lora_A[ADAPTER].weight
-        return LowRank(left.double() * layer.scaling[ADAPTER], right.double())
+        return LowRank(left.to(dtype) * layer.scaling[ADAPTER], right.to(dtype))
     if isinstance(layer, BottleneckLayer):
         left, right = layer.affine(ADAPTER)
-        return LowRank(left.double(), right.double())
-    return Dense(layer.beft_bias[ADAPTER].detach().double().flatten())
+        return LowRank(left.to(dtype), right.to(dtype))
+    return Dense(layer.beft_bias[ADAPTER].to(dtype).flatten())
 
 
 def _share(layer: BaseTunerLayer, weights: Sequence[Tensor], share: float) -> list[Tensor]:

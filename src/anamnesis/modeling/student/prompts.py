@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 
 from anamnesis.modeling.hidden_states import decoder_of, hidden_states
-from anamnesis.modeling.student.student import ADAPTER, Student
+from anamnesis.modeling.student.student import ADAPTER, Student, TrainedLayer
 from anamnesis.modeling.student.updates import Dense, Update
 
 
@@ -53,6 +53,9 @@ class VirtualTokensStudent(Student):
         """The virtual tokens themselves: without them the model is the base."""
         for weight in self.weights if weights is None else weights:
             yield Dense(weight.detach().double())
+
+    def trained_layers(self) -> Iterator[TrainedLayer]:
+        raise ValueError("virtual tokens change no layer of the base")
 
     def share(self, share: float) -> list[Tensor]:
         raise ValueError("virtual tokens change no weight of the base")

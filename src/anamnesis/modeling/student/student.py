@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
@@ -15,6 +16,22 @@ from anamnesis.modeling.student.updates import Update
 
 # PEFT's name of the one adapter.
 ADAPTER = "default"
+
+
+class TrainedLayer(NamedTuple):
+    """A layer of the base on which something is trained.
+
+    Attributes:
+        name: its name in the base.
+        weights: what is trained on it.
+        factors: of these, what the update is a product of; all of them if it is no product.
+        update: the change of the layer as a differentiable function of `weights`, in their precision.
+    """
+
+    name: str
+    weights: list[nn.Parameter]
+    factors: list[nn.Parameter]
+    update: Update
 
 
 class Student(ABC):
@@ -62,6 +79,14 @@ class Student(ABC):
     @abstractmethod
     def updates(self, weights: Sequence[Tensor] | None = None) -> Iterator[Update]:
         """What is changed in each part of the base, by the student's own weights or by others in their place."""
+
+    @abstractmethod
+    def trained_layers(self) -> Iterator[TrainedLayer]:
+        """The layers one after the other; only what is taken from one of them is in memory.
+
+        Raises:
+            ValueError: no layer of the base is changed.
+        """
 
     @abstractmethod
     def share(self, share: float) -> list[Tensor]:
