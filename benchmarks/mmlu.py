@@ -1,4 +1,7 @@
-"""Five-shot MMLU through lm-evaluation-harness: its Hugging Face model class against the one that shares prefixes."""
+"""Five-shot MMLU through lm-evaluation-harness: its Hugging Face model class against the one that shares prefixes.
+
+The model has random weights; with --base it is a saved base, such as models/base of a run.
+"""
 
 import logging
 import os
@@ -16,13 +19,15 @@ import yaml
 from lm_eval.evaluator import evaluate
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
-from transformers import PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM, set_seed
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM, set_seed
 
 from anamnesis.evaluation.definitions import HARNESS_MMLU, task_folders
 from anamnesis.evaluation.documents import read_mmlu_csv
 from anamnesis.evaluation.harness import FEWSHOT_SEED, language_model, run_task
 from anamnesis.markdown import table
+from anamnesis.modeling.loading import load_base
 from anamnesis.modeling.pretraining import train_tokenizer
+from anamnesis.settings.compute import Compute
 
 GROUP = "benchmark"
 SUBJECTS = sorted(path.stem.removeprefix("mmlu_") for path in HARNESS_MMLU["mmlu"].glob("mmlu_*.yaml"))
@@ -40,22 +45,37 @@ class Seconds:
 
 @click.command(help=__doc__)
 @click.option("--mmlu", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
+@click.option("--task", default="mmlu", show_default=True, type=click.Choice(list(HARNESS_MMLU)))
+@click.option("--base", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Computed in fp32.")
 @click.option("--subjects", default=12, show_default=True, help="Spread evenly over the 57.")
 @click.option("--questions", default=30, show_default=True, help="Per subject.")
 @click.option("--batch-size", default=16, show_default=True)
 @click.option("--vocab", type=int, help="Size of the output head. Default: the tokenizer's.")
 @click.option("--threads", default=1, show_default=True)
-def main(mmlu: Path, subjects: int, questions: int, batch_size: int, vocab: int | None, threads: int) -> None:
+def main(
+    mmlu: Path,
+    task: str,
+    base: Path | None,
+    subjects: int,
+    questions: int,
+    batch_size: int,
+    vocab: int | None,
+    threads: int,
+) -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     torch.set_num_threads(threads)
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
-    tokenizer = train_tokenizer(worked_examples(mmlu), vocab_size=4096)
-    model = random_model(tokenizer, vocab or len(tokenizer))
+    if base is None:
+        tokenizer: PreTrainedTokenizerBase = train_tokenizer(worked_examples(mmlu), vocab_size=4096)
+        model: PreTrainedModel = random_model(tokenizer, vocab or len(tokenizer))
+    else:
+        model, tokenizer = load_base(base, Compute(device="cpu", threads=threads))
+        model.float()
     chosen = SUBJECTS[:: max(1, len(SUBJECTS) // subjects)][:subjects]
     stock = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=batch_size, softmax_dtype="float32")
     ours = language_model(model, tokenizer, batch_size)
 
-    with folders_with_group(mmlu, chosen) as folders:
+    with folders_with_group(mmlu, task, chosen) as folders:
 
         def by_harness(limit: int) -> Log:
             return evaluate_plainly(stock, folders, limit)
@@ -71,7 +91,10 @@ def main(mmlu: Path, subjects: int, questions: int, batch_size: int, vocab: int 
         first, ours_log = timed(ours, lambda: by_run_task(questions))
         second, _ = timed(ours, lambda: by_run_task(questions))
 
-    print(f"{len(chosen)} subjects, {sum(map(len, ours_log.values()))} questions, five-shot; batch size {batch_size}, ")
+    asked = [question for log in ours_log.values() for question in log]
+    accuracy = sum(question["acc"] for question in asked) / len(asked)
+    print(f"{task}, {len(chosen)} subjects, {len(asked)} questions, five-shot, accuracy {accuracy:.3f}; ", end="")
+    print(f"batch size {batch_size}, ")
     print(f"vocabulary {model.config.vocab_size}, {threads} thread(s).\n")
     parts: list[tuple[str, Callable[[Seconds], float]]] = [
         ("tasks, templates, scores", lambda s: s.total - s.tokenizing - s.forward),
@@ -114,10 +137,10 @@ def random_model(tokenizer: PreTrainedTokenizerBase, vocab_size: int) -> Qwen2Fo
 
 
 @contextmanager
-def folders_with_group(mmlu: Path, subjects: list[str]) -> Iterator[list[Path]]:
+def folders_with_group(mmlu: Path, task: str, subjects: list[str]) -> Iterator[list[Path]]:
     """Task folders of the real MMLU, and a group of some of its subjects."""
-    with task_folders("mmlu", str(mmlu)) as folders, TemporaryDirectory() as scratch:
-        group = {"group": GROUP, "task": [f"mmlu_{subject}" for subject in subjects]}
+    with task_folders(task, str(mmlu)) as folders, TemporaryDirectory() as scratch:
+        group = {"group": GROUP, "task": [f"mmlu_{subject}{task.removeprefix('mmlu')}" for subject in subjects]}
         (Path(scratch) / "group.yaml").write_text(yaml.safe_dump(group), encoding="utf-8")
         yield [*folders, Path(scratch)]
 

@@ -25,7 +25,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen2Config, 
 from anamnesis.markdown import table
 from anamnesis.methods.states import TeacherStates
 from anamnesis.methods.supervision import IGNORED
-from anamnesis.modeling.loading import load_base
+from anamnesis.modeling.loading import load_base, low_precision
 from anamnesis.settings.compute import Compute
 from anamnesis.training.data import report_collator
 from benchmarks._models import (
@@ -140,7 +140,7 @@ def gkd(base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, reports: Data
             beta=0.0,
             temperature=1.0,
             use_cpu=base.device.type == "cpu",
-            bf16=False,
+            bf16=low_precision(base) == torch.bfloat16,
             gradient_checkpointing=False,
             max_steps=MAX_STEPS,
             per_device_train_batch_size=batch,

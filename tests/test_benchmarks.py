@@ -1,6 +1,7 @@
 """Every benchmark runs at its smallest size and prints its table."""
 
 import logging
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -11,12 +12,15 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+from transformers import PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
+from anamnesis.files import write_jsonl
+from anamnesis.modeling.loading import save_base
 from benchmarks._models import KEEP_FREED_MEMORY, RETURN_FREED_MEMORY
 from benchmarks.deidentification import ENGINES, KINDS
 from benchmarks.mmlu import SUBJECTS
-from tests.conftest import ROOT
+from tests.conftest import ROOT, random_qwen2
 
 
 @pytest.fixture
@@ -70,6 +74,33 @@ def test_step_of_trl() -> None:
     assert_positive(row(run("step", *SMALL_STEP), "TRL GKD, static")[:2])
 
 
+@pytest.fixture
+def ran(tmp_path: Path, tokenizer: PreTrainedTokenizerBase) -> Path:
+    """What a benchmark on real reports reads of a run."""
+    save_base(random_qwen2(tokenizer), tokenizer, tmp_path / "models/base")
+    report = {"description": "Клетки.", "category": "II", "conclusion": "Узел."}
+    write_jsonl(tmp_path / "data/prepared/corpus/train.jsonl", [report] * 2)
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("_alone")
+def test_peers(ran: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "trl", None)
+    command = import_module("benchmarks.peers").main
+    result = CliRunner().invoke(command, ["--project", str(ran), "--rounds", "1", "--batch", "2"])
+    assert "TRL is not installed: pip install -e '.[benchmark]'." in str(result.exception)
+
+
+@pytest.mark.skipif(find_spec("trl") is None, reason="needs TRL, of the extra `benchmark`")
+@pytest.mark.usefixtures("_alone")
+def test_peers_of_trl(ran: Path) -> None:
+    output = run("peers", "--project", str(ran), "--rounds", "1", "--batch", "2")
+    losses = [float(row(output, name)[0]) for name in ("none", "TRL SFT")]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-4)
+    assert_positive(row(output, "TRL GKD")[1:])
+
+
 @pytest.mark.usefixtures("_alone")
 def test_real_size(tmp_path: Path) -> None:
     small = ["--layers", "1", "--vocabulary", "512", "--length", "16", "--threads", "1"]
@@ -93,13 +124,16 @@ def test_gpu() -> None:
 
 
 @pytest.mark.usefixtures("_alone")
-def test_mmlu(tmp_path: Path) -> None:
+@pytest.mark.parametrize("task", ["mmlu", "mmlu_continuation"])
+def test_mmlu(tmp_path: Path, task: str) -> None:
     for subject in SUBJECTS:
         for split, rows in (("dev", 5), ("test", 1)):
             lines = [f"Which number is {number} ({subject})?,1,2,3,4,{'ABCD'[number % 4]}" for number in range(rows)]
             (tmp_path / split).mkdir(exist_ok=True)
             (tmp_path / split / f"{subject}_{split}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    output = run("mmlu", "--mmlu", str(tmp_path), "--subjects", "2", "--questions", "1", "--batch-size", "2")
+    output = run(
+        "mmlu", "--mmlu", str(tmp_path), "--task", task, "--subjects", "2", "--questions", "1", "--batch-size", "2"
+    )
     assert_positive(row(output, "all"))
     assert "Identical predictions: 2 of 2" in output
 

@@ -20,6 +20,7 @@ from transformers import (
 )
 
 from anamnesis.errors import InputError
+from anamnesis.modeling.hidden_states import hidden_states
 from anamnesis.modeling.loading import load_base, save_base
 from anamnesis.modeling.source.obtaining import obtain
 from anamnesis.modeling.student.bottleneck import BottleneckLayer
@@ -491,3 +492,33 @@ def test_a_16_bit_student_starts_as_the_base_under_autocast(tokenizer: PreTraine
     assert not torch.equal(read(student.model), before)
     with torch.no_grad(), student.as_base():
         assert torch.equal(read(student.model), before)
+
+
+@pytest.mark.parametrize(("dtype", "read"), [(torch.float32, 9), (torch.bfloat16, 32)])
+def test_in_16_bits_on_a_cpu_texts_are_read_in_few_lengths_with_the_same_states(
+    tokenizer: PreTrainedTokenizerBase, dtype: torch.dtype, read: int
+) -> None:
+    base = random_qwen2(tokenizer).to(dtype)
+    lengths: list[int] = []
+    base.get_decoder().register_forward_pre_hook(
+        lambda _, __, inputs: lengths.append(inputs["input_ids"].shape[1]), with_kwargs=True
+    )
+    ids, positions = torch.arange(4, 13)[None], torch.arange(9)[None] > 4
+    with torch.no_grad():
+        states = hidden_states(base, {"input_ids": ids}, positions)
+        alone = base.get_decoder()(input_ids=ids, use_cache=False).last_hidden_state[positions]
+    assert lengths == [read, 9]
+    assert (states - alone).norm() / alone.norm() < 2 * torch.finfo(dtype).eps
+
+
+@pytest.mark.parametrize("kind", VIRTUAL)
+def test_virtual_tokens_count_in_the_few_lengths(tokenizer: PreTrainedTokenizerBase, kind: str) -> None:
+    student = add_student(random_qwen2(tokenizer).to(torch.bfloat16), TUNERS[kind])
+    read: list[int] = []
+    student.model.get_base_model().model.layers[0].register_forward_pre_hook(
+        lambda _, inputs: read.append(inputs[0].shape[1])
+    )
+    short = states(student)
+    # A prefix is read before as keys and values, a prompt as part of the text.
+    assert read == [29 if kind == "prefix" else 32]
+    assert short.shape == (TOKENS.numel(), 32)

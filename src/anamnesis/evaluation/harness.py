@@ -53,7 +53,7 @@ def language_model(
     Probabilities are computed in fp32: in bf16 different answers get equal ones.
     """
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
-    kind = {"shared_prefix": SharedPrefixLM, "hf": StockLM}[backend]
+    kind: type[StockLM] = SharedPrefixLM if backend == "shared_prefix" else StockLM
     student = model if isinstance(model, Student) else None
     lm = kind(
         pretrained=model if student is None else student.model,

@@ -4,10 +4,16 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 import torch
-from jaxtyping import Bool, Float
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
 from peft import PeftModel
 from torch import Tensor, nn
 from transformers import PreTrainedModel
+
+from anamnesis.modeling.loading import low_precision
+
+# On a CPU in 16 bits, texts are read as if they had a multiple of this many tokens.
+LENGTHS = 32
 
 # Last hidden states of a batch at the given positions.
 Reading = Callable[[Mapping[str, Tensor], Tensor], Tensor]
@@ -32,7 +38,26 @@ def hidden_states(
     There is no attention mask: reports are padded on the right, where a causal model's earlier positions do not look.
     With a mask, attention would compute all pairs of positions and could not use the fastest kernels.
     """
-    return decoder_of(model)(input_ids=batch["input_ids"], use_cache=False).last_hidden_state[positions]
+    ids, positions = in_few_lengths(model, batch["input_ids"], positions)
+    return decoder_of(model)(input_ids=ids, use_cache=False).last_hidden_state[positions]
+
+
+def in_few_lengths(
+    model: PreTrainedModel | PeftModel,
+    ids: Int[Tensor, "batch seq"],
+    positions: Bool[Tensor, "batch seq"],
+    before: int = 0,
+) -> tuple[Int[Tensor, "batch longer"], Bool[Tensor, "batch longer"]]:
+    """On a CPU in 16 bits, tokens and positions with more padding, or as they are.
+
+    oneDNN compiles a kernel for every shape and keeps the last 1,024: with every text in its own length, a training of
+    SmolLM2-135M grows to 4.5 GB (1.6 GB so) and takes 1.15 times as long. `before` is the number of positions that are
+    read before the text.
+    """
+    if ids.device.type != "cpu" or low_precision(model) is None:
+        return ids, positions
+    more = (0, -(before + ids.shape[1]) % LENGTHS)
+    return F.pad(ids, more), F.pad(positions, more)
 
 
 def hidden_states_alone(

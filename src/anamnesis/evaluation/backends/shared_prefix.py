@@ -241,7 +241,7 @@ class SharedPrefixLM(StockLM):
                 return False
             # With a prefix, padding beside a longer row, and a continuation after that padding.
             one, two, three = tokens[0].split([3, 2, 3])
-            prefix = self._prefix(one.tolist(), start)
+            prefix = self._read([one.tolist()], start and start.select([0]))[1]
             past = self._read([two.tolist(), tokens[0].tolist()], prefix.select([0, 0]))[1]
             stepwise = self._read([three.tolist()], past.select([0]))[0][0]
             difference = (stepwise - whole[0, 5:]).norm() / stepwise.norm()

@@ -6,6 +6,7 @@ of the MLP (down_proj) that is the paper's adapter: at the output of each sublay
 Importing this module registers the kind with PEFT, which can then save, load and disable such layers.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +41,12 @@ class BottleneckLayer(nn.Module, BaseTunerLayer):
 
     adapter_layer_names = ("bottleneck_down", "bottleneck_up")
 
+    # Of BaseTunerLayer.
+    active_adapters: list[str]
+    set_adapter: Callable[..., None]
+    _cast_input_dtype: Callable[..., Tensor]
+    _move_adapter_to_device_of_base_layer: Callable[..., None]
+
     def __init__(self, base_layer: nn.Linear, adapter_name: str, config: BottleneckConfig) -> None:
         super().__init__()
         self.base_layer = base_layer
@@ -61,14 +68,21 @@ class BottleneckLayer(nn.Module, BaseTunerLayer):
             return output
         result = output
         for name in self.active_adapters:
-            down, up = self.bottleneck_down[name], self.bottleneck_up[name]
+            down, up = self.layers(name)
             states = self._cast_input_dtype(output, down.weight.dtype)
             result = result + up(nn.functional.gelu(down(states)))
         return result.to(output.dtype)
 
+    def layers(self, adapter_name: str) -> tuple[nn.Linear, nn.Linear]:
+        """Down to the bottleneck (D, b), and up again (U, c)."""
+        down, up = self.bottleneck_down[adapter_name], self.bottleneck_up[adapter_name]
+        assert isinstance(down, nn.Linear)
+        assert isinstance(up, nn.Linear)
+        return down, up
+
     def affine(self, adapter_name: str) -> tuple[Tensor, Tensor]:
         """The layer's update without its gelu, U (D h + b) + c, as factors: [U c] times [[D b] [0 1]]."""
-        down, up = self.bottleneck_down[adapter_name], self.bottleneck_up[adapter_name]
+        down, up = self.layers(adapter_name)
         inner = torch.cat([down.weight, down.bias[:, None]], dim=1)
         constant = torch.zeros_like(inner[:1])
         constant[0, -1] = 1

@@ -18,7 +18,7 @@ from peft.tuners.cartridge.utils import initialize_kv_prefix_from_past_key_value
 from torch import Tensor, nn
 from transformers import DynamicCache
 
-from anamnesis.modeling.hidden_states import decoder_of, hidden_states
+from anamnesis.modeling.hidden_states import decoder_of, hidden_states, in_few_lengths
 from anamnesis.modeling.student.student import ADAPTER, Student, TrainedLayer
 from anamnesis.modeling.student.updates import Dense, Update
 
@@ -47,7 +47,10 @@ class VirtualTokensStudent(Student):
     def hidden_states(
         self, batch: Mapping[str, Tensor], positions: Bool[Tensor, "batch seq"]
     ) -> Float[Tensor, "n hidden"]:
-        return hidden_states(self.model, batch, positions) if self._off else self._after(batch["input_ids"])[positions]
+        if self._off:
+            return hidden_states(self.model, batch, positions)
+        ids, positions = in_few_lengths(self.model, batch["input_ids"], positions, before=self.virtual_tokens)
+        return self._after(ids)[positions]
 
     def updates(self, weights: Sequence[Tensor] | None = None) -> Iterator[Update]:
         """The virtual tokens themselves: without them the model is the base."""

@@ -89,6 +89,7 @@ def _config(base: PreTrainedModel, tuner: Tuner) -> PeftConfig:
     if tuner.kind == "bitfit":
         return BeftConfig(task_type="CAUSAL_LM", target_modules=_linear_layers_with_bias(base, tuner.first_layer))
     if tuner.kind == "bottleneck":
+        assert tuner.size is not None, "settings.Tuner refuses a bottleneck without a size"
         return BottleneckConfig(
             task_type="CAUSAL_LM", target_modules=_sublayer_outputs(base, tuner.first_layer), size=tuner.size
         )
