@@ -1,4 +1,4 @@
-"""One process of a small EMA training; writes the curve to a file. test_training starts several of them."""
+"""One process of a small EMA training with a penalty; writes the curve to a file. test_training starts several."""
 
 import json
 import sys
@@ -12,6 +12,7 @@ from anamnesis.methods.teachers import make_teacher
 from anamnesis.modeling.pretraining import train_tokenizer
 from anamnesis.modeling.student.tuners import add_student
 from anamnesis.settings.methods import Method
+from anamnesis.settings.penalties import L2SP, Penalties
 from anamnesis.settings.training import Optimization
 from anamnesis.settings.tuner import Tuner
 from anamnesis.training.data import encode_reports
@@ -27,7 +28,7 @@ OPTIMIZATION = Optimization(
     gradient_checkpointing=True,
     save_every_steps=None,
 )
-METHOD = Method(teacher="ema", kl_weight=1.0, decay=0.5)
+METHOD = Method(teacher="ema", kl_weight=1.0, decay=0.5, penalties=Penalties(l2_sp=L2SP(0.1)))
 
 
 def main(output: Path, disturb: bool, tuner: Tuner) -> None:

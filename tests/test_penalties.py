@@ -13,7 +13,7 @@ from anamnesis.methods.penalties import Penalty
 from anamnesis.modeling.student.student import Student
 from anamnesis.modeling.student.tuners import add_student
 from anamnesis.modeling.student.updates import Dense, LowRank
-from anamnesis.settings.penalties import EWC, L1, L2SP, Penalties, check_ewc
+from anamnesis.settings.penalties import EWC, L1, L2SP, Penalties, check_penalties
 from anamnesis.settings.sections import SettingsError
 from anamnesis.settings.tuner import Tuner
 from tests.conftest import TUNER, random_qwen2
@@ -114,7 +114,7 @@ def test_the_base_itself_is_not_penalized(tokenizer: PreTrainedTokenizerBase, tu
     student = add_student(random_qwen2(tokenizer), tuner)
     penalties = Penalties(l1=L1(1.0, "update"), l2_sp=L2SP(1.0), ewc=None if tuner is BITFIT else EWC(1.0))
     penalty = Penalty(penalties, student, some_fisher(student))
-    assert float(penalty().total) == pytest.approx(0, abs=1e-3 if tuner is DORA else 0)
+    assert float(penalty().total.detach()) == pytest.approx(0, abs=1e-3 if tuner is DORA else 0)
     for grad in gradients(student, penalty):
         assert bool(torch.isfinite(grad).all())
 
@@ -142,6 +142,17 @@ def test_a_sum_of_penalties_is_the_sum_of_their_gradients(tokenizer: PreTrainedT
         torch.testing.assert_close(whole, sum(parts))
 
 
+def test_the_gradient_is_scaled_with_the_loss(tokenizer: PreTrainedTokenizerBase) -> None:
+    """As fp16's scaler does."""
+    student = moved(tokenizer)
+    penalty = Penalty(SQUARE, student)
+    once = gradients(student, penalty)
+    student.model.zero_grad()
+    (8 * penalty().total).backward()
+    for weight, grad in zip(student.weights, once, strict=True):
+        torch.testing.assert_close(weight.grad, 8 * grad)
+
+
 def test_a_layer_without_fisher_information_is_named(tokenizer: PreTrainedTokenizerBase) -> None:
     student = moved(tokenizer)
     with pytest.raises(InputError, match=r"no Fisher information of model\.layers\.0\.self_attn\.q_proj"):
@@ -149,10 +160,12 @@ def test_a_layer_without_fisher_information_is_named(tokenizer: PreTrainedTokeni
 
 
 def test_ewc_without_an_update_of_the_weights_is_refused() -> None:
-    with pytest.raises(SettingsError, match=r"`mine\.penalties\.ewc` needs a tuner that changes weights"):
-        check_ewc("mine", ELASTIC, BITFIT)
+    with pytest.raises(
+        SettingsError, match=r"`mine\.penalties\.ewc` cannot be had with .* bitfit: set .* to lora or dora"
+    ):
+        check_penalties("mine", ELASTIC, BITFIT)
     for penalties, tuner in ((ELASTIC, TUNER), (ELASTIC, DORA), (SQUARE, BITFIT), (None, BITFIT)):
-        check_ewc("mine", penalties, tuner)
+        check_penalties("mine", penalties, tuner)
 
 
 def test_a_part_of_a_method_without_any_penalty_is_refused() -> None:

@@ -612,9 +612,10 @@ def test_two_processes_train_as_one_does(tmp_path: Path, options: list[str]) -> 
         curves[number] = json.loads((tmp_path / f"{number}.json").read_text())
     assert [row["step"] for row in curves[2]] == [1, 2, 3, 4, 5, 6]
     for one, two in zip(curves[1], curves[2], strict=True):
-        for name in ("ce_nats", "divergence_nats", "grad_norm", "update_norm", "teacher_distance"):
+        for name in ("loss", "ce_nats", "divergence_nats", "penalty_nats", "grad_norm", "update_norm"):
             assert two[name] == pytest.approx(one[name], rel=1e-5, abs=1e-5), name
     assert curves[1][-1]["divergence_nats"] > 1e-4
+    assert curves[1][-1]["penalty_nats"] > 1e-4
 
 
 def test_processes_that_differ_are_noticed(tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def estimate_fisher(
 
 def save_fisher(fisher: Fisher, file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     for name, (row, column) in fisher.factors.items():
         tensors |= {f"{name}.row": row, f"{name}.column": column}
     save_file(tensors, file)

@@ -10,7 +10,7 @@ L2-SP and EWC are taken of the update and not of the factors, which can be scale
 of the model. A penalty is the same for all reports of a step, and so belongs to a step once.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -58,11 +58,16 @@ class Penalty:
             for layer in self._student.trained_layers():
                 values = [part(layer) for _, part in self._parts.values()]
                 sums += torch.stack([value.detach() for value in values])
-                total = sum(weight * value for (weight, _), value in zip(self._parts.values(), values, strict=True))
-                gradients += torch.autograd.grad(total, layer.weights, allow_unused=True, materialize_grads=True)
-        strengths = sums.new_tensor([weight for weight, _ in self._parts.values()])
-        total = _Formed.apply((strengths * sums).sum().to(weights[0].dtype), gradients, *weights)
+                gradients += torch.autograd.grad(
+                    self._weighted(values), layer.weights, allow_unused=True, materialize_grads=True
+                )
+        total = _Formed.apply(self._weighted(sums.unbind()).to(weights[0].dtype), gradients, *weights)
         return Loss(total, dict(zip(self._parts, sums, strict=True)) | {"penalty_nats": total.detach()})
+
+    def _weighted(self, values: Iterable[Tensor]) -> Tensor:
+        return torch.stack(
+            [weight * value for (weight, _), value in zip(self._parts.values(), values, strict=True)]
+        ).sum()
 
 
 def of_factors(layer: TrainedLayer) -> Tensor:

@@ -7,8 +7,12 @@ from pydantic.dataclasses import dataclass
 from anamnesis.settings.sections import STRICT, SettingsError, Weight
 from anamnesis.settings.tuner import Tuner
 
-# The kinds of tuner that change weights of the base, of which there is a Fisher information.
-CHANGES_WEIGHTS = ("lora", "dora")
+# The kinds of tuner that each penalty can be had with. Of biases and norms there is no Fisher information.
+TUNERS = {
+    "l1": ("lora", "dora", "bitfit"),
+    "l2_sp": ("lora", "dora", "bitfit", "full"),
+    "ewc": ("lora", "dora"),
+}
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -47,28 +51,14 @@ class Penalties:
 
 
 def check_penalties(name: str, penalties: Penalties | None, tuner: Tuner) -> None:
-    """Refuse penalties on the update of the base where there is none, and EWC where none has a Fisher information.
+    """Refuse a penalty on what the tuner does not change.
 
     Raises:
-        SettingsError: the method has such a penalty.
+        SettingsError: there is one.
     """
-    if penalties is not None and tuner.virtual_tokens:
-        raise SettingsError(
-            f"params.yaml: `{name}.penalties` need an update of the base, and a tuner of kind {tuner.kind} makes none: "
-            f"remove them, or set the kind of `{name}.tuner` (or of `tuner`) to lora."
-        )
-    check_ewc(name, penalties, tuner)
-
-
-def check_ewc(name: str, penalties: Penalties | None, tuner: Tuner) -> None:
-    """Refuse EWC where nothing is changed that has a Fisher information.
-
-    Raises:
-        SettingsError: the tuner changes no weight of the base.
-    """
-    if penalties is not None and penalties.ewc is not None and tuner.kind not in CHANGES_WEIGHTS:
-        raise SettingsError(
-            f"params.yaml: `{name}.penalties.ewc` needs a tuner that changes weights of the base, and kind "
-            f"{tuner.kind} changes none: set the kind of `{name}.tuner` (or of `tuner`) to "
-            f"{' or '.join(CHANGES_WEIGHTS)}, or remove the penalty."
-        )
+    for part, kinds in TUNERS.items():
+        if penalties is not None and getattr(penalties, part) is not None and tuner.kind not in kinds:
+            raise SettingsError(
+                f"params.yaml: `{name}.penalties.{part}` cannot be had with a tuner of kind {tuner.kind}: set the kind "
+                f"of `{name}.tuner` (or of `tuner`) to {' or '.join(kinds)}, or remove the penalty."
+            )

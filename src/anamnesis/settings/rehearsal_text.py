@@ -6,7 +6,7 @@ from anamnesis.settings.sections import STRICT, Positive, Seed
 
 
 @dataclass(frozen=True, config=STRICT)
-class Rehearsal:
+class RehearsalText:
     texts: Positive
     max_tokens: Positive
     batch_size: Positive
