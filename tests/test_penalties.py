@@ -20,6 +20,7 @@ from tests.conftest import TUNER, random_qwen2
 
 DORA = replace(TUNER, kind="dora")
 BITFIT = Tuner(kind="bitfit")
+FULL = Tuner(kind="full")
 
 FACTORS = Penalties(l1=L1(0.3, "factors"))
 UPDATE = Penalties(l1=L1(0.3, "update"))
@@ -52,6 +53,15 @@ def gradients(student: Student, penalty: Penalty) -> list[Tensor]:
     student.model.zero_grad()
     penalty().total.backward()
     return [weight.grad.clone() for weight in student.weights]
+
+
+def test_with_full_fine_tuning_l2_sp_is_of_the_difference_from_the_base(tokenizer: PreTrainedTokenizerBase) -> None:
+    student = moved(tokenizer, FULL)
+    penalty = Penalty(SQUARE, student)
+    differences = [weight.detach() - base for weight, base in zip(student.weights, student.base, strict=True)]
+    assert float(penalty().total.detach()) == pytest.approx(0.35 * sum(float(d.square().sum()) for d in differences))
+    for found, difference in zip(gradients(student, penalty), differences, strict=True):
+        torch.testing.assert_close(found, 0.7 * difference)
 
 
 @pytest.mark.parametrize("tuner", [TUNER, DORA], ids=["lora", "dora"])
