@@ -38,15 +38,18 @@ result: $(INSTALLED)  ## measure on the test split, for a result to publish (set
 # from the copies). The last part prints how many stages are done and about how many minutes are left.
 REPRO = dvc --wait-for-lock repro --single-item $(1) && cp dvc.lock .dvc/tmp/$@.dvc.lock && python -m stages._progress $(1)
 TRAINED := $(TRAININGS:%=train@%)
+INPUTS = $(sort $(shell printf 'inputs@%s\n' $(TRAININGS) | sed 's/-[0-9]*$$//'))
 EVALUATED := $(EVALUATIONS:%=evaluate@%)
-.PHONY: branches $(TRAINED) $(EVALUATED) evaluate_base base_text teacher corpus base
+.PHONY: branches $(TRAINED) $(EVALUATED) evaluate_base inputs base_text teacher corpus base
 branches: $(TRAINED) $(EVALUATED) evaluate_base
-$(TRAINED): teacher
+$(TRAINED): inputs
 	$(call REPRO,$@)
 $(EVALUATED): evaluate@%: train@% base_text
 	$(call REPRO,evaluate_general@$* evaluate_domain@$*)
 evaluate_base: corpus base_text
 	$(call REPRO,evaluate_base_general evaluate_base_domain)
+inputs: teacher base_text
+	$(call REPRO,needs rehearsal fisher $(INPUTS))
 base_text: base
 	$(call REPRO,base_text)
 teacher: corpus base

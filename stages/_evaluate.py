@@ -71,6 +71,6 @@ def _arms(method: str | None, run: str, evaluation: Evaluation, compute: Compute
         yield Arm("base", language_model(base, tokenizer, evaluation.batch_size, evaluation.backend), of_the_base)
         return
     student = load_student(base, folder)
-    lm = language_model(student.model, tokenizer, evaluation.batch_size, evaluation.backend)
+    lm = language_model(student, tokenizer, evaluation.batch_size, evaluation.backend)
     for name in models_of_run(student, method, folder):
         yield Arm(name, lm, from_base(lm, student), part=name not in (method, f"{method}_{TEACHER}"))

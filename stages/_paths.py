@@ -19,6 +19,12 @@ EXAM = KNOWLEDGE / "exam.jsonl"
 BASE = Path("models/base")
 BASE_TEXT = Path("data/prepared/base_text.jsonl")
 TEACHER_STATES = Path("data/prepared/teacher")
+# What methods may read beside the base and the reports, which methods need it, and what each of them reads.
+NEEDS = Path("data/prepared/needs")
+REHEARSAL = Path("data/prepared/rehearsal.jsonl")
+FISHER = Path("data/prepared/fisher.safetensors")
+SHARED_INPUTS = {"teacher": TEACHER_STATES / "index.json", "rehearsal": REHEARSAL, "fisher": FISHER}
+INPUTS = Path("data/prepared/inputs")
 ADAPTERS = Path("models/adapters")
 
 # Per-question logs, which may hold a report's text; scores by case, which hold none; and the numbers made of them.

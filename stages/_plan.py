@@ -10,13 +10,15 @@ import click
 from dvc.repo import Repo
 
 from anamnesis.errors import InputError
-from anamnesis.files import write_json
+from anamnesis.files import read_json, write_json
 from anamnesis.forecasting.forecast import FILE, key_of, load_forecast, stages_of
 from anamnesis.forecasting.schedule import expected, wall_seconds
 from anamnesis.forecasting.shapes import flops, shape_of
+from anamnesis.methods.inputs import inputs_of, needed
 from anamnesis.publishing.repository import Repository
 from anamnesis.settings.reading import Experiment, read_experiment
 from stages import ROOT
+from stages._paths import NEEDS, SHARED_INPUTS
 from stages._progress import DONE, PLAN, Plan
 from stages._stage import stage
 
@@ -46,10 +48,10 @@ def begin() -> None:
     """Note the stages that will run; print a forecast if they take long."""
     for file in (PLAN, DONE):
         (ROOT / file).unlink(missing_ok=True)
-    planned = planned_stages()
+    experiment, jobs, started = read_experiment(ROOT), jobs_of_make(), time.time()
+    planned = planned_stages(experiment)
     if not planned:
         return
-    experiment, jobs, started = read_experiment(ROOT), jobs_of_make(), time.time()
     key = key_of(experiment, jobs)
     ahead = [one for one in stages_of(experiment) if one in planned]
     forecast = load_forecast(ROOT / FILE, key)
@@ -69,7 +71,7 @@ def in_order(planned: set[str], long: list[str]) -> list[str]:
     return [*first, *(one for one in long if one in planned), *({"summarize"} & planned)]
 
 
-def planned_stages() -> set[str]:
+def planned_stages(experiment: Experiment) -> set[str]:
     """The stages that are not up to date, and all that follow from them."""
     stale = Repository(ROOT).stale_stages()
     with Repo(str(ROOT)) as repo:
@@ -79,8 +81,22 @@ def planned_stages() -> set[str]:
             one = todo.pop()
             if one not in reached:
                 reached.add(one)
-                todo += graph.predecessors(one)
+                todo += [
+                    after for after in graph.predecessors(one) if follows(experiment, after.addressing, one.addressing)
+                ]
         return {one.addressing for one in reached}
+
+
+def follows(experiment: Experiment, stage: str, before: str) -> bool:
+    """Whether a stage may be stale because of one that it depends on: some write what they wrote before."""
+    name, _, method = stage.partition("@")
+    if before == "needs":
+        file = ROOT / NEEDS / f"{name}.json"
+        was_needed = read_json(file) if file.is_file() else None
+        return was_needed != (name in needed(experiment.methods.values(), experiment.fisher))
+    if name == "inputs" and before in SHARED_INPUTS:
+        return before in inputs_of(experiment.methods[method])
+    return (before, name) != ("rehearsal", "fisher") or experiment.fisher.text == "generated"
 
 
 def rough_seconds(experiment: Experiment, name: str) -> float:

@@ -10,6 +10,8 @@ from transformers import set_seed
 
 from anamnesis.compute import configure_compute, is_main_process
 from anamnesis.files import read_json, read_jsonl
+from anamnesis.methods.fisher import load_fisher
+from anamnesis.methods.inputs import checked_inputs
 from anamnesis.methods.states import open_states
 from anamnesis.methods.teachers import make_teacher
 from anamnesis.modeling.loading import load_base
@@ -17,14 +19,15 @@ from anamnesis.modeling.student.saving import save_run
 from anamnesis.modeling.student.tuners import add_student
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.methods import Method, check_shares
+from anamnesis.settings.penalties import check_penalties
 from anamnesis.settings.rendering import Headings
 from anamnesis.settings.training import Optimization, Training
-from anamnesis.settings.tuner import Tuner
+from anamnesis.settings.tuner import Tuner, check_checkpointing
 from anamnesis.training.checkpoints import last_checkpoint, scratch_folder
 from anamnesis.training.curves import CurvesCallback
 from anamnesis.training.data import encode_reports, supervised_counts
 from anamnesis.training.trainer import check_processes_agree, make_trainer
-from stages._paths import ADAPTERS, BASE, CURVES, SCRATCH, TEACHER_STATES, TRAINING_REPORTS
+from stages._paths import ADAPTERS, BASE, CURVES, INPUTS, SCRATCH, SHARED_INPUTS, TRAINING_REPORTS
 from stages._stage import Parameters, stage
 
 log = logging.getLogger("train")
@@ -40,20 +43,30 @@ def main(method: str, seed: int) -> bool:
     arm = parameters.section(method, Method)
     tuner = arm.tuner or parameters.section("tuner", Tuner)
     check_shares(method, arm, tuner)
+    check_penalties(method, arm.penalties, tuner)
     training = parameters.section("training", Training)
     optimization = parameters.section("optimization", Optimization)
+    check_checkpointing(method, tuner, optimization)
     compute = parameters.section("compute", Compute)
     headings = parameters.section("corpus.headings", Headings)
 
     configure_compute(compute)
     base, tokenizer = load_base(BASE, compute)
     reports = encode_reports(
-        read_jsonl(TRAINING_REPORTS), headings, tokenizer, training.target, optimization.max_length
+        read_jsonl(TRAINING_REPORTS),
+        headings,
+        tokenizer,
+        training.target,
+        optimization.max_length,
+        tuner.virtual_tokens,
     )
     set_seed(seed)
     student = add_student(base, tuner)
-    states = open_states(
-        SCRATCH / "teacher" / read_json(TEACHER_STATES / "index.json")["folder"], supervised_counts(reports)
+    inputs = checked_inputs(INPUTS / f"{method}.json", SHARED_INPUTS)
+    states = (
+        open_states(SCRATCH / "teacher" / read_json(inputs["teacher"])["folder"], supervised_counts(reports))
+        if "teacher" in inputs
+        else None
     )
     teacher = make_teacher(arm, student, states)
     if arm.teacher == "static":
@@ -67,7 +80,7 @@ def main(method: str, seed: int) -> bool:
     scratch = scratch_folder(
         unfinished,
         [arm, tuner, training, optimization, compute, headings, seed, PartialState().num_processes],
-        [BASE, TRAINING_REPORTS, TEACHER_STATES / "index.json", Path("src"), Path("stages")],
+        [BASE, TRAINING_REPORTS, INPUTS / f"{method}.json", Path("src"), Path("stages")],
     )
     trainer = make_trainer(
         student,
@@ -81,6 +94,7 @@ def main(method: str, seed: int) -> bool:
         seed,
         scratch,
         callbacks=[CurvesCallback(CURVES / run)] if is_main_process() else [],
+        fisher=load_fisher(inputs["fisher"]) if "fisher" in inputs else None,
     )
     checkpoint = last_checkpoint(scratch)
     if checkpoint is not None:

@@ -1,4 +1,4 @@
-"""One process of a small EMA training; writes the curve to a file. test_training starts several of them."""
+"""One process of a small EMA training with a penalty; writes the curve to a file. test_training starts several."""
 
 import json
 import sys
@@ -12,7 +12,9 @@ from anamnesis.methods.teachers import make_teacher
 from anamnesis.modeling.pretraining import train_tokenizer
 from anamnesis.modeling.student.tuners import add_student
 from anamnesis.settings.methods import Method
+from anamnesis.settings.penalties import L2SP, Penalties
 from anamnesis.settings.training import Optimization
+from anamnesis.settings.tuner import Tuner
 from anamnesis.training.data import encode_reports
 from anamnesis.training.trainer import check_processes_agree, make_trainer
 from tests.conftest import CPU, HEADINGS, TRAINING, TUNER, random_qwen2
@@ -26,10 +28,10 @@ OPTIMIZATION = Optimization(
     gradient_checkpointing=True,
     save_every_steps=None,
 )
-METHOD = Method(teacher="ema", kl_weight=1.0, decay=0.5)
+METHOD = Method(teacher="ema", kl_weight=1.0, decay=0.5, penalties=Penalties(l2_sp=L2SP(0.1)))
 
 
-def main(output: Path, disturb: bool) -> None:
+def main(output: Path, disturb: bool, tuner: Tuner) -> None:
     configure_compute(CPU)
     reports = [
         {"description": f"Узел {i} мм" + ", коллоид" * (i % 4), "category": "II", "conclusion": "Контроль." * (i % 3)}
@@ -39,7 +41,7 @@ def main(output: Path, disturb: bool) -> None:
     encoded = encode_reports(reports, HEADINGS, tokenizer, "conclusion", OPTIMIZATION.max_length)
     base = random_qwen2(tokenizer)
     set_seed(0)
-    student = add_student(base, TUNER)
+    student = add_student(base, tuner)
     teacher = make_teacher(METHOD, student, None)
     trainer = make_trainer(
         student, tokenizer, encoded, METHOD, teacher, TRAINING, OPTIMIZATION, CPU, 0, output.parent / "scratch", []
@@ -47,11 +49,11 @@ def main(output: Path, disturb: bool) -> None:
     trainer.train()
     if disturb and not is_main_process():
         with torch.no_grad():
-            teacher.weights[0][0, 0] += 1e-6
+            teacher.weights[0].view(-1)[0] += 1e-6
     check_processes_agree(student, teacher)
     if is_main_process():
         output.write_text(json.dumps([row for row in trainer.state.log_history if "ce_nats" in row]))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), "--disturb" in sys.argv)
+    main(Path(sys.argv[1]), "--disturb" in sys.argv, Tuner(kind="full") if "--full" in sys.argv else TUNER)

@@ -28,6 +28,7 @@ SMALL = {
         "optimization.batch_size": 4,
         "base_text.texts": 6,
         "base_text.max_tokens": 8,
+        "rehearsal_text.texts": 6,
         "evaluation.general_text_limit": 4,
         "evaluation.category_limit": 12,
         "evaluation.likelihood_limit": 6,

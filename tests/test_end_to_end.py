@@ -122,6 +122,8 @@ def test_another_decay_runs_the_ema_branch_alone_and_changes_its_rows_alone(proj
     assert sorted(stages_run(output)) == [
         "evaluate_domain@ema-0",
         "evaluate_general@ema-0",
+        "inputs@ema",
+        "needs",
         "summarize",
         "train@ema-0",
     ]
@@ -206,7 +208,7 @@ def test_the_test_split_reruns_the_measurements_on_reports_alone(project: Projec
     project.restore()
     runs = ("none-0", "static-0", "ema-0")
     assert sorted(stages_run(output)) == sorted(
-        ["check", "evaluate_base_domain", *(f"evaluate_domain@{run}" for run in runs), "summarize"]
+        ["check", "needs", "evaluate_base_domain", *(f"evaluate_domain@{run}" for run in runs), "summarize"]
     )
     assert measured["split"] == "test"
     assert "of the test split" in said
@@ -244,7 +246,7 @@ def test_two_processes_do_the_same_experiment(project: Project) -> None:
     output = project.run("dvc", "repro", "train@ema-0", "evaluate_general@ema-0")
     two_curve, two_scores = measured()
     project.restore()
-    assert stages_run(output) == ["train@ema-0", "evaluate_general@ema-0"]
+    assert stages_run(output) == ["needs", "train@ema-0", "evaluate_general@ema-0"]
     assert two_curve == pytest.approx(curve, rel=1e-4)
     for model in ("ema", "ema_teacher"):
         assert two_scores[model]["tasks"]["facts"]["questions"] == scores[model]["tasks"]["facts"]["questions"]

@@ -595,7 +595,8 @@ def kl_by_definition(student: Student, start: int, tokens: list[int]) -> float:
     """Sum over positions and words of q log(q / p), in double precision, one text at a time."""
     with torch.no_grad():
         inputs = torch.tensor([[start, *tokens[:-1]]])
-        log_p = student.model(inputs).logits[0].double().log_softmax(-1)
+        # Before them may be logits of virtual tokens.
+        log_p = student.model(inputs).logits[0, -len(tokens) :].double().log_softmax(-1)
         with student.as_base():
             log_q = student.model(inputs).logits[0].double().log_softmax(-1)
     return float((log_q.exp() * (log_q - log_p)).sum())

@@ -430,6 +430,7 @@ def test_the_plan_holds_what_is_not_up_to_date_and_what_follows(project: Project
     lines = re.findall(r"^\[.*", said, flags=re.MULTILINE)
     assert [line.partition(" after ")[0] for line in lines] == [
         f"[1/{len(stages)}] check, synthesize, corpus",
-        f"[2/{len(stages)}] train@none-0",
+        f"[5/{len(stages)}] needs, rehearsal, fisher, inputs@none",
+        f"[6/{len(stages)}] train@none-0",
     ]
     assert "\n[" not in project.run("make", "TRAININGS=none-0", "train@none-0")

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from dvc.repo import Repo
 
+from anamnesis.methods.inputs import READ_BY
 from anamnesis.settings.experiment import PLAIN, SCALE, SCIENCE
 from anamnesis.settings.sections import read_yaml
 from stages import _paths
@@ -131,8 +132,25 @@ def test_adapter_and_base_are_dependencies_of_every_evaluation() -> None:
     for stage in ("evaluate_general", "evaluate_domain"):
         assert "models/adapters/${item.method}-${item.seed}" in STAGES[stage]["deps"]
     assert read_yaml(ROOT / "profiles/tiny.yaml")["model"]["source"] in STAGES["base"]["deps"]
-    for stage in ("base_text", "teacher", "train", *(name for name in STAGES if name.startswith("evaluate"))):
+    for stage in (
+        "base_text",
+        "teacher",
+        "rehearsal",
+        "fisher",
+        "train",
+        *(name for name in STAGES if name.startswith("evaluate")),
+    ):
         assert "models/base" in STAGES[stage]["deps"]
+
+
+def test_what_methods_share_reaches_the_trainings_only_through_their_inputs() -> None:
+    """The stage `inputs` depends on all of it, and `train` on what it wrote for the method."""
+    deps = {name: {Path(dep) for dep in stage["deps"]} for name, stage in STAGES.items()}
+    for path in _paths.SHARED_INPUTS.values():
+        assert deps["inputs"] & {path, path.parent}, path
+        assert not deps["train"] & {path, path.parent}, path
+    assert _paths.INPUTS / "${item.method}.json" in deps["train"]
+    assert READ_BY.keys() <= _paths.SHARED_INPUTS.keys()
 
 
 def test_only_measurements_on_reports_depend_on_the_split_and_read_no_other_part() -> None:
@@ -229,7 +247,7 @@ def test_only_training_and_evaluation_are_launched_in_several_processes() -> Non
         assert launched == name.startswith(("train", "evaluate")), name
 
 
-@pytest.mark.parametrize("stage", [s for s in STAGES if s not in ("check", "summarize")])
+@pytest.mark.parametrize("stage", [s for s in STAGES if s not in ("check", "needs", "summarize")])
 def test_a_stage_asks_for_exactly_the_sections_it_declares(stage: str) -> None:
     code = [command_module(stage), ROOT / "stages" / "_evaluate.py"]
     asked = set()
@@ -244,7 +262,7 @@ def test_a_stage_asks_for_exactly_the_sections_it_declares(stage: str) -> None:
 
 
 def test_a_stage_gets_what_dvc_shows_as_its_parameters() -> None:
-    for stage in ("corpus", "teacher", "train@ema-0", "evaluate_domain@none-1", "summarize"):
+    for stage in ("corpus", "teacher", "inputs@ema", "train@ema-0", "evaluate_domain@none-1", "summarize"):
         assert Parameters(stage).values == dvc.api.params_show(stages=stage, repo=str(ROOT)), stage
 
 
@@ -258,12 +276,12 @@ def test_the_parameter_ema_decay_makes_exactly_the_ema_branch_stale(repo: Repo) 
         for dep in stage.deps
         if getattr(dep, "params", None) and str(dep.fs_path).endswith("params.yaml") and "ema" in dep.params
     }
-    assert users == {f"train@ema-{seed}" for seed in PARAMS["seeds"]}
+    assert users == {"inputs@ema", *(f"train@ema-{seed}" for seed in PARAMS["seeds"])}
     downstream = {stage.addressing for user in users for stage in _downstream(repo, user)}
     expected = {
         f"{stage}@ema-{seed}" for stage in ("train", "evaluate_general", "evaluate_domain") for seed in PARAMS["seeds"]
     }
-    assert downstream == expected | {"summarize"}
+    assert downstream == expected | {"inputs@ema", "summarize"}
 
 
 def _downstream(repo: Repo, name: str) -> list[Any]:

@@ -9,11 +9,13 @@ from transformers import GenerationConfig, PreTrainedTokenizerBase, Qwen2ForCaus
 
 from anamnesis.errors import InputError
 from anamnesis.evaluation.harness import language_model
-from anamnesis.modeling.sampling import sample_texts, start_token
+from anamnesis.modeling.sampling import sample_texts, sample_whole_texts, start_token
 from anamnesis.settings.base_text import BaseText
+from anamnesis.settings.rehearsal_text import RehearsalText
 from tests.conftest import random_qwen2
 
 SETTINGS = BaseText(texts=20, max_tokens=12, batch_size=8, seed=0)
+REHEARSAL = RehearsalText(texts=20, max_tokens=12, batch_size=8, seed=0)
 
 
 def test_as_many_texts_as_asked_for_of_at_most_that_length(
@@ -75,3 +77,51 @@ def test_texts_longer_than_the_context_are_refused(tokenizer: PreTrainedTokenize
     with pytest.raises(InputError, match=r"`base_text\.max_tokens` is 12 and the model takes 8 tokens"):
         sample_texts(short, tokenizer, SETTINGS)
     assert len(sample_texts(short, tokenizer, replace(SETTINGS, max_tokens=8))) == 20
+
+
+# ---- Texts for methods to read ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ending(base: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase) -> Qwen2ForCausalLM:
+    """A model that ends its texts often, and has few words: many texts are written more than once."""
+    end, words = tokenizer.eos_token_id, torch.arange(len(tokenizer))
+    base.lm_head.register_forward_hook(lambda _, __, logits: logits + 3.0 * (words == end) - 30.0 * (words > 12))
+    return base
+
+
+def test_rehearsal_has_only_whole_texts_as_many_as_asked_for(
+    ending: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    texts = sample_whole_texts(ending, tokenizer, REHEARSAL, [])
+    assert len(texts) == 20
+    for tokens in texts:
+        assert 2 <= len(tokens) <= 12
+        assert tokens.index(tokenizer.eos_token_id) == len(tokens) - 1
+    assert texts == sample_whole_texts(ending, tokenizer, REHEARSAL, [])
+    assert texts != sample_whole_texts(ending, tokenizer, replace(REHEARSAL, seed=1), [])
+
+
+def test_rehearsal_has_no_text_that_the_arms_are_measured_on(
+    ending: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    """Neither one of them, nor one that goes on where one of them was cut off; here with the same seed."""
+    measured = sample_texts(ending, tokenizer, replace(SETTINGS, max_tokens=4, batch_size=20))
+    free = sample_whole_texts(ending, tokenizer, replace(REHEARSAL, batch_size=20), [])
+    texts = sample_whole_texts(ending, tokenizer, replace(REHEARSAL, batch_size=20), measured)
+
+    def among(text: list[int]) -> bool:
+        return any(text[: len(other)] == other for other in measured)
+
+    assert sum(map(among, free)) > 5
+    assert not any(map(among, texts))
+    assert [text for text in free if not among(text)] == texts[: sum(not among(text) for text in free)]
+
+
+def test_a_base_whose_texts_do_not_end_is_refused(base: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase) -> None:
+    end = tokenizer.eos_token_id
+    base.lm_head.register_forward_hook(lambda _, __, logits: logits - 99.0 * (torch.arange(logits.shape[-1]) == end))
+    with pytest.raises(InputError, match=r"`rehearsal_text\.max_tokens` is 2, and of 200 texts .* 0 can be used"):
+        sample_whole_texts(base, tokenizer, replace(REHEARSAL, texts=4, max_tokens=2, batch_size=20), [])
+    with pytest.raises(InputError, match=r"`rehearsal_text\.max_tokens` is 999 and the model takes 512 tokens"):
+        sample_whole_texts(base, tokenizer, replace(REHEARSAL, max_tokens=999), [])

@@ -96,6 +96,20 @@ def test_the_parameters_as_they_stand_are_good(profile: str) -> None:
             4096,
             "`base_text.max_tokens` does not fit into the base's context of 2048",
         ),
+        ("profiles/tiny.yaml", "rehearsal_text.seed", 0, "`rehearsal_text.seed` is 0, as `base_text.seed`"),
+        ("profiles/tiny.yaml", "rehearsal_text.max_tokens", 4096, "`rehearsal_text.max_tokens` does not fit into"),
+        ("params.yaml", "fisher.text", "mmlu", "'general' or 'generated'"),
+        (
+            "params.yaml",
+            "fisher",
+            {"text": "generated", "documents": 513, "labels": "data", "seed": 0},
+            "`fisher.documents` is 513, and the base writes 512 texts",
+        ),
+        ("params.yaml", "bitfit.penalties", {"ewc": {"weight": 1.0}}, "`bitfit.penalties.ewc` cannot be had with"),
+        ("params.yaml", "none.penalties", {}, "`none.penalties`: no penalty is named"),
+        ("params.yaml", "none.penalties", {"ewx": {"weight": 1.0}}, "`none.penalties.ewx`; did you mean `ewc`?"),
+        ("params.yaml", "l1.penalties.l1.of", "model", "'factors' or 'update'"),
+        ("params.yaml", "ewc.penalties.ewc.weight", -1.0, "`ewc.penalties.ewc.weight` is -1.0"),
         ("profiles/tiny.yaml", "evaluation.tasks.facts.shots", 1, "tasks.facts.shots must be 0"),
         ("profiles/tiny.yaml", "evaluation.tasks.facts.folder", "data", "tasks.facts.folder must be null"),
         (
@@ -183,6 +197,15 @@ def test_the_parameters_as_they_stand_are_good(profile: str) -> None:
         ("params.yaml", "tuner.first_layer", 2, "the tuner of `none` has first_layer 2, but the base has 2 layers"),
         ("params.yaml", "dora.tuner.r", None, "kind dora needs r as well"),
         ("params.yaml", "bitfit.tuner.r", 4, "kind bitfit takes no r"),
+        ("params.yaml", "adapters.tuner.tokens", 4, "kind bottleneck takes no tokens"),
+        ("params.yaml", "adapters.tuner.size", 0, "`adapters.tuner.size` is 0: input should be greater than 0"),
+        ("params.yaml", "prefix.tuner.size", 4, "kind prefix takes no size"),
+        ("params.yaml", "prompt.tuner.tokens", None, "kind prompt needs tokens as well"),
+        ("params.yaml", "prompt.tuner.first_layer", 1, "first_layer must be 0 with kind prompt"),
+        ("params.yaml", "full.tuner.r", 4, "kind full takes no r"),
+        ("params.yaml", "prefix.shares", [0.5], "`prefix.shares` cannot be had with a tuner of kind prefix"),
+        ("params.yaml", "prompt.shares", [0.5], "`prompt.shares` cannot be had with a tuner of kind prompt"),
+        ("params.yaml", "tuner.kind", "ia3", "'bottleneck', 'bitfit', 'prefix', 'prompt' or 'full'"),
         ("params.yaml", "dora.tuner.dropout", 0.1, "dropout must be 0.0 with kind dora"),
         ("params.yaml", "methods", ["none_share_1"], "reserved name `none_share_1`"),
         ("params.yaml", "tuner.r", 0, "`tuner.r` is 0: input should be greater than 0"),
@@ -226,6 +249,41 @@ def test_each_mistake_is_named(settings_only: Path, file: str, key: str, value: 
     assert said in message
     assert message.startswith(file)
     assert "\n" not in message
+
+
+def test_shares_are_had_with_every_tuner_that_has_an_update(settings_only: Path) -> None:
+    for name in ("adapters", "full", "bitfit", "mlp_only"):
+        change(settings_only / "params.yaml", f"{name}.shares", [0.5])
+    check_all(settings_only)
+
+
+def test_full_fine_tuning_needs_a_base_that_is_not_packed(settings_only: Path) -> None:
+    change(settings_only / "params.yaml", "methods", ["none", "full"])
+    with pytest.raises(SettingsError, match=r"`model.quantization` is nf4, and the tuner of `full` is of kind full"):
+        check_all(settings_only)
+    change(settings_only / "profiles/tiny.yaml", "model.quantization", "none")
+    check_all(settings_only)
+
+
+def test_a_prefix_cannot_be_trained_with_checkpointing(settings_only: Path) -> None:
+    change(settings_only / "profiles/tiny.yaml", "optimization.gradient_checkpointing", True)
+    change(settings_only / "params.yaml", "methods", ["none", "prompt", "adapters"])
+    check_all(settings_only)
+    change(settings_only / "params.yaml", "methods", ["none", "prefix"])
+    with pytest.raises(SettingsError, match=r"`prefix` is of kind prefix, which .*`optimization.gradient_checkpointi"):
+        check_all(settings_only)
+
+
+@pytest.mark.parametrize("name", ["prefix", "prompt"])
+def test_texts_are_shorter_by_the_virtual_tokens(settings_only: Path, name: str) -> None:
+    change(settings_only / "params.yaml", "methods", ["none", name])
+    for key, longest in (("optimization.max_length", 2028), ("evaluation.max_new_tokens", 2027)):
+        change(settings_only / "profiles/tiny.yaml", key, longest)
+        check_all(settings_only)
+        change(settings_only / "profiles/tiny.yaml", key, longest + 1)
+        with pytest.raises(SettingsError, match=rf"`{key}` does not fit .* after 20 virtual tokens"):
+            check_all(settings_only)
+        change(settings_only / "profiles/tiny.yaml", key, 64)
 
 
 def test_pretraining_is_null_only_with_another_source(settings_only: Path) -> None:

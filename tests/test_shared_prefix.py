@@ -60,8 +60,10 @@ from anamnesis.modeling.student.student import Student
 from anamnesis.modeling.student.tuners import add_student
 from anamnesis.settings.evaluation import Task
 from anamnesis.settings.modeling import Model
+from anamnesis.settings.tuner import Tuner
 from tests.conftest import CPU, HEADINGS, ROOT, TUNER, random_qwen2
 from tests.test_evaluation import BASE_TEXT, CATEGORIES, domain, evaluation, general, kl_by_definition, small_exam
+from tests.test_teachers import disturb
 
 MMLU = ROOT.parent / "shared" / "data" / "mmlu"
 LETTERS = [f" {letter}" for letter in "ABCD"]
@@ -110,7 +112,7 @@ def assert_same(ours: Sequence[tuple[float, bool]], theirs: Sequence[tuple[float
 
 
 def pair_of(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, batch_size: int = 7
+    model: PreTrainedModel | Student, tokenizer: PreTrainedTokenizerBase, batch_size: int = 7
 ) -> tuple[SharedPrefixLM, StockLM]:
     ours = language_model(model, tokenizer, batch_size, "shared_prefix")
     assert isinstance(ours, SharedPrefixLM)
@@ -157,7 +159,7 @@ def test_the_greedy_flag_is_set_for_the_models_own_continuation_alone(
 
 def drop_a_token_of_the_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
     original = SharedPrefixLM._prefix
-    monkeypatch.setattr(SharedPrefixLM, "_prefix", lambda self, tokens: original(self, tokens[:-1]))
+    monkeypatch.setattr(SharedPrefixLM, "_prefix", lambda self, tokens, start: original(self, tokens[:-1], start))
 
 
 def show_the_padding(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,14 +277,14 @@ def random_weights(student: Student, seed: int) -> list[torch.Tensor]:
 
 def test_adapters_are_switched_under_one_model(model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase) -> None:
     student = add_student(model, TUNER)
-    ours = language_model(student.model, tokenizer, 7)
+    ours = language_model(student, tokenizer, 7)
     asked = with_choices(prompts(), TEXTS)
     found: dict[int, Any] = {}
     for seed in (1, 2, 1):
         with student.holding(random_weights(student, seed)):
             again = answers(ours, asked)
             assert found.setdefault(seed, again) == again
-            assert_same(again, answers(language_model(student.model, tokenizer, 7, "hf"), asked))
+            assert_same(again, answers(language_model(student, tokenizer, 7, "hf"), asked))
     assert found[1] != found[2]
     assert ours.applies
 
@@ -295,7 +297,7 @@ def test_a_four_bit_model_with_an_adapter(
     save_base(*obtain(source, CPU), tmp_path / "base")
     base, _ = load_base(tmp_path / "base", CPU)
     student = add_student(base, TUNER)
-    ours, theirs = pair_of(student.model.eval(), tokenizer)
+    ours, theirs = pair_of(student, tokenizer)
     asked = with_choices(prompts(), TEXTS)
     with student.holding(random_weights(student, 1)):
         assert_same(answers(ours, asked), answers(theirs, asked))
@@ -359,19 +361,130 @@ def test_the_distance_from_the_base_of_other_models(
     ids = {"pad_token_id": None, "bos_token_id": 0, "eos_token_id": 0}
     config = AutoConfig.for_model(kind, vocab_size=len(tokenizer), **ids, **shape)
     student = student_with_an_update(AutoModelForCausalLM.from_config(config, dtype=getattr(torch, dtype)))
-    found = from_base(language_model(student.model, tokenizer, 3, backend), student)(BASE_TEXT)
+    found = from_base(language_model(student, tokenizer, 3, backend), student)(BASE_TEXT)
     expected = [kl_by_definition(student, tokenizer.eos_token_id, tokens) for tokens in BASE_TEXT]
     assert found == pytest.approx(expected, rel=1e-4 if dtype == "float32" else 0.05)
     assert min(expected) > 1e-3
 
 
 @pytest.mark.parametrize("kind", [PromptTuningConfig, PrefixTuningConfig])
-def test_virtual_tokens(model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase, kind: Any) -> None:
+def test_virtual_tokens_of_no_student(model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase, kind: Any) -> None:
     tuned = get_peft_model(model, kind(task_type="CAUSAL_LM", num_virtual_tokens=4))
     ours, theirs = pair_of(tuned.eval(), tokenizer)
     asked = with_choices(prompts(1, 3), LETTERS)
     assert_same(answers(ours, asked), answers(theirs, asked))
     assert not ours.applies
+
+
+# ---- Virtual tokens ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["prefix", "prompt"])
+def virtual(request: pytest.FixtureRequest, model: Qwen2ForCausalLM) -> Student:
+    """A student with four virtual tokens, as if trained."""
+    return with_virtual_tokens(model, request.param)
+
+
+def with_virtual_tokens(model: PreTrainedModel, kind: Any) -> Student:
+    student = add_student(model, Tuner(kind=kind, tokens=4))
+    disturb(student.weights)
+    student.model.eval()
+    return student
+
+
+@pytest.mark.parametrize("choices", [LETTERS, TEXTS], ids=["letters", "texts"])
+def test_virtual_tokens_are_one_more_shared_prefix(
+    virtual: Student, tokenizer: PreTrainedTokenizerBase, choices: list[str]
+) -> None:
+    ours, theirs = pair_of(virtual, tokenizer)
+    asked = with_choices(prompts(), choices)
+    found = answers(ours, asked)
+    assert_same(found, answers(theirs, asked), choices=len(choices))
+    assert ours.applies
+    with virtual.holding([2 * weight for weight in virtual.weights]):
+        other = answers(ours, asked)
+        assert_same(other, answers(theirs, asked), choices=len(choices))
+    assert other != found == answers(ours, asked)
+
+
+def test_virtual_tokens_cost_no_more_than_any_prefix(virtual: Student, tokenizer: PreTrainedTokenizerBase) -> None:
+    fed: list[int] = []
+    decoder = virtual.model.get_base_model().model
+    decoder.layers[0].register_forward_pre_hook(lambda _, inputs: fed.append(inputs[0].shape[:-1].numel()))
+    work = {}
+    for lm in pair_of(virtual, tokenizer):
+        answers(lm, with_choices(prompts()[:1], LETTERS))
+        fed.clear()
+        answers(lm, with_choices(prompts(), DIGITS))
+        work[type(lm)] = sum(fed)
+    assert work[SharedPrefixLM] < work[StockLM] / 2.5
+
+
+def test_whole_texts_are_read_after_the_virtual_tokens(
+    virtual: Student, tokenizer: PreTrainedTokenizerBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the text and the virtual tokens no longer than the model's context."""
+    monkeypatch.setattr(virtual.model.config, "max_position_embeddings", 64)
+    read: list[int] = []
+    decoder = virtual.model.get_base_model().model
+    decoder.register_forward_hook(lambda _, __, out: read.append(out.last_hidden_state.shape[1]))
+    ours, theirs = pair_of(virtual, tokenizer)
+    texts = ["Узел 7 мм.", "коллоид", prompts(1, 1)[0]]
+    rolling = [Instance("loglikelihood_rolling", {}, (text,), 0, ("task", 0, 1)) for text in texts]
+    assert ours.max_length == theirs.max_length == 60
+    assert ours.loglikelihood_rolling(rolling) == pytest.approx(theirs.loglikelihood_rolling(rolling), rel=1e-6)
+    assert max(read) <= 64
+
+
+@pytest.mark.parametrize("backend", ["shared_prefix", "hf"])
+def test_what_is_generated_after_virtual_tokens_is_the_most_probable(
+    virtual: Student, tokenizer: PreTrainedTokenizerBase, backend: Any
+) -> None:
+    """Of prompts of different lengths in one batch, which is padded on the left."""
+    lm = language_model(virtual, tokenizer, 4, backend)
+    contexts = ["Узел", *prompts(1, 3)]
+    asked = [
+        Instance("generate_until", {}, (context, {"max_gen_toks": 6, "until": ["###"]}), 0, ("task", 0, 1))
+        for context in contexts
+    ]
+    expected = []
+    for context in contexts:
+        tokens = tokenizer(context)["input_ids"]
+        for _ in range(6):
+            batch = {"input_ids": torch.tensor([tokens])}
+            with torch.no_grad():
+                states = virtual.hidden_states(batch, torch.ones(1, len(tokens), dtype=torch.bool))
+                tokens = [*tokens, int(virtual.model.get_output_embeddings()(states[-1]).argmax())]
+        new = tokens[-6:]
+        new = new[: new.index(tokenizer.eos_token_id)] if tokenizer.eos_token_id in new else new
+        expected.append(tokenizer.decode(new, skip_special_tokens=True))
+    assert lm.generate_until(asked, disable_tqdm=True) == expected
+    assert len(set(expected)) > 1
+
+
+@pytest.mark.parametrize("kind", ["prefix", "prompt"])
+@pytest.mark.parametrize("architecture", ["llama", "gpt2", "mistral", "a sliding window in some layers"])
+def test_virtual_tokens_of_other_architectures(
+    tokenizer: PreTrainedTokenizerBase, architecture: str, kind: str
+) -> None:
+    name, shape, applies = ARCHITECTURES[architecture]
+    set_seed(3)
+    ids = {"pad_token_id": 0, "bos_token_id": 0, "eos_token_id": 0}
+    config = AutoConfig.for_model(name, vocab_size=len(tokenizer), **ids, **shape)
+    student = with_virtual_tokens(AutoModelForCausalLM.from_config(config), kind)
+    ours, theirs = pair_of(student, tokenizer)
+    asked = with_choices(prompts(2, 2), TEXTS)
+    assert_same(answers(ours, asked), answers(theirs, asked), choices=len(TEXTS))
+    assert ours.applies is applies
+
+
+def test_the_distance_from_the_base_is_that_with_the_virtual_tokens(
+    virtual: Student, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    found = from_base(language_model(virtual, tokenizer, 3), virtual)(BASE_TEXT)
+    expected = [kl_by_definition(virtual, tokenizer.eos_token_id, tokens) for tokens in BASE_TEXT]
+    assert found == pytest.approx(expected, rel=1e-4)
+    assert min(expected) > 1e-3
 
 
 @pytest.mark.parametrize("backend", ["shared_prefix", "hf"])
@@ -553,7 +666,7 @@ def test_both_backends_measure_the_same(
     tasks = {exam: Task(shots, 2, str(mmlu_folder)) for exam, shots in (("mmlu", 5), ("mmlu_continuation", 0))}
     settings = evaluation(tasks=tasks)
     student = student_with_an_update(model)
-    ours, theirs = (general(lm, settings, sources, from_base(lm, student)) for lm in pair_of(student.model, tokenizer))
+    ours, theirs = (general(lm, settings, sources, from_base(lm, student)) for lm in pair_of(student, tokenizer))
     assert ours.metrics["harness"].pop("backend") == "shared_prefix"
     assert theirs.metrics["harness"].pop("backend") == "hf"
     assert_same_measured(ours, theirs)
@@ -570,7 +683,7 @@ def test_both_backends_measure_the_same_of_reports(
     student = student_with_an_update(model)
     ours, theirs = (
         domain(lm, settings, tmp_path / "test.jsonl", divergence=from_base(lm, student))
-        for lm in pair_of(student.model, tokenizer)
+        for lm in pair_of(student, tokenizer)
     )
     assert ours.metrics["harness"].pop("backend") == "shared_prefix"
     assert theirs.metrics["harness"].pop("backend") == "hf"
@@ -647,7 +760,7 @@ def measure(folder: Path) -> None:
     reports = [json.loads(line) for line in (folder / "test.jsonl").read_text().splitlines()]
     tokenizer = train_tokenizer([report["description"] for report in reports], vocab_size=400)
     student = student_with_an_update(random_qwen2(tokenizer, max_position_embeddings=2048))
-    lm = language_model(student.model, tokenizer, 7)
+    lm = language_model(student, tokenizer, 7)
     arm = Arm("ema", lm, from_base(lm, student))
     sources = Sources(*(folder / f"{name}.jsonl" for name in ("exam", "heldout", "base_text")))
     of_general = evaluate_general(arm, evaluation(), HEADINGS, CATEGORIES.names, sources)
@@ -811,6 +924,27 @@ def test_vllm_reads_a_whole_text_after_one_start_token(monkeypatch: pytest.Monke
     # A prompt is still encoded as the tokenizer does.
     assert lm.tok_encode(text) == [bos, *tokens]
     assert lm.tok_encode(text, add_special_tokens=False) == tokens
+
+
+@pytest.mark.parametrize(
+    "tuner",
+    [
+        replace(TUNER, kind="dora"),
+        Tuner(kind="bottleneck", size=4),
+        Tuner(kind="bitfit"),
+        Tuner(kind="prefix", tokens=2),
+        Tuner(kind="prompt", tokens=2),
+        Tuner(kind="full"),
+    ],
+    ids=lambda tuner: tuner.kind,
+)
+def test_vllm_serves_lora_only(
+    model: Qwen2ForCausalLM, tuner: Tuner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vllm_with(object, monkeypatch)
+    save_run(add_student(model, tuner), None, [], tmp_path / "run")
+    with pytest.raises(InputError, match=r"vllm, which serves LoRA adapters only, and .*: set the backend"):
+        next(vllm_models(tmp_path / "base", {"ema": tmp_path / "run"}, 7))
 
 
 @pytest.mark.usefixtures("run_folder")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from peft import PeftModel
 from peft.tuners.lora import LoraLayer
 from torch import Tensor
 from transformers import (
@@ -15,12 +16,14 @@ from transformers import (
     LlamaForCausalLM,
     PreTrainedTokenizerBase,
     Qwen2ForCausalLM,
+    set_seed,
 )
 
 from anamnesis.errors import InputError
 from anamnesis.modeling.hidden_states import hidden_states
 from anamnesis.modeling.loading import load_base, save_base
 from anamnesis.modeling.source.obtaining import obtain
+from anamnesis.modeling.student.bottleneck import BottleneckLayer
 from anamnesis.modeling.student.saving import load_student, models_of_run, save_run, share_name
 from anamnesis.modeling.student.student import Student
 from anamnesis.modeling.student.tuners import add_student
@@ -30,15 +33,21 @@ from anamnesis.settings.tuner import Tuner
 from tests.conftest import CPU, TUNER, random_qwen2
 from tests.test_teachers import disturb
 
-TUNERS = {
+LAYERS = {
     "lora": TUNER,
     "attention": replace(TUNER, target_modules=["q_proj", "v_proj"]),
+    "mlp": replace(TUNER, target_modules=["gate_proj", "up_proj", "down_proj"]),
     "dora": replace(TUNER, kind="dora"),
+    "bottleneck": Tuner(kind="bottleneck", size=6),
     "bitfit": Tuner(kind="bitfit"),
     "upper": replace(TUNER, first_layer=1),
     "upper_dora": replace(TUNER, kind="dora", first_layer=1),
+    "upper_bottleneck": Tuner(kind="bottleneck", size=6, first_layer=1),
     "upper_bitfit": Tuner(kind="bitfit", first_layer=1),
 }
+FULL = {"full": Tuner(kind="full"), "upper_full": Tuner(kind="full", first_layer=1)}
+VIRTUAL = {"prefix": Tuner(kind="prefix", tokens=3), "prompt": Tuner(kind="prompt", tokens=3)}
+TUNERS = LAYERS | FULL | VIRTUAL
 TOKENS = torch.arange(5, 17).reshape(2, 6)
 BATCH = {"input_ids": TOKENS, "attention_mask": torch.ones_like(TOKENS)}
 EVERYWHERE = torch.ones_like(TOKENS, dtype=torch.bool)
@@ -49,6 +58,8 @@ Bases = Callable[[], Qwen2ForCausalLM]
 @pytest.fixture(params=["fp32", "nf4"])
 def bases(request: pytest.FixtureRequest, tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> Bases:
     """Makes the same base every time; its biases are random, since a trained model's are not zero."""
+    if request.param == "nf4" and "full" in request.node.name:
+        pytest.skip("4-bit weights cannot be trained")
 
     def fresh() -> Qwen2ForCausalLM:
         model = random_qwen2(tokenizer, hidden_size=64, intermediate_size=128)
@@ -73,10 +84,10 @@ def states(student: Student) -> Tensor:
 
 def logits(model: torch.nn.Module) -> Tensor:
     with torch.no_grad():
-        return model(input_ids=TOKENS).logits
+        return model(input_ids=TOKENS).logits[:, -TOKENS.shape[1] :]
 
 
-@pytest.mark.parametrize("kind", TUNERS)
+@pytest.mark.parametrize("kind", LAYERS | FULL)
 def test_starts_as_the_base_and_is_the_base_when_taken_off(bases: Bases, kind: str) -> None:
     before = logits(bases())
     student = add_student(bases(), TUNERS[kind])
@@ -85,8 +96,43 @@ def test_starts_as_the_base_and_is_the_base_when_taken_off(bases: Bases, kind: s
     assert not torch.allclose(logits(student.model), before, atol=1e-3)
     with student.as_base():
         assert torch.equal(logits(student.model), before)
-    with student.model.disable_adapter():
+    if kind in LAYERS:
+        with student.model.disable_adapter():
+            assert torch.equal(logits(student.model), before)
+
+
+@pytest.mark.parametrize("kind", VIRTUAL)
+def test_virtual_tokens_start_as_words_and_are_the_base_when_taken_off(bases: Bases, kind: str) -> None:
+    """Not as the base: as the base that has read some words before."""
+    base = bases()
+    before = logits(base)
+    student = add_student(bases(), TUNERS[kind])
+    at_random = logits(student.model)
+    words = torch.tensor([9, 200, 9])
+    student.start(words)
+    with torch.no_grad():
+        after_words = base(torch.cat([words.expand(len(TOKENS), -1), TOKENS], dim=1)).logits[:, len(words) :]
+    torch.testing.assert_close(logits(student.model), after_words, rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(after_words, before, atol=1e-3)
+    assert not torch.allclose(after_words, at_random, atol=1e-3)
+    disturb(student.weights)
+    assert not torch.allclose(logits(student.model), before, atol=1e-3)
+    with student.as_base():
         assert torch.equal(logits(student.model), before)
+        assert torch.equal(student.model.get_output_embeddings()(states(student)), before.flatten(0, 1))
+
+
+def test_a_prompt_starts_with_words_of_the_vocabulary_that_the_seed_chooses(bases: Bases) -> None:
+    starts = []
+    for seed in (0, 0, 1):
+        base = bases()
+        set_seed(seed)
+        student = add_student(base, TUNERS["prompt"])
+        embedding = base.get_input_embeddings().weight
+        same = (student.weights[0][:, None] == embedding).all(dim=2)
+        assert same.any(dim=1).all()
+        starts.append(same.int().argmax(dim=1).tolist())
+    assert starts[0] == starts[1] != starts[2]
 
 
 @pytest.mark.parametrize("kind", TUNERS)
@@ -104,11 +150,20 @@ def test_its_weights_are_exactly_what_is_trained(bases: Bases, kind: str) -> Non
     named = {name: weight for name, weight in student.model.named_parameters() if weight.requires_grad}
     assert {id(weight) for weight in named.values()} == {id(weight) for weight in student.weights}
     assert len(named) == len(student.weights)
-    student.model(input_ids=TOKENS, labels=TOKENS).loss.backward()
-    assert all(weight.grad is not None and weight.grad.abs().max() > 0 for weight in student.weights)
+    # Of a key's bias every query sees the same: the softmax takes it out, and its gradient is rounding.
+    sees = [weight for name, weight in named.items() if not name.endswith("k_proj.bias")]
+    student.hidden_states(BATCH, EVERYWHERE).square().sum().backward()
+    assert all(weight.grad is not None for weight in student.weights)
+    assert all(weight.grad.abs().max() > 0 for weight in sees)
+    assert all(weight.grad is None for weight in student.model.parameters() if not weight.requires_grad)
     if "upper" in kind:
         assert named
-        assert all(".layers.1." in name for name in named)
+        assert all(".layers.1." in f".{name}" for name in named if name != "model.norm.weight")
+    if "full" in kind:
+        every = {name for name, _ in student.model.named_parameters() if "upper" not in kind or "layers.0." not in name}
+        assert named.keys() == every - {"model.embed_tokens.weight", "lm_head.weight"}
+    if "bottleneck" in kind:
+        assert {name.split(".")[-4] for name in named} == {"o_proj", "down_proj"}
     if "bitfit" in kind:
         assert all(name.split(".")[-3] in ("q_proj", "k_proj", "v_proj") for name in named)
 
@@ -155,7 +210,7 @@ def test_a_run_comes_back_from_disk_with_all_its_models(bases: Bases, kind: str,
     expected = {"ema_teacher": logits(student.model)}
     disturb(student.weights, seed=2)
     expected["ema"] = logits(student.model)
-    shares = [] if "dora" in kind else [0.25]
+    shares = [0.25] if TUNERS[kind].scalable else []
     for share in shares:
         with student.holding(student.share(share)):
             expected["ema_share_0_25"] = logits(student.model)
@@ -177,10 +232,88 @@ def test_a_teacher_with_weights_missing_is_refused(bases: Bases, tmp_path: Path)
         list(models_of_run(loaded, "ema", tmp_path / "run"))
 
 
-# ---- Updates -------------------------------------------------------------------------------------------------------
+def test_a_teacher_of_full_fine_tuning_with_weights_missing_is_refused(
+    tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    half, whole = (add_student(random_qwen2(tokenizer), TUNERS[kind]) for kind in ("upper_full", "full"))
+    save_run(whole, None, [], tmp_path / "run")
+    save_run(half, None, [], tmp_path / "run" / "teacher")
+    loaded = load_student(random_qwen2(tokenizer), tmp_path / "run")
+    with pytest.raises(RuntimeError, match="lacks 12 of the student's weights"):
+        list(models_of_run(loaded, "ema", tmp_path / "run"))
+    with pytest.raises(RuntimeError, match=r"the base has no model\.layers\.1"):
+        load_student(random_qwen2(tokenizer, num_hidden_layers=1), tmp_path / "run")
+
+
+@pytest.mark.parametrize("kind", LAYERS | VIRTUAL)
+def test_peft_itself_reads_what_was_saved_and_switches_it_off(bases: Bases, kind: str, tmp_path: Path) -> None:
+    student = add_student(bases(), TUNERS[kind])
+    disturb(student.weights)
+    save_run(student, None, [], tmp_path / "run")
+    read = PeftModel.from_pretrained(bases(), tmp_path / "run").eval()
+    assert torch.equal(logits(read), logits(student.model))
+    with read.disable_adapter():
+        assert torch.equal(logits(read), logits(bases()))
+
+
+def test_full_fine_tuning_is_saved_in_the_precision_of_the_base(
+    tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    student = add_student(random_qwen2(tokenizer).to(torch.bfloat16), TUNERS["full"])
+    disturb(student.weights)
+    save_run(student, None, [], tmp_path / "run")
+    loaded = load_student(random_qwen2(tokenizer).to(torch.bfloat16), tmp_path / "run")
+    assert {weight.dtype for weight in loaded.model.parameters()} == {torch.bfloat16}
+    for ours, saved in zip(student.weights, loaded.weights, strict=True):
+        assert torch.equal(ours.detach().to(torch.bfloat16), saved)
+    assert sum(file.stat().st_size for file in tmp_path.rglob("*.safetensors")) == pytest.approx(
+        2 * sum(weight.numel() for weight in student.weights), rel=0.1
+    )
 
 
 @pytest.mark.parametrize("kind", TUNERS)
+def test_a_student_of_a_16_bit_base_is_read_without_autocast(
+    tokenizer: PreTrainedTokenizerBase, kind: str, tmp_path: Path
+) -> None:
+    """As evaluation does; it is the student that was trained under autocast, up to rounding."""
+    student = add_student(random_qwen2(tokenizer).to(torch.bfloat16), TUNERS[kind])
+    disturb(student.weights)
+    with torch.autocast("cpu", torch.bfloat16):
+        trained = logits(student.model).float()
+    save_run(student, None, [], tmp_path / "run")
+    read = logits(load_student(random_qwen2(tokenizer).to(torch.bfloat16), tmp_path / "run").model).float()
+    assert float((read - trained).norm() / trained.norm()) < 0.05
+
+
+# ---- Virtual tokens ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", VIRTUAL)
+def test_a_text_is_read_after_the_past_whatever_else_is_in_its_batch(bases: Bases, kind: str) -> None:
+    student = add_student(bases(), TUNERS[kind])
+    disturb(student.weights)
+    together = states(student).reshape(*TOKENS.shape, -1)
+    decoder = student.model.get_base_model().get_decoder()
+    for row, tokens in enumerate(TOKENS):
+        for length in range(1, len(tokens) + 1):
+            part = tokens[None, :length]
+            with torch.no_grad():
+                after = decoder(input_ids=part, past_key_values=student.past(1)).last_hidden_state[0]
+                alone = student.hidden_states({"input_ids": part}, torch.ones_like(part, dtype=torch.bool))
+            torch.testing.assert_close(after, together[row, :length], rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(alone, together[row, :length], rtol=1e-4, atol=1e-4)
+
+
+def test_only_virtual_tokens_have_a_past(bases: Bases) -> None:
+    student = add_student(bases(), TUNER)
+    assert student.past(2) is None
+    assert student.virtual_tokens == 0
+
+
+# ---- Updates -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [kind for kind in LAYERS if "bottleneck" not in kind])
 def test_an_update_is_what_merging_adds_to_the_base(bases: Bases, kind: str) -> None:
     """Compared with PEFT's own merge of one layer; a bias is merged into the bias."""
     student = add_student(bases(), TUNERS[kind])
@@ -222,6 +355,34 @@ def test_a_dora_update_of_gpt2_has_the_right_way_round() -> None:
         )
 
 
+def test_a_bottleneck_is_its_formula_and_its_update_the_part_without_gelu(bases: Bases) -> None:
+    student = add_student(bases(), TUNERS["bottleneck"])
+    assert norm(student.updates()) == 0
+    disturb(student.weights)
+    layers = [module for module in student.model.modules() if isinstance(module, BottleneckLayer)]
+    assert len(layers) == 4
+    for layer, update in zip(layers, list(student.updates()), strict=True):
+        down, up = layer.bottleneck_down["default"], layer.bottleneck_up["default"]
+        assert (down.out_features, up.in_features) == (6, 6)
+        x = torch.randn(5, layer.base_layer.in_features)
+        with torch.no_grad():
+            h = layer.base_layer(x)
+            inner = h @ down.weight.T + down.bias
+            gelu = inner * (1 + torch.erf(inner / 2**0.5)) / 2
+            torch.testing.assert_close(layer(x), h + gelu @ up.weight.T + up.bias)
+            affine = torch.cat([h, torch.ones(5, 1)], dim=1) @ (update.left @ update.right).T.float()
+            torch.testing.assert_close(affine, inner @ up.weight.T + up.bias, rtol=1e-4, atol=1e-4)
+
+
+def test_full_fine_tuning_s_update_is_the_difference_from_the_base(tokenizer: PreTrainedTokenizerBase) -> None:
+    student = add_student(random_qwen2(tokenizer), TUNERS["full"])
+    assert norm(student.updates()) == 0
+    disturb(student.weights)
+    base = dict(random_qwen2(tokenizer).named_parameters())
+    for name, weight, update in zip(student.names, student.weights, student.updates(), strict=True):
+        torch.testing.assert_close(update.delta.float(), weight.detach() - base[name])
+
+
 def test_dora_starts_with_the_base_s_norms(bases: Bases) -> None:
     student = add_student(bases(), TUNERS["dora"])
     assert norm(student.updates()) == pytest.approx(0, abs=1e-5)
@@ -253,7 +414,7 @@ def test_low_rank_and_dense_updates_measure_the_same() -> None:
     assert one.minus(two).squared_norm() == pytest.approx(dense.squared_norm(), rel=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["lora", "bitfit", "upper"])
+@pytest.mark.parametrize("kind", [kind for kind, tuner in TUNERS.items() if tuner.scalable])
 def test_shares_run_from_the_base_to_the_student_in_a_line(bases: Bases, kind: str) -> None:
     student = add_student(bases(), TUNERS[kind])
     disturb(student.weights)
@@ -267,9 +428,10 @@ def test_shares_run_from_the_base_to_the_student_in_a_line(bases: Bases, kind: s
         assert norm(student.updates(student.share(share))) == pytest.approx(share * whole, rel=1e-5)
 
 
-def test_a_share_of_dora_does_not_exist(bases: Bases) -> None:
-    with pytest.raises(ValueError, match="not linear"):
-        add_student(bases(), TUNERS["dora"]).share(0.5)
+@pytest.mark.parametrize("kind", ["dora", *VIRTUAL])
+def test_some_tuners_have_no_shares(bases: Bases, kind: str) -> None:
+    with pytest.raises(ValueError, match=r"not linear|change no weight"):
+        add_student(bases(), TUNERS[kind]).share(0.5)
 
 
 def test_names_of_shares_have_no_dot() -> None:
@@ -292,6 +454,18 @@ def test_bitfit_needs_a_model_with_biases() -> None:
         add_student(llama, Tuner(kind="bitfit"))
 
 
+def test_a_bottleneck_needs_the_sublayers_outputs() -> None:
+    gpt2 = GPT2LMHeadModel(GPT2Config(vocab_size=64, n_embd=32, n_layer=2, n_head=4, n_positions=64))
+    with pytest.raises(InputError, match=r"`tuner\.kind` is bottleneck, which needs one o_proj .*GPT2LMHeadModel is"):
+        add_student(gpt2, TUNERS["bottleneck"])
+
+
+@pytest.mark.parametrize("bases", ["nf4"], indirect=True)
+def test_packed_weights_cannot_be_trained(bases: Bases) -> None:
+    with pytest.raises(InputError, match=r"`tuner\.kind` is full, .*set `model\.quantization` to none"):
+        add_student(bases(), Tuner(kind="full"))
+
+
 @pytest.mark.parametrize("tuner", [replace(TUNER, first_layer=2), Tuner(kind="bitfit", first_layer=2)])
 def test_a_first_layer_that_the_model_has_not_is_refused(tokenizer: PreTrainedTokenizerBase, tuner: Tuner) -> None:
     with pytest.raises(InputError, match=r"`tuner\.first_layer` is 2, but the model has 2 layers"):
@@ -302,6 +476,22 @@ def test_student_weights_are_fp32_on_a_16_bit_base(tokenizer: PreTrainedTokenize
     for tuner in TUNERS.values():
         student = add_student(random_qwen2(tokenizer).to(torch.bfloat16), tuner)
         assert {weight.dtype for weight in student.weights} == {torch.float32}, tuner.kind
+
+
+@pytest.mark.parametrize("kind", LAYERS | FULL)
+def test_a_16_bit_student_starts_as_the_base_under_autocast(tokenizer: PreTrainedTokenizerBase, kind: str) -> None:
+    def read(model: torch.nn.Module) -> Tensor:
+        # Anew each time: autocast remembers the low-precision copies of weights.
+        with torch.autocast("cpu", torch.bfloat16):
+            return logits(model)
+
+    before = read(random_qwen2(tokenizer).to(torch.bfloat16))
+    student = add_student(random_qwen2(tokenizer).to(torch.bfloat16), TUNERS[kind])
+    assert torch.equal(read(student.model), before)
+    disturb(student.weights)
+    assert not torch.equal(read(student.model), before)
+    with torch.no_grad(), student.as_base():
+        assert torch.equal(read(student.model), before)
 
 
 @pytest.mark.parametrize(("dtype", "read"), [(torch.float32, 9), (torch.bfloat16, 32)])
@@ -319,3 +509,16 @@ def test_in_16_bits_on_a_cpu_texts_are_read_in_few_lengths_with_the_same_states(
         alone = base.get_decoder()(input_ids=ids, use_cache=False).last_hidden_state[positions]
     assert lengths == [read, 9]
     assert (states - alone).norm() / alone.norm() < 2 * torch.finfo(dtype).eps
+
+
+@pytest.mark.parametrize("kind", VIRTUAL)
+def test_virtual_tokens_count_in_the_few_lengths(tokenizer: PreTrainedTokenizerBase, kind: str) -> None:
+    student = add_student(random_qwen2(tokenizer).to(torch.bfloat16), TUNERS[kind])
+    read: list[int] = []
+    student.model.get_base_model().model.layers[0].register_forward_pre_hook(
+        lambda _, inputs: read.append(inputs[0].shape[1])
+    )
+    short = states(student)
+    # A prefix is read before as keys and values, a prompt as part of the text.
+    assert read == [29 if kind == "prefix" else 32]
+    assert short.shape == (TOKENS.numel(), 32)

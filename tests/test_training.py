@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import torch
 from accelerate import Accelerator
-from peft import PeftModel
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor
 from transformers import (
@@ -29,6 +28,7 @@ from transformers import (
 )
 
 from anamnesis.errors import InputError
+from anamnesis.methods.fisher import Fisher, estimate_fisher
 from anamnesis.methods.states import TeacherStates, keep_states, open_states
 from anamnesis.methods.supervision import IGNORED, supervised_positions
 from anamnesis.methods.teachers import CachedTeacher, StaticTeacher, make_teacher
@@ -36,11 +36,13 @@ from anamnesis.modeling.hidden_states import hidden_states_alone
 from anamnesis.modeling.loading import load_base, save_base
 from anamnesis.modeling.source.obtaining import obtain
 from anamnesis.modeling.student import tuners
-from anamnesis.modeling.student.saving import save_run
+from anamnesis.modeling.student.saving import load_student, save_run
+from anamnesis.modeling.student.student import Student
 from anamnesis.modeling.student.tuners import add_student
 from anamnesis.rendering import completion, prompt
 from anamnesis.settings.methods import Method, Pace
 from anamnesis.settings.modeling import Model
+from anamnesis.settings.penalties import EWC, L1, L2SP, Penalties
 from anamnesis.settings.training import Optimization
 from anamnesis.settings.tuner import Tuner
 from anamnesis.training.checkpoints import last_checkpoint, scratch_folder
@@ -68,6 +70,7 @@ def train(tokenizer: PreTrainedTokenizerBase, reports: Reports, tmp_path: Path) 
         curves: Path | None = None,
         states: TeacherStates | None = None,
         callbacks: Sequence[TrainerCallback] = (),
+        fisher: Fisher | None = None,
     ) -> DistillationTrainer:
         encoded = encode_reports(reports, HEADINGS, tokenizer, "conclusion", optimization.max_length)
         base = random_qwen2(tokenizer) if base is None else base
@@ -76,7 +79,7 @@ def train(tokenizer: PreTrainedTokenizerBase, reports: Reports, tmp_path: Path) 
         teacher = make_teacher(method, student, states)
         trainer = make_trainer(
             student, tokenizer, encoded, method, teacher, TRAINING, optimization, CPU, 0, tmp_path / "scratch",
-            callbacks=[*callbacks, *([] if curves is None else [CurvesCallback(curves)])],
+            callbacks=[*callbacks, *([] if curves is None else [CurvesCallback(curves)])], fisher=fisher,
         )  # fmt: skip
         trainer.train(resume_from_checkpoint=last_checkpoint(tmp_path / "scratch"))
         return trainer
@@ -96,10 +99,10 @@ def identical(first: list[Tensor], second: list[Tensor]) -> bool:
     return all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
 
 
-def frozen(model: PeftModel) -> dict[str, Tensor]:
-    return {
-        name: value.clone() for name, value in model.state_dict().items() if "lora_" not in name and "beft_" not in name
-    }
+def frozen(student: Student) -> dict[str, Tensor]:
+    trained = {weight.data_ptr() for weight in student.weights}
+    state = student.model.state_dict()
+    return {name: value.clone() for name, value in state.items() if value.data_ptr() not in trained}
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
@@ -137,9 +140,9 @@ def test_modules_that_cannot_be_adapted_are_refused(tokenizer: PreTrainedTokeniz
 def test_base_never_changes_and_only_the_student_is_optimized(
     train: Any, method: Method, tokenizer: PreTrainedTokenizerBase
 ) -> None:
-    before = frozen(add_student(random_qwen2(tokenizer), TUNER).model)
+    before = frozen(add_student(random_qwen2(tokenizer), TUNER))
     trainer = train(method)
-    after = frozen(trainer.model)
+    after = frozen(trainer.student)
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
     optimized = [w for group in trainer.optimizer.param_groups for w in group["params"]]
@@ -148,26 +151,46 @@ def test_base_never_changes_and_only_the_student_is_optimized(
     assert trainable == {id(w) for w in trainer.student.weights}
 
 
-KINDS = [TUNER, replace(TUNER, kind="dora"), Tuner(kind="bitfit"), replace(TUNER, first_layer=1)]
+KINDS = {
+    "dora": replace(TUNER, kind="dora"),
+    "bottleneck": Tuner(kind="bottleneck", size=6),
+    "bitfit": Tuner(kind="bitfit"),
+    "upper": replace(TUNER, first_layer=1),
+    "full": Tuner(kind="full"),
+    "prefix": Tuner(kind="prefix", tokens=3),
+    "prompt": Tuner(kind="prompt", tokens=3),
+}
+every_kind = pytest.mark.parametrize("tuner", KINDS.values(), ids=KINDS)
 
 
-@pytest.mark.parametrize("tuner", KINDS[1:], ids=["dora", "bitfit", "upper"])
+@every_kind
 def test_every_tuner_trains_by_every_method(
     train: Any, kept: Any, tokenizer: PreTrainedTokenizerBase, tuner: Tuner
 ) -> None:
-    """Weight 0 equals no teacher, decay 1 equals the frozen base, and saved states equal live ones."""
+    """Weight 0 equals no teacher, decay 1 the frozen base (if the student starts there), and saved states live ones."""
     plain, static, ema = (train(method, tuner=tuner) for method in (NONE, STATIC, EMA))
     assert identical(weights(plain), weights(train(replace(EMA, kl_weight=0.0), tuner=tuner)))
-    assert identical(weights(static), weights(train(replace(EMA, decay=1.0), tuner=tuner)))
+    still = train(replace(EMA, decay=1.0), tuner=tuner)
+    assert identical(weights(static), weights(still)) == (not tuner.virtual_tokens)
     assert identical(weights(static), weights(train(STATIC, tuner=tuner, states=kept(random_qwen2(tokenizer)))))
     assert not identical(weights(static), weights(ema))
     assert not identical(weights(plain), weights(ema))
-    before, after = (frozen(model) for model in (add_student(random_qwen2(tokenizer), tuner).model, ema.student.model))
+    before, after = (frozen(student) for student in (add_student(random_qwen2(tokenizer), tuner), ema.student))
+    assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert ema.state.log_history[-2]["ce_nats"] < ema.state.log_history[0]["ce_nats"]
 
 
-@pytest.mark.parametrize("tuner", KINDS[1:], ids=["dora", "bitfit", "upper"])
+@every_kind
+def test_every_tuner_accumulates(train: Any, tuner: Tuner) -> None:
+    whole = train(EMA, replace(OPTIMIZATION, batch_size=8), tuner)
+    parts = train(EMA, replace(OPTIMIZATION, batch_size=4, gradient_accumulation_steps=2), tuner)
+    for key in ("ce_nats", "divergence_nats", "update_norm", "teacher_distance"):
+        first, second = ([row[key] for row in t.state.log_history if key in row] for t in (whole, parts))
+        assert first == pytest.approx(second, rel=1e-3, abs=1e-5)
+
+
+@every_kind
 def test_every_tuner_resumes_bit_for_bit(train: Any, tuner: Tuner) -> None:
     plain = replace(OPTIMIZATION, max_steps=8)
     whole = train(EMA, plain, tuner)
@@ -176,6 +199,45 @@ def test_every_tuner_resumes_bit_for_bit(train: Any, tuner: Tuner) -> None:
     resumed = train(EMA, replace(plain, save_every_steps=2), tuner)
     assert identical(weights(whole), weights(resumed))
     assert identical(teachers_weights(whole), teachers_weights(resumed))
+
+
+@pytest.mark.parametrize("tuner", [KINDS["full"], KINDS["bottleneck"], KINDS["prompt"]], ids=lambda tuner: tuner.kind)
+def test_checkpointing_recomputes_with_every_tuner(train: Any, tuner: Tuner) -> None:
+    plain, checkpointed = train(EMA, tuner=tuner), train(EMA, replace(OPTIMIZATION, gradient_checkpointing=True), tuner)
+    for a, b in zip(weights(plain), weights(checkpointed), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+
+
+@every_kind
+def test_every_trained_student_comes_back_from_disk(
+    train: Any, tokenizer: PreTrainedTokenizerBase, tuner: Tuner, tmp_path: Path
+) -> None:
+    trainer = train(EMA, tuner=tuner)
+    save_run(trainer.student, trainer.teacher.weights, [], tmp_path / "run")
+    loaded = load_student(random_qwen2(tokenizer), tmp_path / "run")
+    assert identical(weights(trainer), loaded.weights)
+    loaded = load_student(random_qwen2(tokenizer), tmp_path / "run" / "teacher")
+    assert identical(trainer.teacher.weights, loaded.weights)
+
+
+@pytest.mark.parametrize("method", [STATIC, EMA], ids=["static", "ema"])
+def test_full_fine_tuning_of_a_bf16_model_is_in_fp32_and_leaves_the_tied_embedding(
+    train: Any, kept: Any, tokenizer: PreTrainedTokenizerBase, method: Method
+) -> None:
+    bf16 = random_qwen2(tokenizer).to(torch.bfloat16)
+    embedding = bf16.get_input_embeddings().weight.clone()
+    low, exact = (train(method, tuner=KINDS["full"], base=base) for base in (bf16, random_qwen2(tokenizer)))
+    assert {weight.dtype for weight in weights(low)} == {torch.float32}
+    assert torch.equal(bf16.get_input_embeddings().weight, embedding)
+    assert bf16.get_output_embeddings().weight is bf16.get_input_embeddings().weight
+    first, second = ([row["ce_nats"] for row in t.state.log_history if "ce_nats" in row] for t in (exact, low))
+    assert second == pytest.approx(first, rel=0.05)
+    if method == STATIC:
+        states = kept(random_qwen2(tokenizer).to(torch.bfloat16))
+        again = train(method, tuner=KINDS["full"], base=random_qwen2(tokenizer).to(torch.bfloat16), states=states)
+        # The states are kept without autocast, which casts between products only.
+        for a, b in zip(weights(low), weights(again), strict=True):
+            torch.testing.assert_close(a, b, rtol=0.1, atol=1e-2)
 
 
 def test_a_methods_pace_is_the_same_as_the_experiments(train: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,6 +323,79 @@ def test_gradients_lost_to_the_teacher_are_noticed(tokenizer: PreTrainedTokenize
     student.model.zero_grad()
     student.model(input_ids=tokens, labels=tokens).loss.backward()
     check_gradients(student)
+
+
+# ---- Penalties ------------------------------------------------------------------------------------------------------
+
+
+PENALTIES = {
+    "l1": Penalties(l1=L1(1e-3, "factors")),
+    "l1_update": Penalties(l1=L1(1e-3, "update")),
+    "l2_sp": Penalties(l2_sp=L2SP(0.1)),
+    "ewc": Penalties(ewc=EWC(10.0)),
+    "all": Penalties(L1(1e-3, "factors"), L2SP(0.1), EWC(10.0)),
+}
+
+
+@pytest.fixture
+def fisher(tokenizer: PreTrainedTokenizerBase, reports: Reports) -> Fisher:
+    """Of the random base on the reports, as if they were general text."""
+    encoded = encode_reports(reports, HEADINGS, tokenizer, "report", 256)
+    return estimate_fisher(random_qwen2(tokenizer), encoded["input_ids"])
+
+
+@pytest.mark.parametrize("penalties", PENALTIES.values(), ids=PENALTIES)
+def test_a_penalty_of_weight_zero_is_no_penalty_bit_for_bit(train: Any, fisher: Fisher, penalties: Penalties) -> None:
+    parts = {"l1": penalties.l1, "l2_sp": penalties.l2_sp, "ewc": penalties.ewc}
+    off = Penalties(**{name: part and replace(part, weight=0.0) for name, part in parts.items()})
+    plain, weightless = train(NONE), train(replace(NONE, penalties=off), fisher=fisher)
+    assert identical(weights(plain), weights(weightless))
+    assert all(row.get("penalty_nats", 0.0) == 0 for row in weightless.state.log_history)
+    penalized = train(replace(NONE, penalties=penalties), fisher=fisher)
+    assert not identical(weights(plain), weights(penalized))
+    assert penalized.state.log_history[-2]["penalty_nats"] > 0
+
+
+@pytest.mark.parametrize("name", ["ewc", "all"])
+def test_accumulation_does_not_change_a_penalty(train: Any, fisher: Fisher, name: str) -> None:
+    method = replace(NONE, penalties=PENALTIES[name])
+    whole = train(method, replace(OPTIMIZATION, batch_size=8), fisher=fisher)
+    parts = train(method, replace(OPTIMIZATION, batch_size=4, gradient_accumulation_steps=2), fisher=fisher)
+    for key in ("loss", "ce_nats", "penalty_nats", "ewc_nats"):
+        first, second = ([row[key] for row in t.state.log_history if key in row] for t in (whole, parts))
+        assert first == pytest.approx(second, rel=1e-3, abs=1e-6)
+    for a, b in zip(weights(whole), weights(parts), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-2, atol=1e-4)
+
+
+def test_the_loss_is_the_sum_of_its_logged_terms(train: Any, fisher: Fisher) -> None:
+    method = replace(STATIC, penalties=PENALTIES["all"])
+    rows = [row for row in train(method, fisher=fisher).state.log_history if "ce_nats" in row]
+    assert rows[0]["ewc_nats"] == rows[0]["l2_sp"] == 0
+    for row in rows:
+        penalty = 1e-3 * row["l1_norm"] + 0.1 * row["l2_sp"] + 10.0 * row["ewc_nats"]
+        assert row["penalty_nats"] == pytest.approx(penalty, rel=1e-5)
+        assert row["loss"] == pytest.approx(row["ce_nats"] + row["divergence_nats"] + penalty, rel=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["lora", "dora"])
+def test_a_penalized_training_resumes_bit_for_bit(train: Any, fisher: Fisher, kind: str) -> None:
+    plain, tuner = replace(OPTIMIZATION, max_steps=8), replace(TUNER, kind=kind)
+    method = replace(EMA, penalties=PENALTIES["all"])
+    whole = train(method, plain, tuner, fisher=fisher)
+    with pytest.raises(KilledError):
+        train(method, replace(plain, save_every_steps=2), tuner, callbacks=[Kill(5)], fisher=fisher)
+    resumed = train(method, replace(plain, save_every_steps=2), tuner, fisher=fisher)
+    assert identical(weights(whole), weights(resumed))
+    assert whole.state.log_history[-2]["ewc_nats"] == resumed.state.log_history[-2]["ewc_nats"]
+
+
+@pytest.mark.parametrize("penalties", [Penalties(l2_sp=L2SP(1e6)), Penalties(ewc=EWC(1e6))], ids=["l2_sp", "ewc"])
+def test_a_strong_penalty_keeps_the_update_small(train: Any, fisher: Fisher, penalties: Penalties) -> None:
+    """Adam takes steps of the size of the rate whatever the weight: small, and not 0."""
+    longer = replace(OPTIMIZATION, max_steps=12)
+    plain, held = train(NONE, longer), train(replace(NONE, penalties=penalties), longer, fisher=fisher)
+    assert 0 < held.state.log_history[-2]["update_norm"] < plain.state.log_history[-2]["update_norm"] / 2
 
 
 # ---- The static teacher's states on disk ---------------------------------------------------------------------------
@@ -467,18 +602,20 @@ def processes(number: int, *arguments: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_two_processes_train_as_one_does(tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [[], ["--full"]], ids=["lora", "full"])
+def test_two_processes_train_as_one_does(tmp_path: Path, options: list[str]) -> None:
     """The same curve with the same batches, and the EMA teacher equal on both to the last bit."""
     curves = {}
     for number in (1, 2):
-        done = processes(number, str(tmp_path / f"{number}.json"))
+        done = processes(number, str(tmp_path / f"{number}.json"), *options)
         assert done.returncode == 0, done.stdout[-3000:]
         curves[number] = json.loads((tmp_path / f"{number}.json").read_text())
     assert [row["step"] for row in curves[2]] == [1, 2, 3, 4, 5, 6]
     for one, two in zip(curves[1], curves[2], strict=True):
-        for name in ("ce_nats", "divergence_nats", "grad_norm", "update_norm", "teacher_distance"):
+        for name in ("loss", "ce_nats", "divergence_nats", "penalty_nats", "grad_norm", "update_norm"):
             assert two[name] == pytest.approx(one[name], rel=1e-5, abs=1e-5), name
     assert curves[1][-1]["divergence_nats"] > 1e-4
+    assert curves[1][-1]["penalty_nats"] > 1e-4
 
 
 def test_processes_that_differ_are_noticed(tmp_path: Path) -> None:

@@ -23,6 +23,10 @@ CAPTIONS = {
 TITLES = {
     "ce_nats": "cross-entropy, nats per token",
     "divergence_nats": "divergence from the teacher, nats per token",
+    "penalty_nats": "penalties on ΔW, nats",
+    "l1_norm": "L1 norm",
+    "l2_sp": "L2-SP: ‖ΔW‖² / 2",
+    "ewc_nats": "EWC: predicted rise on general text, nats per token",
     "update_norm": "distance from the base, ‖ΔW‖",
     "teacher_distance": "distance from the teacher, ‖ΔW‖",
     "learning_rate": "learning rate",

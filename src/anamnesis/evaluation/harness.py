@@ -15,13 +15,13 @@ from accelerate import Accelerator, PartialState
 from lm_eval.api.model import TemplateLM
 from lm_eval.evaluator import evaluate
 from lm_eval.utils import env as jinja
-from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from anamnesis.errors import InputError
 from anamnesis.evaluation.backends.shared_prefix import SharedPrefixLM
 from anamnesis.evaluation.backends.stock import StockLM
 from anamnesis.evaluation.definitions import Loaded, load_task, task_manager
+from anamnesis.modeling.student.student import Student
 
 FEWSHOT_SEED = 1234
 
@@ -42,19 +42,26 @@ class Measured:
 
 
 def language_model(
-    model: PreTrainedModel | PeftModel,
+    model: PreTrainedModel | Student,
     tokenizer: PreTrainedTokenizerBase,
     batch_size: int,
     backend: Literal["shared_prefix", "hf"] = "shared_prefix",
 ) -> StockLM:
-    """Wrap a model in memory for the harness; under torchrun it answers this process's share of the questions.
+    """Wrap a base or a student in memory for the harness; under torchrun it answers this process's share of questions.
 
-    It uses the adapter that is active when a task runs, so one wrapper serves all adapters of a model. Probabilities
-    are computed in fp32: in bf16 different answers get equal ones.
+    It uses the weights that the student holds when a task runs, so one wrapper serves all models of a run.
+    Probabilities are computed in fp32: in bf16 different answers get equal ones.
     """
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
-    kind = {"shared_prefix": SharedPrefixLM, "hf": StockLM}[backend]
-    lm = kind(pretrained=model, tokenizer=tokenizer, batch_size=batch_size, softmax_dtype="float32")
+    kind: type[StockLM] = SharedPrefixLM if backend == "shared_prefix" else StockLM
+    student = model if isinstance(model, Student) else None
+    lm = kind(
+        pretrained=model if student is None else student.model,
+        student=student,
+        tokenizer=tokenizer,
+        batch_size=batch_size,
+        softmax_dtype="float32",
+    )
     on_cpu = lm.device.type == "cpu"
     if PartialState(cpu=on_cpu).num_processes > 1:
         # HFLM sets these itself only if it has loaded the model.

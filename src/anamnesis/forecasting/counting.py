@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from anamnesis.errors import InputError
 from anamnesis.forecasting.forecast import Forecast, keeps_states
 from anamnesis.forecasting.shapes import Shape, adapter_bytes, flops, held, highest, linear_weights, shape_of, taken
+from anamnesis.methods.inputs import needed
 from anamnesis.methods.losses import CHUNK_LOGITS
 from anamnesis.settings.evaluation import EXAMS, MMLU, Task
 from anamnesis.settings.reading import Experiment
@@ -88,6 +89,13 @@ def count(experiment: Experiment, gpu: Gpu) -> Forecast:
         "base_text": STARTUP_SECONDS
         + _writing(experiment.base_text.texts, experiment.base_text.max_tokens, experiment.base_text.batch_size)
     }
+    made = needed(experiment.methods.values(), experiment.fisher)
+    if "rehearsal" in made:
+        texts = experiment.rehearsal_text
+        seconds["rehearsal"] = STARTUP_SECONDS + _writing(texts.texts, texts.max_tokens, texts.batch_size)
+    if "fisher" in made:
+        # A backward pass without gradients of the weights takes as long as the forward pass.
+        seconds["fisher"] = STARTUP_SECONDS + 2 * read.seconds(experiment.fisher.documents * TEXT_TOKENS)
     if runs:
         seconds["teacher"] = STARTUP_SECONDS + (read.seconds(corpus * tokens) if kept else 0.0)
     general = [_general(experiment, read, part) for part in (False, True)]

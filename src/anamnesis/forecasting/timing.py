@@ -40,12 +40,15 @@ from anamnesis.evaluation.harness import language_model
 from anamnesis.files import read_json, read_jsonl
 from anamnesis.forecasting.forecast import keeps_states
 from anamnesis.machine import peak_memory
+from anamnesis.methods.fisher import Fisher, estimate_fisher
+from anamnesis.methods.inputs import inputs_of, needed
 from anamnesis.methods.states import frozen_states, keep_states, open_states
 from anamnesis.methods.teachers import make_teacher
 from anamnesis.modeling.loading import load_base
-from anamnesis.modeling.sampling import sample_texts
+from anamnesis.modeling.sampling import sample_texts, start_token
 from anamnesis.modeling.student.student import Student
 from anamnesis.modeling.student.tuners import add_student
+from anamnesis.settings.base_text import BaseText
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.reading import Experiment
 from anamnesis.training.data import distinct, encode_reports, report_collator, supervised_counts
@@ -176,6 +179,11 @@ def time_experiment(experiment: Experiment, files: Files, say: Callable[[str], N
     reports = _encoded(experiment, files, tokenizer)
     encoding = clock() - start
     seconds: dict[str, float] = {"base_text": startup + _base_text(experiment, base, tokenizer, clock)}
+    made = needed(experiment.methods.values(), experiment.fisher)
+    if "rehearsal" in made:
+        seconds["rehearsal"] = startup + _rehearsal(experiment, base, tokenizer, clock)
+    if "fisher" in made:
+        seconds["fisher"] = startup + _fisher(experiment, files, base, tokenizer, clock)
     kept = keeps_states(experiment, len(reports))
     for method in experiment.methods:
         # One model at a time, or the peak of memory would not be a stage's.
@@ -189,7 +197,8 @@ def time_experiment(experiment: Experiment, files: Files, say: Callable[[str], N
         say(f"{method}: {of_step:.2f} s a step")
     assert student is not None, "an experiment without methods is refused"
     gc.collect()
-    model_seconds, cases = _evaluation(experiment, files, student, tokenizer, clock)
+    with student.holding(student.saved_weights()):
+        model_seconds, cases = _evaluation(experiment, files, student, tokenizer, clock)
     for kind, (of_model, of_share, of_base) in model_seconds.items():
         for method in experiment.methods:
             models, shares = experiment.models_of(method)
@@ -226,6 +235,39 @@ def _base_text(
     sample_texts(base, tokenizer, few)
     taken = clock() - start
     return taken * (settings.max_tokens / few.max_tokens) * (settings.texts / few.texts)
+
+
+def _rehearsal(
+    experiment: Experiment, base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, clock: Clock
+) -> float:
+    """Seconds until enough of the texts that the base begins have ended: as often as in one batch."""
+    settings = experiment.rehearsal_text
+    start = clock()
+    texts = sample_texts(base, tokenizer, BaseText(settings.batch_size, settings.max_tokens, settings.batch_size, 0))
+    taken = clock() - start
+    ended = sum(text[-1] == tokenizer.eos_token_id for text in texts)
+    return taken * -(-settings.texts // max(ended, 1))
+
+
+def _fisher(
+    experiment: Experiment, files: Files, base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, clock: Clock
+) -> float:
+    """Seconds for documents as long as the base's own texts."""
+    texts = [[start_token(tokenizer), *row["tokens"]] for row in read_jsonl(files.base_text)]
+    few = texts[: min(len(texts), experiment.fisher.documents)]
+    start = clock()
+    estimate_fisher(base, few, experiment.fisher.seed if experiment.fisher.labels == "sampled" else None)
+    return (clock() - start) * experiment.fisher.documents / len(few)
+
+
+def _any_fisher(student: Student) -> Fisher:
+    """One of the right shape, with which a step takes as long as with the real one."""
+    layers = {
+        layer.name: student.model.get_base_model().get_submodule(layer.name) for layer in student.trained_layers()
+    }
+    return Fisher(
+        {name: (torch.ones(layer.out_features), torch.ones(layer.in_features)) for name, layer in layers.items()}
+    )
 
 
 def _steps(
@@ -271,6 +313,7 @@ def _steps(
             experiment.seeds[0],
             Path(scratch),
             callbacks=[times],
+            fisher=_any_fisher(student) if "fisher" in inputs_of(arm) else None,
         )
         trainer.compute_loss = times.counting(trainer.compute_loss)  # type: ignore[method-assign]
         trainer.remove_callback(ProgressCallback)
@@ -291,7 +334,7 @@ def _evaluation(
     student.model.config.use_cache = True
     # vLLM needs an engine of its own; what it takes is not timed.
     backend = "shared_prefix" if evaluation.backend == "vllm" else evaluation.backend
-    lm: StockLM = language_model(student.model, tokenizer, evaluation.batch_size, backend)
+    lm: StockLM = language_model(student, tokenizer, evaluation.batch_size, backend)
     ask = {name: getattr(lm, name) for name in ("loglikelihood", "loglikelihood_rolling", "generate_until")}
     categories = CategorySet(**read_json(files.categories))
     sources = Sources(files.exam, files.general_text, files.base_text)

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from anamnesis.methods.states import TeacherStates
-from anamnesis.modeling.hidden_states import hidden_states_alone
+from anamnesis.modeling.hidden_states import alone
 from anamnesis.modeling.student.student import Student
 from anamnesis.settings.methods import Method
 
@@ -125,7 +125,7 @@ def _quietly(
 ) -> Float[Tensor, "n hidden"]:
     """A forward of the student's model as the `other` one: no gradient, no dropout, and nothing is left changed."""
     with torch.no_grad(), other, without_dropout(modules):
-        return hidden_states_alone(student.model, batch, positions)
+        return alone(student.hidden_states, batch, positions)
 
 
 @contextmanager

@@ -1,10 +1,16 @@
 """Text sampled from a model's own distribution."""
 
+from collections.abc import Sequence
+
 import torch
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
 from anamnesis.errors import InputError
 from anamnesis.settings.base_text import BaseText
+from anamnesis.settings.rehearsal_text import RehearsalText
+
+# Texts that are begun for each that is wanted, before it is said that too few of them end.
+BEGUN = 50
 
 
 def start_token(tokenizer: PreTrainedTokenizerBase) -> int:
@@ -25,10 +31,51 @@ def sample_texts(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, set
     Raises:
         InputError: the texts are longer than the model's context.
     """
+    _prepare(model, tokenizer, settings, "base_text")
+    texts: list[list[int]] = []
+    while len(texts) < settings.texts:
+        texts += _write(model, tokenizer, min(settings.batch_size, settings.texts - len(texts)))
+    return texts
+
+
+def sample_whole_texts(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, settings: RehearsalText, others: Sequence[Sequence[int]]
+) -> list[list[int]]:
+    """Sample texts as `sample_texts` does, but only those that have an end, and none that is among `others`.
+
+    A text that goes on where one of `others` was cut off is left out as well, and so is one without a word.
+
+    Raises:
+        InputError: the texts are longer than the model's context, or too few of them end.
+    """
+    _prepare(model, tokenizer, settings, "rehearsal_text")
+    end = tokenizer.eos_token_id
+    texts: list[list[int]] = []
+    begun = 0
+    while len(texts) < settings.texts:
+        if begun >= BEGUN * settings.texts:
+            raise InputError(
+                f"`rehearsal_text.max_tokens` is {settings.max_tokens}, and of {begun} texts that the base began "
+                f"{len(texts)} can be used: raise it, so that more texts come to their end."
+            )
+        written = _write(model, tokenizer, settings.batch_size)
+        begun += len(written)
+        texts += [
+            text
+            for text in written
+            if text[-1] == end and len(text) > 1 and not any(text[: len(other)] == list(other) for other in others)
+        ]
+    return texts[: settings.texts]
+
+
+def _prepare(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, settings: BaseText | RehearsalText, section: str
+) -> None:
+    """The whole distribution at temperature 1, from the seed on."""
     context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     if context is not None and settings.max_tokens > context:
         raise InputError(
-            f"`base_text.max_tokens` is {settings.max_tokens} and the model takes {context} tokens: lower the first."
+            f"`{section}.max_tokens` is {settings.max_tokens} and the model takes {context} tokens: lower the first."
         )
     end = tokenizer.eos_token_id
     model.generation_config = GenerationConfig(
@@ -41,13 +88,13 @@ def sample_texts(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, set
         pad_token_id=end if tokenizer.pad_token_id is None else tokenizer.pad_token_id,
     )
     set_seed(settings.seed)
-    texts: list[list[int]] = []
-    while len(texts) < settings.texts:
-        rows = min(settings.batch_size, settings.texts - len(texts))
-        start = torch.full((rows, 1), start_token(tokenizer), device=model.device)
-        written = model.generate(input_ids=start, attention_mask=torch.ones_like(start))[:, 1:]
-        texts += [_ended(row, end) for row in written.tolist()]
-    return texts
+
+
+def _write(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: int) -> list[list[int]]:
+    """So many texts at the same time."""
+    start = torch.full((rows, 1), start_token(tokenizer), device=model.device)
+    written = model.generate(input_ids=start, attention_mask=torch.ones_like(start))[:, 1:]
+    return [_ended(row, tokenizer.eos_token_id) for row in written.tolist()]
 
 
 def _ended(tokens: list[int], end: int | None) -> list[int]:

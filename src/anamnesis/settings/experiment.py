@@ -25,15 +25,18 @@ from anamnesis.settings.evaluation import (
     Evaluation,
     Task,
 )
+from anamnesis.settings.fisher import FisherText
 from anamnesis.settings.knowledge import Knowledge
 from anamnesis.settings.methods import Method, check_shares
 from anamnesis.settings.modeling import Model, Pretraining
+from anamnesis.settings.penalties import check_penalties
 from anamnesis.settings.profiles import PARAMS, check_params, profile_file
+from anamnesis.settings.rehearsal_text import RehearsalText
 from anamnesis.settings.sections import SEED_MAX, SettingsError, read_yaml, section, unknown_key
 from anamnesis.settings.synthesis import Synthesis
 from anamnesis.settings.teacher_cache import TeacherCache
 from anamnesis.settings.training import Optimization, Training, check_saving
-from anamnesis.settings.tuner import Tuner
+from anamnesis.settings.tuner import Tuner, check_checkpointing
 from anamnesis.settings.verdict import Verdict
 
 SCIENCE: dict[str, type] = {
@@ -42,6 +45,7 @@ SCIENCE: dict[str, type] = {
     "knowledge": Knowledge,
     "tuner": Tuner,
     "training": Training,
+    "fisher": FisherText,
     "verdict": Verdict,
 }
 SCALE: dict[str, type] = {
@@ -50,6 +54,7 @@ SCALE: dict[str, type] = {
     "optimization": Optimization,
     "teacher_cache": TeacherCache,
     "base_text": BaseText,
+    "rehearsal_text": RehearsalText,
     "evaluation": Evaluation,
     "compute": Compute,
 }
@@ -124,7 +129,9 @@ def check_all(root: Path, profile: str | None = None) -> None:
     for name in science.keys() - SCIENCE.keys() - set(PLAIN):
         if name not in methods and not (isinstance(science[name], dict) and "teacher" in science[name]):
             raise SettingsError(unknown_key("params.yaml", str(name), [*SCIENCE, *methods, *PLAIN]))
-        check_shares(name, section(science, name, Method), _tuner_of(science, name))
+        arm, tuner = section(science, name, Method), _tuner_of(science, name)
+        check_shares(name, arm, tuner)
+        check_penalties(name, arm.penalties, tuner)
     scale = read_yaml(root / file)
     for name in scale:
         if name not in (*SCALE, PARAMS):
@@ -136,7 +143,13 @@ def check_all(root: Path, profile: str | None = None) -> None:
     if scale["model"]["source"] == "pretrain" and scale["pretraining"] is None:
         raise SettingsError(f"{file}: `model.source` is pretrain, but `pretraining` is null: give its keys.")
     optimization = section(scale, "optimization", Optimization, file)
+    for name in methods:
+        check_checkpointing(name, _tuner_of(science, name), optimization)
+        _check_precision(name, _tuner_of(science, name), section(scale, "model", Model, file), file)
     check_saving(optimization, section(science, "training", Training), file)
+    base_text = section(scale, "base_text", BaseText, file)
+    rehearsal_text = section(scale, "rehearsal_text", RehearsalText, file)
+    _check_sampled(base_text, rehearsal_text, section(science, "fisher", FisherText), file)
     evaluation = section(scale, "evaluation", Evaluation, file)
     for name, task in evaluation.tasks.items():
         _check_folder(name, task, root, file)
@@ -147,8 +160,8 @@ def check_all(root: Path, profile: str | None = None) -> None:
         _check_served_by_vllm(science, methods, file)
     context, layers, place = _limits(scale, root, file)
     if isinstance(context, int):
-        base_text = section(scale, "base_text", BaseText, file)
-        _check_context(context, place, optimization, evaluation, base_text, file)
+        virtual = max(_tuner_of(science, name).virtual_tokens for name in methods)
+        _check_context(context, place, virtual, optimization, evaluation, base_text, rehearsal_text, file)
     if isinstance(layers, int):
         _check_layers(layers, place, science, methods)
 
@@ -274,6 +287,20 @@ def check_synthetic(corpus: Corpus, synthesis: Synthesis, optimization: Optimiza
         )
 
 
+def _check_sampled(base_text: BaseText, rehearsal_text: RehearsalText, fisher: FisherText, file: str) -> None:
+    """What methods read of the base's own text must not be what they are measured on, and be enough."""
+    if rehearsal_text.seed == base_text.seed:
+        raise SettingsError(
+            f"{file}: `rehearsal_text.seed` is {rehearsal_text.seed}, as `base_text.seed`, so that methods would read "
+            f"the texts that they are measured on: choose another seed."
+        )
+    if fisher.text == "generated" and fisher.documents > rehearsal_text.texts:
+        raise SettingsError(
+            f"params.yaml: `fisher.documents` is {fisher.documents}, and the base writes {rehearsal_text.texts} texts: "
+            f"lower it, or raise `rehearsal_text.texts` in {file}."
+        )
+
+
 def _check_launch(launch: object) -> None:
     try:
         words = shlex.split(launch) if isinstance(launch, str) else []
@@ -300,19 +327,36 @@ def _check_folder(name: str, task: Task, root: Path, file: str) -> None:
 
 
 def _check_context(
-    context: int, place: str, optimization: Optimization, evaluation: Evaluation, base_text: BaseText, file: str
+    context: int,
+    place: str,
+    virtual: int,
+    optimization: Optimization,
+    evaluation: Evaluation,
+    base_text: BaseText,
+    rehearsal_text: RehearsalText,
+    file: str,
 ) -> None:
-    """What is trained on and what is generated must fit into the base's context."""
+    """What is trained on and what is generated must fit into the base's context, after a tuner's virtual tokens."""
+    before = f" after {virtual} virtual tokens (`tokens` of a tuner)" if virtual else ""
     for key, tokens in (
         ("optimization.max_length", optimization.max_length),
         ("evaluation.max_new_tokens", evaluation.max_new_tokens + 1),
         ("base_text.max_tokens", base_text.max_tokens),
+        ("rehearsal_text.max_tokens", rehearsal_text.max_tokens),
     ):
-        if tokens > context:
+        if tokens > context - virtual:
             raise SettingsError(
                 f"{file}: `{key}` does not fit into the base's context of {context} tokens (`max_position_embeddings` "
-                f"in {place}): lower it, or use a base with a longer context."
+                f"in {place}){before}: lower it, or use a base with a longer context."
             )
+
+
+def _check_precision(name: str, tuner: Tuner, model: Model, file: str) -> None:
+    if tuner.kind == "full" and model.quantization != "none":
+        raise SettingsError(
+            f"{file}: `model.quantization` is {model.quantization}, and the tuner of `{name}` is of kind full, which "
+            f"cannot train 4-bit weights: set it to none (for all methods), or remove `{name}` from `methods`."
+        )
 
 
 def _check_layers(layers: int, place: str, science: Mapping[str, Any], methods: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from anamnesis.settings.penalties import Penalties
 from anamnesis.settings.sections import STRICT, Rate, SettingsError, Share, Weight
 from anamnesis.settings.training import Schedule, WarmupRatio
 from anamnesis.settings.tuner import Tuner
@@ -28,6 +29,8 @@ class Method:
     models' KL to their average. Each is taken at `temperature` and scaled by its square (Hinton et al. 2015,
     arXiv:1503.02531), so that the gradient's size does not depend on it.
 
+    penalties: what is added to the loss for the distance of the student from the base.
+
     tuner: what is trained; it replaces the experiment's own as a whole. pace: how fast. shares: multiples of the
     trained update that are evaluated as models of their own, without another training.
     """
@@ -39,6 +42,7 @@ class Method:
     divergence: Literal["forward_kl", "reverse_kl", "jensen_shannon"] = "forward_kl"
     decay: Share | None = None
     decay_warmup: bool = False
+    penalties: Penalties | None = None
     tuner: Tuner | None = None
     pace: Pace | None = None
     shares: list[Annotated[float, Field(gt=0, lt=1)]] = Field(default_factory=list)
@@ -58,10 +62,10 @@ def check_shares(name: str, method: Method, tuner: Tuner) -> None:
     """Refuse shares of an update that is not linear in the trained weights.
 
     Raises:
-        SettingsError: the method has shares, and what it trains is DoRA.
+        SettingsError: the method has shares, and what it trains is such (DoRA, a prefix, a prompt).
     """
-    if method.shares and tuner.kind == "dora":
+    if method.shares and not tuner.scalable:
         raise SettingsError(
-            f"params.yaml: `{name}.shares` cannot be had with a tuner of kind dora, whose update is not linear in its "
-            f"weights: make it [], or set the kind of `{name}.tuner` (or of `tuner`) to lora."
+            f"params.yaml: `{name}.shares` cannot be had with a tuner of kind {tuner.kind}, which makes no update that "
+            f"is linear in its weights: make it [], or set the kind of `{name}.tuner` (or of `tuner`) to lora."
         )

@@ -9,9 +9,11 @@ from anamnesis.settings.compute import Compute
 from anamnesis.settings.corpus import Corpus
 from anamnesis.settings.evaluation import Evaluation
 from anamnesis.settings.experiment import check_all, method_names, seed_numbers, split_name
+from anamnesis.settings.fisher import FisherText
 from anamnesis.settings.methods import Method
 from anamnesis.settings.modeling import Model
 from anamnesis.settings.profiles import PARAMS, profile_params
+from anamnesis.settings.rehearsal_text import RehearsalText
 from anamnesis.settings.rendering import Headings
 from anamnesis.settings.sections import read_yaml, section
 from anamnesis.settings.teacher_cache import TeacherCache
@@ -33,11 +35,13 @@ class Experiment:
     headings: Headings
     tuner: Tuner
     training: Training
+    fisher: FisherText
     verdict: Verdict
     model: Model
     optimization: Optimization
     teacher_cache: TeacherCache
     base_text: BaseText
+    rehearsal_text: RehearsalText
     evaluation: Evaluation
     compute: Compute
 
@@ -83,11 +87,13 @@ def read_experiment(root: Path, profile: str | None = None) -> Experiment:
         headings=section(science, "corpus.headings", Headings),
         tuner=section(science, "tuner", Tuner),
         training=section(science, "training", Training),
+        fisher=section(science, "fisher", FisherText),
         verdict=section(science, "verdict", Verdict),
         model=section(scale, "model", Model, file),
         optimization=section(scale, "optimization", Optimization, file),
         teacher_cache=section(scale, "teacher_cache", TeacherCache, file),
         base_text=section(scale, "base_text", BaseText, file),
+        rehearsal_text=section(scale, "rehearsal_text", RehearsalText, file),
         evaluation=section(scale, "evaluation", Evaluation, file),
         compute=section(scale, "compute", Compute, file),
     )

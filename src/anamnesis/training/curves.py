@@ -10,7 +10,18 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from anamnesis.errors import InputError
 
-QUANTITIES = ["ce_nats", "divergence_nats", "learning_rate", "grad_norm", "update_norm", "teacher_distance"]
+QUANTITIES = [
+    "ce_nats",
+    "divergence_nats",
+    "penalty_nats",
+    "l1_norm",
+    "l2_sp",
+    "ewc_nats",
+    "learning_rate",
+    "grad_norm",
+    "update_norm",
+    "teacher_distance",
+]
 
 
 class CurvesCallback(TrainerCallback):

@@ -53,11 +53,13 @@ def encode_reports(
     tokenizer: PreTrainedTokenizerBase,
     target: Literal["conclusion", "report"],
     max_length: int,
+    virtual_tokens: int = 0,
 ) -> Dataset:
     """All reports in their order; `document` is a number made of a report's tokens and labels.
 
     The stage `base` sets the tokenizer's `model_max_length` to the number of positions that the model was made for.
-    Beyond it a table of positions ends with an error, and a rotary model computes what it was never trained on.
+    Beyond it a table of positions ends with an error, and a rotary model computes what it was never trained on. A
+    student with virtual tokens has that many positions less for a report.
 
     Raises:
         SettingsError: a report is longer than `max_length` tokens or the model's context (nothing is cut silently).
@@ -73,7 +75,7 @@ def encode_reports(
             f"`optimization.max_length` is {max_length} tokens, but {_count_above(lengths, max_length)}: raise it in "
             f"the profile, or take those reports out of the corpus."
         )
-    if max(lengths) > (context := tokenizer.model_max_length):
+    if max(lengths) > (context := tokenizer.model_max_length - virtual_tokens):
         raise SettingsError(
             f"the model of `model.source` reads {context} tokens, but {_count_above(lengths, context)}: lower "
             f"`optimization.max_length` and take those reports out of the corpus, or choose a model with a longer "

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from accelerate.utils import gather_object
 from datasets import Dataset
-from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import (
@@ -24,10 +23,12 @@ from transformers.trainer_pt_utils import BatchRebalanceSampler
 
 from anamnesis.compute import check_one_device_a_process, share_of
 from anamnesis.errors import InputError
+from anamnesis.methods.fisher import Fisher
 from anamnesis.methods.losses import distillation_loss
+from anamnesis.methods.penalties import Penalty
 from anamnesis.methods.supervision import supervised_positions, targets
 from anamnesis.methods.teachers import Teacher, without_dropout
-from anamnesis.modeling.hidden_states import hidden_states
+from anamnesis.modeling.hidden_states import without_adapter
 from anamnesis.modeling.loading import low_precision, mixed_precision
 from anamnesis.modeling.student.student import Student
 from anamnesis.modeling.student.updates import distance, norm
@@ -44,17 +45,26 @@ TEACHER_WEIGHTS = "teacher.safetensors"
 
 
 class DistillationTrainer(FiniteTrainer):
-    """Trainer whose loss is CE + kl_weight * divergence(teacher, student); without a teacher it is plain fine-tuning.
+    """Trainer whose loss is CE + kl_weight * divergence(teacher, student) + penalties; any term may be absent.
 
     The teacher's forward comes first, so that the model is the student in the student's forward and in its backward,
     where gradient checkpointing runs the forward again.
     """
 
-    def __init__(self, *args: Any, student: Student, method: Method, teacher: Teacher | None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        student: Student,
+        method: Method,
+        teacher: Teacher | None,
+        penalty: Penalty | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, model=student.model, **kwargs)
         self.student = student
         self.method = method
         self.teacher = teacher
+        self.penalty = penalty
         # The loss is divided by the supervised tokens of the whole step: Trainer must count them and not divide again.
         self.model_accepts_loss_kwargs = True
         self.loss_is_scaled_for_ga = True
@@ -80,7 +90,16 @@ class DistillationTrainer(FiniteTrainer):
         assert not return_outputs, "there are no logits of all positions to return"
         loss = as_forward(model, self.model, self._loss, inputs, num_items_in_batch)
         # The count is of all processes, and DDP will average their gradients.
-        return loss * self.accelerator.num_processes
+        loss = loss * self.accelerator.num_processes
+        # A penalty is the same in every process, and in every forward pass of a step: the last pass adds it.
+        return loss + self._penalty() if self.penalty is not None and self.accelerator.sync_gradients else loss
+
+    def _penalty(self) -> Tensor:
+        assert self.penalty is not None
+        penalty = self.penalty()
+        for name, value in penalty.terms.items():
+            self._sums[name] = self._sums.get(name, 0) + value.double() / self.accelerator.num_processes
+        return penalty.total
 
     def _loss(self, inputs: dict[str, Tensor], count: int | Tensor | None) -> Tensor:
         positions = supervised_positions(inputs["labels"])
@@ -207,7 +226,7 @@ def check_gradients(student: Student) -> None:
             raise RuntimeError(f"{name} {'lacks a' if weight.grad is None else 'has a'} gradient after the first step")
 
 
-def check_head(model: PeftModel, batch: dict[str, Tensor]) -> None:
+def check_head(student: Student, batch: dict[str, Tensor]) -> None:
     """The head must be a plain linear layer, and on the last hidden states give the model's own logits.
 
     Not so in architectures that scale or cap logits after the head; training them this way would be wrong.
@@ -215,19 +234,21 @@ def check_head(model: PeftModel, batch: dict[str, Tensor]) -> None:
     Raises:
         InputError: it is not.
     """
+    model = student.model
     head = model.get_output_embeddings()
     positions = batch["attention_mask"].bool()
     same = isinstance(head, torch.nn.Linear) and head.weight.is_floating_point()
     if same:
         model.train()
         with torch.no_grad(), mixed_precision(model), without_dropout(model.modules()):
-            ours = head(hidden_states(model, batch, positions)).float()
+            ours = head(student.hidden_states(batch, positions)).float()
             # One report without padding: no mask here either, so that both round alike in 16 bits.
-            own = model(input_ids=batch["input_ids"]).logits[positions].float()
+            # Before them may be logits of virtual tokens.
+            own = model(input_ids=batch["input_ids"]).logits[:, -positions.shape[1] :][positions].float()
         same = torch.allclose(ours, own, rtol=1e-3, atol=1e-3)
     if not same:
         raise InputError(
-            f"{type(model.get_base_model()).__name__} does not compute its logits by a plain output head alone; "
+            f"{type(without_adapter(model)).__name__} does not compute its logits by a plain output head alone; "
             f"this architecture is not supported: choose another `model.source`."
         )
 
@@ -268,6 +289,7 @@ def make_trainer(
     seed: int,
     scratch: Path,
     callbacks: list[TrainerCallback],
+    fisher: Fisher | None = None,
 ) -> DistillationTrainer:
     """The same trainer for every method; order of the reports from `seed`, checkpoints (if asked for) in `scratch`.
 
@@ -282,7 +304,7 @@ def make_trainer(
     collator = report_collator(tokenizer)
     model.config.use_cache = False
     first = collator([reports[0]]).to(model.device)
-    check_head(model, dict(first))
+    check_head(student, dict(first))
     step = optimization.batch_size * optimization.gradient_accumulation_steps
     if step > len(reports):
         raise SettingsError(
@@ -327,5 +349,6 @@ def make_trainer(
         processing_class=tokenizer,
         method=method,
         teacher=teacher,
+        penalty=None if method.penalties is None else Penalty(method.penalties, student, fisher),
         callbacks=callbacks,
     )

@@ -13,7 +13,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from lm_eval.api.registry import register_model
-from peft import PeftModel
 from torch import Tensor, nn
 from tqdm import tqdm
 from transformers import DynamicCache
@@ -23,6 +22,7 @@ from anamnesis.evaluation.backends.batches import batches
 from anamnesis.evaluation.backends.encoding import LineEncoder
 from anamnesis.evaluation.backends.prefixes import group_by_prefix
 from anamnesis.evaluation.backends.stock import Answer, Request, StockLM
+from anamnesis.modeling.hidden_states import decoder_of
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +67,8 @@ class SharedPrefixLM(StockLM):
        probability of the first token of each continuation;
     3. longer continuations are read after the keys and values of their context.
 
+    A student's virtual tokens are one more shared prefix, before all others.
+
     HFLM still does the rest: models whose past is not keys and values of every token, or whose logits are not the
     output head on the last hidden states; requests that are too long and must be cut; and generation.
     """
@@ -102,8 +104,9 @@ class SharedPrefixLM(StockLM):
         answers: dict[int, Answer] = {}
         bar = tqdm(total=len(requests), disable=disable_tqdm or self.rank != 0, desc="Running loglikelihood requests")
         with self._inference():
+            start = self._start()
             for group in group_by_prefix(contexts) if contexts else []:
-                prefix = self._prefix(contexts[group.members[0]][: group.length])
+                prefix = self._prefix(contexts[group.members[0]][: group.length], start)
                 lengths = [len(contexts[member]) for member in group.members]
                 for batch in batches(group.members, lengths, self.batch_size):
                     asked = [[requests[i] for i in by_context[contexts[member]]] for member in batch]
@@ -117,8 +120,16 @@ class SharedPrefixLM(StockLM):
         bar.close()
         return [answers[index] for index in range(len(requests))]
 
-    def _prefix(self, tokens: Sequence[int]) -> Past | None:
-        return self._read([tokens], None)[1] if tokens else None
+    def _start(self) -> Past | None:
+        """What every text is read after: the virtual tokens of the student as it is now."""
+        cache = self._student and self._student.past(1)
+        if cache is None:
+            return None
+        mask = torch.ones(1, self._virtual_tokens, dtype=torch.long, device=self.device)
+        return Past(cache, mask, mask.sum(dim=1, keepdim=True))
+
+    def _prefix(self, tokens: Sequence[int], start: Past | None) -> Past | None:
+        return self._read([tokens], start and start.select([0]))[1] if tokens else start
 
     def _after(
         self, prefix: Past | None, contexts: Sequence[Sequence[int]], asked: Sequence[Sequence[Request]]
@@ -182,10 +193,7 @@ class SharedPrefixLM(StockLM):
 
     @cached_property
     def _decoder(self) -> nn.Module:
-        """The model below its output head, with the active adapter."""
-        model = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
-        decoder: nn.Module = model.get_decoder()
-        return decoder
+        return decoder_of(self.model)
 
     @cached_property
     def _head(self) -> nn.Linear:
@@ -218,24 +226,25 @@ class SharedPrefixLM(StockLM):
             return False
         tokens = torch.arange(1, 9, device=self.device)[None]
         with self._inference():
-            whole = self._decoder(input_ids=tokens, use_cache=True)
-            cache = whole.past_key_values
+            cache = self._decoder(input_ids=tokens, use_cache=True).past_key_values
             if type(cache) is not DynamicCache:
                 return False
             if any(type(layer) is not DynamicLayer or not layer.is_initialized for layer in cache.layers):
                 return False
-            # These are equal unless the model changes the logits (Gemma 2 caps them) or the prompt (virtual tokens).
-            logits, ours = self._model_call(tokens), self._head(whole.last_hidden_state)
+            start = self._start()
+            whole = self._read([tokens[0].tolist()], start and start.select([0]))[0]
+            # These are equal unless the model changes the logits (Gemma 2 caps them) or the prompt.
+            logits, ours = self._model_call(tokens)[:, -tokens.shape[1] :], self._head(whole)
             if logits.shape != ours.shape or not torch.allclose(
                 logits, ours, rtol=1e-5, atol=1e-5 * float(logits.abs().nan_to_num().max())
             ):
                 return False
             # With a prefix, padding beside a longer row, and a continuation after that padding.
             one, two, three = tokens[0].split([3, 2, 3])
-            prefix = self._read([one.tolist()], None)[1]
+            prefix = self._read([one.tolist()], start and start.select([0]))[1]
             past = self._read([two.tolist(), tokens[0].tolist()], prefix.select([0, 0]))[1]
             stepwise = self._read([three.tolist()], past.select([0]))[0][0]
-            difference = (stepwise - whole.last_hidden_state[0, 5:]).norm() / stepwise.norm()
+            difference = (stepwise - whole[0, 5:]).norm() / stepwise.norm()
         # The two differ by rounding. In fp32 a wrong position or mask differs far more; in 16 bits only a gross error
         # does.
         return bool(difference < torch.finfo(stepwise.dtype).eps ** 0.5)

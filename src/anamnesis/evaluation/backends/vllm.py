@@ -18,7 +18,7 @@ def vllm_models(base: Path, adapters: Mapping[str, Path | None], batch_size: int
     """Each adapter (None: the base alone) by name, on one engine; asking for the next one switches the engine to it.
 
     Raises:
-        InputError: vLLM is not installed, or there is more than one process.
+        InputError: vLLM is not installed, there is more than one process, or a run is no LoRA adapter.
     """
     if importlib.util.find_spec("vllm") is None:
         raise InputError(
@@ -36,7 +36,7 @@ def vllm_models(base: Path, adapters: Mapping[str, Path | None], batch_size: int
 
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     folders = [folder for folder in adapters.values() if folder is not None]
-    ranks = [read_json(folder / "adapter_config.json")["r"] for folder in folders]
+    ranks = [_rank(folder) for folder in folders]
     # vLLM accepts powers of two from 8.
     longest = max([8, *(1 << (rank - 1).bit_length() for rank in ranks)])
     lm = Engine(
@@ -48,3 +48,15 @@ def vllm_models(base: Path, adapters: Mapping[str, Path | None], batch_size: int
     for number, (name, folder) in enumerate(adapters.items(), start=1):
         lm.lora_request = None if folder is None else LoRARequest(name, number, str(folder))
         yield name, lm
+
+
+def _rank(folder: Path) -> int:
+    """The rank of the LoRA adapter in `folder`: vLLM serves no other kind of tuner."""
+    file = folder / "adapter_config.json"
+    config = read_json(file) if file.is_file() else {}
+    if config.get("peft_type") != "LORA" or config["use_dora"]:
+        raise InputError(
+            f"`evaluation.backend` is vllm, which serves LoRA adapters only, and {folder} holds something else: set "
+            f"the backend to shared_prefix, or train with the tuner lora."
+        )
+    return int(config["r"])

@@ -2,6 +2,7 @@
 
 models/adapters/ema-0/
     adapter_config.json, adapter_model.safetensors    the student, as PEFT saves it
+    weights.safetensors                               or, if the base's own weights are trained, these
     teacher/                                          the teacher, in the same form
     run.json                                          shares
 """
@@ -11,16 +12,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
+import torch
 from peft import PeftModel, set_peft_model_state_dict
 from peft.utils import load_peft_weights
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from anamnesis.files import read_json, write_json
+from anamnesis.modeling.student.full import FullStudent
+from anamnesis.modeling.student.layers import LayerStudent
+from anamnesis.modeling.student.prompts import VirtualTokensStudent, virtual_tokens_student
 from anamnesis.modeling.student.student import ADAPTER, Student
 
 RUN = "run.json"
 TEACHER = "teacher"
+WEIGHTS = "weights.safetensors"
 
 
 def save_run(student: Student, teacher: Sequence[Tensor] | None, shares: Sequence[float], folder: Path) -> None:
@@ -33,8 +40,18 @@ def save_run(student: Student, teacher: Sequence[Tensor] | None, shares: Sequenc
 
 
 def load_student(base: PreTrainedModel, folder: Path) -> Student:
-    """The saved student on its base, frozen, in evaluation mode."""
-    return Student(PeftModel.from_pretrained(base, folder, adapter_name=ADAPTER).eval())
+    """The saved student on its base, frozen, in evaluation mode and in the base's own precision."""
+    if (folder / WEIGHTS).is_file():
+        saved = load_file(folder / WEIGHTS)
+        full = FullStudent(base.eval(), [name for name, _ in base.named_parameters() if name in saved])
+        if lost := sorted(saved.keys() - set(full.names)):
+            raise RuntimeError(f"the base has no {lost[0]}, which {folder} trains")
+        with torch.no_grad():
+            for weight, name in zip(full.weights, full.names, strict=True):
+                weight.copy_(saved[name])
+        return full
+    model = PeftModel.from_pretrained(base, folder, adapter_name=ADAPTER).eval()
+    return virtual_tokens_student(model) if model.active_peft_config.is_prompt_learning else LayerStudent(model)
 
 
 def models_of_run(student: Student, method: str, folder: Path) -> Iterator[str]:
@@ -59,6 +76,10 @@ def share_name(method: str, share: float) -> str:
 
 def _save(student: Student, folder: Path) -> None:
     """PEFT writes sets in hash order: sorted here, so that the same run gives the same bytes."""
+    if isinstance(student, FullStudent):
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(dict(zip(student.names, student.saved_weights(), strict=True)), folder / WEIGHTS)
+        return
     student.model.save_pretrained(folder, selected_adapters=[ADAPTER])
     path = folder / "adapter_config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
@@ -70,13 +91,23 @@ def _save(student: Student, folder: Path) -> None:
 
 def _read(student: Student, folder: Path) -> list[Tensor]:
     """The weights saved in `folder`, in the order of the student's; the student keeps its own."""
+    device = student.weights[0].device
+    if isinstance(student, FullStudent):
+        saved = load_file(folder / WEIGHTS)
+        _refuse_missing(folder, [name for name in student.names if name not in saved])
+        return [saved[name].to(device) for name in student.names]
+    saved = load_peft_weights(str(folder), device="cpu")
+    if isinstance(student, VirtualTokensStudent):
+        return [saved["prompt_embeddings"].to(device)]
     own = [weight.detach().clone() for weight in student.weights]
-    missing = set_peft_model_state_dict(
-        student.model, load_peft_weights(str(folder), device="cpu"), ADAPTER
-    ).missing_keys
-    if lost := [name for name in missing if f".{ADAPTER}." in name or name.endswith(f".{ADAPTER}")]:
-        raise RuntimeError(f"{folder} lacks {len(lost)} of the student's weights, {lost[0]} first")
+    missing = set_peft_model_state_dict(student.model, saved, ADAPTER).missing_keys
+    _refuse_missing(folder, [name for name in missing if f".{ADAPTER}." in name or name.endswith(f".{ADAPTER}")])
     read = [weight.detach().clone() for weight in student.weights]
     for weight, before in zip(student.weights, own, strict=True):
         weight.data.copy_(before)
     return read
+
+
+def _refuse_missing(folder: Path, names: Sequence[str]) -> None:
+    if names:
+        raise RuntimeError(f"{folder} lacks {len(names)} of the student's weights, {names[0]} first")

@@ -1,21 +1,35 @@
-"""From a tuner's parameters to trainable layers on the frozen base, by PEFT."""
+"""From a tuner's parameters to a student on the frozen base."""
 
 import re
 from collections.abc import Iterator
 
 import torch
-from peft import BeftConfig, LoraConfig, PeftConfig, get_peft_model
+from peft import (
+    BeftConfig,
+    LoraConfig,
+    PeftConfig,
+    PrefixTuningConfig,
+    PromptTuningConfig,
+    get_peft_model,
+)
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
 from transformers import PreTrainedModel
 
 from anamnesis.errors import InputError
+from anamnesis.modeling.student.bottleneck import BottleneckConfig
+from anamnesis.modeling.student.full import train_fully
+from anamnesis.modeling.student.layers import LayerStudent
+from anamnesis.modeling.student.prompts import VirtualTokensStudent, virtual_tokens_student
 from anamnesis.modeling.student.student import ADAPTER, Student
 from anamnesis.settings.tuner import Tuner
 
+# The last linear layer of attention and of the MLP, in Llama, Qwen2, Mistral and their kin.
+SUBLAYER_OUTPUTS = ("o_proj", "down_proj")
+
 
 def add_student(base: PreTrainedModel, tuner: Tuner) -> Student:
-    """A fresh student whose output is exactly the base's.
+    """A fresh student, whose output is exactly the base's; or with virtual tokens, the base's after some words.
 
     The base is frozen by hand: PEFT's helper for quantized models would also raise the embedding and the head to
     fp32 and switch checkpointing on.
@@ -29,6 +43,22 @@ def add_student(base: PreTrainedModel, tuner: Tuner) -> Student:
         raise InputError(
             f"`tuner.first_layer` is {tuner.first_layer}, but the model has {layers} layers, counted from 0: lower it."
         )
+    if tuner.kind == "full":
+        return train_fully(base, _below(tuner.first_layer))
+    return _with_virtual_tokens(base, tuner) if tuner.virtual_tokens else _with_layers(base, tuner)
+
+
+def _with_virtual_tokens(base: PreTrainedModel, tuner: Tuner) -> VirtualTokensStudent:
+    """They start as random words of the vocabulary."""
+    kind = {"prefix": PrefixTuningConfig, "prompt": PromptTuningConfig}[tuner.kind]
+    config = kind(task_type="CAUSAL_LM", num_virtual_tokens=tuner.tokens)
+    student = virtual_tokens_student(get_peft_model(base, config, adapter_name=ADAPTER))
+    words = torch.randint(base.get_input_embeddings().num_embeddings, (tuner.virtual_tokens,))
+    student.start(words.to(base.device))
+    return student
+
+
+def _with_layers(base: PreTrainedModel, tuner: Tuner) -> LayerStudent:
     try:
         model = get_peft_model(base, _config(base, tuner), adapter_name=ADAPTER)
     except ValueError as error:
@@ -43,7 +73,7 @@ def add_student(base: PreTrainedModel, tuner: Tuner) -> Student:
     for module in model.modules():
         if isinstance(module, BaseTunerLayer):
             _cast_only_without_autocast(module)
-    return Student(model)
+    return LayerStudent(model)
 
 
 def _cast_only_without_autocast(layer: BaseTunerLayer) -> None:
@@ -58,6 +88,11 @@ def _cast_only_without_autocast(layer: BaseTunerLayer) -> None:
 def _config(base: PreTrainedModel, tuner: Tuner) -> PeftConfig:
     if tuner.kind == "bitfit":
         return BeftConfig(task_type="CAUSAL_LM", target_modules=_linear_layers_with_bias(base, tuner.first_layer))
+    if tuner.kind == "bottleneck":
+        assert tuner.size is not None, "settings.Tuner refuses a bottleneck without a size"
+        return BottleneckConfig(
+            task_type="CAUSAL_LM", target_modules=_sublayer_outputs(base, tuner.first_layer), size=tuner.size
+        )
     return LoraConfig(
         task_type="CAUSAL_LM",
         r=tuner.r,
@@ -85,13 +120,7 @@ def _linear_layers_with_bias(base: PreTrainedModel, first_layer: int) -> list[st
     PEFT adds the trained vector to a layer's output, which equals training its bias. It would also give a bias to
     layers that have none, which is another method (arXiv:2509.15974).
     """
-    below = _below(first_layer)
-    head = base.get_output_embeddings()
-    names = [
-        name
-        for name, module in _linear_layers(base)
-        if module.bias is not None and module is not head and not (below and re.fullmatch(below, name))
-    ]
+    names = [name for name, module in _linear_layers(base, first_layer) if module.bias is not None]
     if not names:
         raise InputError(
             f"`tuner.kind` is bitfit, which trains the biases of torch.nn.Linear, and {type(base).__name__} has none "
@@ -100,5 +129,21 @@ def _linear_layers_with_bias(base: PreTrainedModel, first_layer: int) -> list[st
     return names
 
 
-def _linear_layers(base: PreTrainedModel) -> Iterator[tuple[str, nn.Linear]]:
-    return ((name, module) for name, module in base.named_modules() if isinstance(module, nn.Linear))
+def _sublayer_outputs(base: PreTrainedModel, first_layer: int) -> list[str]:
+    """Names of the linear layers whose outputs are those of attention and MLP: one of each in every layer."""
+    found = [name for name, _ in _linear_layers(base, first_layer) if name.endswith(SUBLAYER_OUTPUTS)]
+    layers = base.config.get_text_config().num_hidden_layers - first_layer
+    if any(sum(name.endswith(output) for name in found) != layers for output in SUBLAYER_OUTPUTS):
+        raise InputError(
+            f"`tuner.kind` is bottleneck, which needs one o_proj and one down_proj in every layer, and "
+            f"{type(base).__name__} is built another way: choose another kind, or a model such as Llama or Qwen2."
+        )
+    return found
+
+
+def _linear_layers(base: PreTrainedModel, first_layer: int) -> Iterator[tuple[str, nn.Linear]]:
+    """The linear layers from `first_layer` on, by name, without the output head."""
+    below, head = _below(first_layer), base.get_output_embeddings()
+    for name, module in base.named_modules():
+        if isinstance(module, nn.Linear) and module is not head and not (below and re.fullmatch(below, name)):
+            yield name, module

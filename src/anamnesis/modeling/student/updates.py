@@ -24,8 +24,20 @@ class LowRank:
         return LowRank(torch.cat([self.left, -other.left], dim=1), torch.cat([self.right, other.right], dim=0))
 
     def squared_norm(self) -> float:
-        """|M N|^2 = sum of (M'M) * (N N'), which costs only ranks squared."""
-        return float(((self.left.T @ self.left) * (self.right @ self.right.T)).sum())
+        return float(self.quadratic())
+
+    def quadratic(self, row: Tensor | None = None, column: Tensor | None = None) -> Float[Tensor, ""]:
+        """The sum of F * (M N)^2 with F_ij = row_i column_j, or 1 without them.
+
+        It is the sum of (M'RM) * (N C N') with R and C diagonal, which costs only ranks squared.
+        """
+        left = self.left if row is None else self.left * row[:, None]
+        right = self.right if column is None else self.right * column
+        return ((left.T @ self.left) * (right @ self.right.T)).sum()
+
+    def absolute(self) -> Float[Tensor, ""]:
+        """The sum of |M N|; here the product is formed."""
+        return (self.left @ self.right).abs().sum()
 
 
 @dataclass(frozen=True)
@@ -38,7 +50,15 @@ class Dense:
         return Dense(self.delta - other.delta)
 
     def squared_norm(self) -> float:
-        return float(self.delta.square().sum())
+        return float(self.quadratic())
+
+    def quadratic(self, row: Tensor | None = None, column: Tensor | None = None) -> Float[Tensor, ""]:
+        """The sum of F * delta^2 with F_ij = row_i column_j, or 1 without them."""
+        squares = self.delta.square()
+        return squares.sum() if row is None or column is None else row @ squares @ column
+
+    def absolute(self) -> Float[Tensor, ""]:
+        return self.delta.abs().sum()
 
 
 Update = LowRank | Dense

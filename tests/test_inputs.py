@@ -1,0 +1,199 @@
+"""What a method reads of the inputs that methods share, and what becomes stale when one of them changes."""
+
+from contextlib import chdir
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dvc.repo import Repo
+
+from anamnesis.errors import InputError
+from anamnesis.files import write_json
+from anamnesis.methods.inputs import checked_inputs, digest, inputs_of, needed
+from anamnesis.publishing.repository import Repository
+from anamnesis.settings.fisher import FisherText
+from anamnesis.settings.methods import Method
+from anamnesis.settings.penalties import EWC, L2SP, Penalties
+from anamnesis.settings.reading import read_experiment
+from stages import _plan
+from tests.project import Project
+
+NONE, STATIC = Method(teacher="none"), Method(teacher="static", kl_weight=0.1)
+ELASTIC = Method(teacher="none", penalties=Penalties(ewc=EWC(10.0)))
+HELD = Method(teacher="none", penalties=Penalties(l2_sp=L2SP(0.1)))
+BOTH = Method(teacher="static", kl_weight=0.1, penalties=Penalties(ewc=EWC(10.0)))
+GENERAL = FisherText(text="general", documents=10, labels="data", seed=0)
+GENERATED = FisherText(text="generated", documents=10, labels="data", seed=0)
+
+
+def test_a_method_reads_what_its_parts_need() -> None:
+    assert inputs_of(NONE) == inputs_of(HELD) == []
+    assert inputs_of(STATIC) == ["teacher"]
+    assert inputs_of(ELASTIC) == ["fisher"]
+    assert inputs_of(BOTH) == ["teacher", "fisher"]
+
+
+def test_what_an_input_is_made_from_is_needed_with_it() -> None:
+    assert needed([NONE, HELD], GENERATED) == set()
+    assert needed([NONE, ELASTIC], GENERAL) == {"fisher"}
+    assert needed([NONE, ELASTIC], GENERATED) == {"fisher", "rehearsal"}
+
+
+def test_a_training_refuses_an_input_that_its_method_did_not_name(tmp_path: Path) -> None:
+    paths = {"fisher": tmp_path / "fisher", "teacher": tmp_path / "teacher"}
+    for name, path in paths.items():
+        path.write_text(name, encoding="utf-8")
+    write_json(tmp_path / "inputs.json", {"fisher": digest(paths["fisher"])})
+    assert checked_inputs(tmp_path / "inputs.json", paths) == {"fisher": paths["fisher"]}
+    paths["teacher"].write_text("another", encoding="utf-8")
+    checked_inputs(tmp_path / "inputs.json", paths)
+    paths["fisher"].write_text("another", encoding="utf-8")
+    with pytest.raises(InputError, match="fisher has changed since the stage `inputs` read it"):
+        checked_inputs(tmp_path / "inputs.json", paths)
+
+
+# ---- In DVC's eyes ---------------------------------------------------------------------------------------------------
+
+
+INPUTS = [f"inputs@{method}" for method in ("none", "static", "ema", "ewc")]
+
+
+class Pipeline:
+    """A checkout whose stages are all up to date, though only `needs` and `inputs` ever ran: the rest is made up."""
+
+    def __init__(self, folder: Path) -> None:
+        self.project = Project(folder)
+        self.repository = Repository(folder)
+        self.change("params.yaml", {"methods": ["none", "static", "ema", "ewc"]})
+        for stage in self.repository.outputs_by_stage():
+            self.make_up(stage, "first")
+        for stage in ("needs", *INPUTS):
+            self.command(stage)
+        self.commit(None)
+        self.project.commit("all stages are up to date")
+        assert self.stale() == set()
+
+    def change(self, file: str, changes: dict[str, Any]) -> None:
+        self.project.change(file, changes)
+
+    def make_up(self, stage: str, content: str) -> None:
+        """Outputs as if the stage had run: folders hold one file."""
+        for output in self.repository.outputs_by_stage()[stage]:
+            path = self.project.folder / output.path
+            file = path if path.suffix else path / "index.json"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(f"{stage}: {content}", encoding="utf-8")
+
+    def command(self, stage: str) -> None:
+        name, _, method = stage.partition("@")
+        self.project.run("python", "-m", f"stages.{name}", *(["--method", method] if method else []))
+
+    def commit(self, stage: str | None) -> None:
+        with chdir(self.project.folder), Repo() as repo:
+            repo.commit(stage, force=True)
+
+    def run(self, *stages: str) -> None:
+        """As `dvc repro` does: in their order, those that are stale."""
+        for stage in stages:
+            if stage in self.stale():
+                self.command(stage)
+                self.commit(stage)
+
+    def pretend(self, stage: str, content: str) -> None:
+        """The stage runs and writes `content`."""
+        self.make_up(stage, content)
+        self.commit(stage)
+
+    def restore(self) -> None:
+        """Back to where all stages are up to date."""
+        self.project.run("git", "checkout", "--quiet", "--force", "HEAD")
+        with chdir(self.project.folder), Repo() as repo:
+            repo.checkout(force=True)
+
+    def stale(self) -> set[str]:
+        return set(self.repository.stale_stages()) - {"check", "summarize"}
+
+    def planned(self, monkeypatch: pytest.MonkeyPatch) -> set[str]:
+        """What `make repro` says that it will run."""
+        monkeypatch.setattr(_plan, "ROOT", self.project.folder)
+        with chdir(self.project.folder):
+            return _plan.planned_stages(read_experiment(self.project.folder)) - {"check", "summarize"}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+    return Pipeline(tmp_path_factory.mktemp("pipeline") / "project")
+
+
+@pytest.fixture
+def pipeline(made: Pipeline) -> Pipeline:
+    made.restore()
+    return made
+
+
+def branch(method: str) -> set[str]:
+    return {f"{stage}@{method}-0" for stage in ("train", "evaluate_general", "evaluate_domain")}
+
+
+def test_another_fisher_information_makes_the_ewc_branch_stale(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline.change("params.yaml", {"fisher.documents": 20})
+    assert pipeline.stale() == {"needs", "fisher"}
+    assert pipeline.planned(monkeypatch) == {"needs", "fisher", "inputs@ewc", *branch("ewc")}
+    pipeline.run("needs")
+    assert pipeline.stale() == {"fisher"}
+    pipeline.pretend("fisher", "of 20 documents")
+    assert pipeline.stale() == set(INPUTS)
+    pipeline.run(*INPUTS)
+    assert pipeline.stale() == {"train@ewc-0"}
+
+
+def test_the_decay_of_ema_makes_the_ema_branch_stale(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline.change("params.yaml", {"ema.decay": 0.5})
+    assert pipeline.stale() == {"needs", "inputs@ema", "train@ema-0"}
+    assert pipeline.planned(monkeypatch) == {"needs", "inputs@ema", *branch("ema")}
+    pipeline.run("needs", "inputs@ema")
+    assert pipeline.stale() == {"train@ema-0"}
+
+
+def test_other_states_of_the_teacher_make_the_static_branch_stale(pipeline: Pipeline) -> None:
+    pipeline.pretend("teacher", "of other reports")
+    assert pipeline.stale() == set(INPUTS)
+    pipeline.run(*INPUTS)
+    assert pipeline.stale() == {"train@static-0"}
+
+
+def test_a_new_method_makes_only_its_own_stages_stale(pipeline: Pipeline) -> None:
+    pipeline.change("params.yaml", {"mine": {"teacher": "none", "penalties": {"l2_sp": {"weight": 1.0}}}})
+    assert pipeline.stale() == {"needs"}
+    pipeline.change("params.yaml", {"methods": ["none", "static", "ema", "ewc", "mine"]})
+    assert pipeline.stale() == {"needs", "teacher", "inputs@mine", *branch("mine")}
+    pipeline.run("needs")
+    pipeline.commit("teacher")
+    assert pipeline.stale() == {"inputs@mine", *branch("mine")}
+
+
+def test_a_method_that_begins_to_need_an_input_makes_it_stale(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the last method with ewc to none, and back."""
+    pipeline.change("params.yaml", {"ewc.penalties": {"l2_sp": {"weight": 1.0}}})
+    assert {"fisher", "inputs@ewc"} <= pipeline.planned(monkeypatch)
+    assert not branch("none") & pipeline.planned(monkeypatch)
+    pipeline.run("needs")
+    assert pipeline.stale() == {"fisher", "inputs@ewc", "train@ewc-0"}
+    pipeline.change("params.yaml", {"none.penalties": {"ewc": {"weight": 1.0}}})
+    pipeline.run("needs")
+    assert pipeline.stale() == {"inputs@ewc", "train@ewc-0", "inputs@none", "train@none-0"}
+
+
+def test_text_that_the_base_writes_matters_to_those_that_read_it(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline.change("profiles/tiny.yaml", {"rehearsal_text.seed": 9})
+    assert pipeline.stale() == {"rehearsal"}
+    assert pipeline.planned(monkeypatch) == {"rehearsal"}
+    pipeline.change("params.yaml", {"fisher.text": "generated", "fisher.documents": 6})
+    expected = {"needs", "rehearsal", "fisher", "inputs@ewc", *branch("ewc")}
+    assert pipeline.planned(monkeypatch) == expected
