@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Float
@@ -19,20 +20,26 @@ from anamnesis.modeling.student.updates import Dense, LowRank, Update
 ADAPTER = "default"
 
 
-class TrainedLayer(NamedTuple):
+@dataclass(frozen=True)
+class TrainedLayer:
     """A layer of the base on which something is trained.
 
     Attributes:
         name: its name in the base.
         weights: what is trained on it.
         factors: of these, what the update is a product of; all of them if it is no product.
-        update: the change of the layer as a differentiable function of `weights`, in their precision.
+        module: PEFT's layer.
     """
 
     name: str
     weights: list[nn.Parameter]
     factors: list[nn.Parameter]
-    update: Update
+    module: BaseTunerLayer
+
+    @cached_property
+    def update(self) -> Update:
+        """The change of the layer as a differentiable function of `weights`, in their precision."""
+        return _update(self.module, self.weights[0].dtype)
 
 
 class Student:
@@ -90,10 +97,10 @@ class Student:
             yield update
 
     def trained_layers(self) -> Iterator[TrainedLayer]:
-        """The layers one after the other; only what is taken from one of them is in memory."""
+        """One for each layer, in the model's order; no update is formed before it is asked for."""
         for name, layer, weights in zip(self._names, self._layers, self._weights, strict=True):
             factors = weights[:2] if isinstance(layer, LoraLayer) else weights
-            yield TrainedLayer(name, weights, factors, _update(layer, weights[0].dtype))
+            yield TrainedLayer(name, weights, factors, layer)
 
     def share(self, share: float) -> list[Tensor]:
         """The weights that make every update `share` times what it is: 0 is the base and 1 the student, exactly.
