@@ -134,13 +134,13 @@ def test_the_factors_scale_against_each_other(tokenizer: PreTrainedTokenizerBase
     """A -> cA and B -> B/c change nothing in the model, and so nothing in a penalty on the update."""
     student = moved(tokenizer)
     penalty, factors = Penalty(penalties, student, some_fisher(student)), Penalty(FACTORS, student)
-    before, other = float(penalty().total), float(factors().total)
+    before, other = float(penalty().total.detach()), float(factors().total.detach())
     for layer in student.trained_layers():
         first, second = layer.weights
         first.data *= 3.0
         second.data /= 3.0
-    assert float(penalty().total) == pytest.approx(before, rel=1e-12)
-    assert float(factors().total) != pytest.approx(other, rel=0.01)
+    assert float(penalty().total.detach()) == pytest.approx(before, rel=1e-12)
+    assert float(factors().total.detach()) != pytest.approx(other, rel=0.01)
 
 
 def test_a_sum_of_penalties_is_the_sum_of_their_gradients(tokenizer: PreTrainedTokenizerBase) -> None:

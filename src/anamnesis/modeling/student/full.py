@@ -6,6 +6,7 @@ The fused loss forms no gradient of the head, and in many models the embedding i
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -39,7 +40,7 @@ class FullStudent(Student):
     def trained_layers(self) -> Iterator[TrainedLayer]:
         """One for each tensor: a layer's bias is one of its own."""
         for name, weight, base in zip(self.names, self.weights, self.base, strict=True):
-            yield TrainedLayer(name, [weight], [weight], Dense(weight - base.to(weight.dtype)))
+            yield TrainedLayer(name, [weight], [weight], partial(_change, weight, base))
 
     def share(self, share: float) -> list[Tensor]:
         return [
@@ -84,3 +85,7 @@ def _trained(base: PreTrainedModel, below: str | None) -> Iterator[str]:
     for name, weight in base.named_parameters():
         if id(weight) not in frozen and not (below and re.fullmatch(below, name)):
             yield name
+
+
+def _change(weight: Tensor, base: Tensor) -> Dense:
+    return Dense(weight - base.to(weight.dtype))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 from peft import PeftModel
@@ -49,7 +50,7 @@ class LayerStudent(Student):
     def trained_layers(self) -> Iterator[TrainedLayer]:
         for name, layer, weights in zip(self._names, self._layers, self._weights, strict=True):
             factors = weights[:2] if isinstance(layer, LoraLayer) else weights
-            yield TrainedLayer(name, weights, factors, _update(layer, weights[0].dtype))
+            yield TrainedLayer(name, weights, factors, partial(_update, layer, weights[0].dtype))
 
     def share(self, share: float) -> list[Tensor]:
         return [

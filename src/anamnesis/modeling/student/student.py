@@ -1,9 +1,10 @@
 """The student as teachers, the training loop and evaluation see it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Float
@@ -18,20 +19,26 @@ from anamnesis.modeling.student.updates import Update
 ADAPTER = "default"
 
 
-class TrainedLayer(NamedTuple):
+@dataclass(frozen=True)
+class TrainedLayer:
     """A layer of the base on which something is trained.
 
     Attributes:
         name: its name in the base.
         weights: what is trained on it.
         factors: of these, what the update is a product of; all of them if it is no product.
-        update: the change of the layer as a differentiable function of `weights`, in their precision.
+        form: gives the change of the layer as a differentiable function of `weights`, in their precision.
     """
 
     name: str
     weights: list[nn.Parameter]
     factors: list[nn.Parameter]
-    update: Update
+    form: Callable[[], Update]
+
+    @cached_property
+    def update(self) -> Update:
+        """Formed when it is first asked for: it may be as large as the layer."""
+        return self.form()
 
 
 class Student(ABC):
@@ -82,7 +89,7 @@ class Student(ABC):
 
     @abstractmethod
     def trained_layers(self) -> Iterator[TrainedLayer]:
-        """The layers one after the other; only what is taken from one of them is in memory.
+        """One for each layer, in the model's order; no update is formed before it is asked for.
 
         Raises:
             ValueError: no layer of the base is changed.
