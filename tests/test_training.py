@@ -52,6 +52,7 @@ from tests.conftest import CPU, HEADINGS, OPTIMIZATION, ROOT, TRAINING, TUNER, r
 NONE = Method(teacher="none")
 STATIC = Method(teacher="static", kl_weight=1.0)
 EMA = Method(teacher="ema", kl_weight=1.0, decay=0.9)
+ANCHORED = Method(teacher="anchored", kl_weight=1.0, mix=0.5)
 
 Reports = list[dict[str, str]]
 
@@ -103,7 +104,9 @@ def frozen(model: PeftModel) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
-@pytest.mark.parametrize("teacher", [replace(STATIC, kl_weight=0.0), replace(EMA, kl_weight=0.0)])
+@pytest.mark.parametrize(
+    "teacher", [replace(STATIC, kl_weight=0.0), replace(EMA, kl_weight=0.0), replace(ANCHORED, kl_weight=0.0)]
+)
 def test_weight_zero_is_plain_fine_tuning_bit_for_bit(train: Any, teacher: Method, dropout: float) -> None:
     tuner = replace(TUNER, dropout=dropout)
     plain, weighted = train(NONE, tuner=tuner), train(teacher, tuner=tuner)
@@ -117,6 +120,23 @@ def test_decay_one_is_the_static_teacher_bit_for_bit(train: Any) -> None:
     assert identical(weights(static), weights(still))
     assert not identical(weights(static), weights(train(EMA)))
     assert not identical(weights(static), weights(train(NONE)))
+
+
+def test_a_mix_of_zero_is_the_static_teacher_bit_for_bit(train: Any) -> None:
+    static = train(STATIC)
+    assert identical(weights(static), weights(train(replace(ANCHORED, mix=0.0))))
+    between = train(ANCHORED)
+    assert not identical(weights(static), weights(between))
+    assert not identical(weights(train(NONE)), weights(between))
+    for row in between.state.log_history[1:-1]:
+        assert row["teacher_distance"] == pytest.approx(row["update_norm"] / 2, rel=1e-6)
+
+
+def test_a_mix_of_one_is_no_pull_at_all(train: Any) -> None:
+    own = train(replace(ANCHORED, mix=1.0))
+    assert all(abs(row["divergence_nats"]) < 1e-5 for row in own.state.log_history if "divergence_nats" in row)
+    for a, b in zip(weights(train(NONE)), weights(own), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-2, atol=1e-4)
 
 
 def test_decay_zero_is_no_pull_at_all(train: Any) -> None:
@@ -350,7 +370,8 @@ class Kill(TrainerCallback):
 
 
 @pytest.mark.parametrize(
-    ("method", "killed_at", "accumulation"), [(NONE, 3, 1), (STATIC, 3, 1), (EMA, 3, 1), (EMA, 5, 2), (EMA, 7, 1)]
+    ("method", "killed_at", "accumulation"),
+    [(NONE, 3, 1), (STATIC, 3, 1), (EMA, 3, 1), (EMA, 5, 2), (EMA, 7, 1), (ANCHORED, 3, 1)],
 )
 def test_resumed_is_as_never_stopped_bit_for_bit(
     train: Any, method: Method, killed_at: int, accumulation: int, tmp_path: Path

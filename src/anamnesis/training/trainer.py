@@ -30,7 +30,7 @@ from anamnesis.methods.teachers import Teacher, without_dropout
 from anamnesis.modeling.hidden_states import hidden_states
 from anamnesis.modeling.loading import low_precision, mixed_precision
 from anamnesis.modeling.student.student import Student
-from anamnesis.modeling.student.updates import distance, norm
+from anamnesis.modeling.student.updates import norm
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.methods import Method, Pace
 from anamnesis.settings.sections import SettingsError
@@ -108,10 +108,7 @@ class DistillationTrainer(FiniteTrainer):
                 logs[name] = float(self.accelerator.reduce(total, "sum")) / steps
             logs["update_norm"] = norm(self.student.updates())
             if self.teacher is not None:
-                own = self.teacher.weights
-                logs["teacher_distance"] = (
-                    logs["update_norm"] if own is None else distance(self.student.updates(), self.student.updates(own))
-                )
+                logs["teacher_distance"] = self.teacher.distance(self.student)
             if self.accelerator.optimizer_step_was_skipped:
                 # In fp16 while it looks for its scale; the norm is infinite.
                 logs.pop("grad_norm", None)
