@@ -6,12 +6,14 @@ from pathlib import Path
 
 import click
 from accelerate import PartialState
-from transformers import set_seed
+from datasets import Dataset
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
 from anamnesis.compute import configure_compute, is_main_process
 from anamnesis.files import read_json, read_jsonl
-from anamnesis.methods.states import open_states
-from anamnesis.methods.teachers import make_teacher
+from anamnesis.methods.states import TeacherStates, corpus_log_p, open_log_p, open_states
+from anamnesis.methods.teachers import frozen_base, make_teacher
+from anamnesis.methods.tokens import CorpusWeights, corpus_weights
 from anamnesis.modeling.loading import load_base
 from anamnesis.modeling.student.saving import save_run
 from anamnesis.modeling.student.tuners import add_student
@@ -22,7 +24,7 @@ from anamnesis.settings.training import Optimization, Training
 from anamnesis.settings.tuner import Tuner
 from anamnesis.training.checkpoints import last_checkpoint, scratch_folder
 from anamnesis.training.curves import CurvesCallback
-from anamnesis.training.data import encode_reports, supervised_counts
+from anamnesis.training.data import distinct, encode_reports, report_collator, supervised_counts
 from anamnesis.training.trainer import check_processes_agree, make_trainer
 from stages._paths import ADAPTERS, BASE, CURVES, SCRATCH, TEACHER_STATES, TRAINING_REPORTS
 from stages._stage import Parameters, stage
@@ -50,11 +52,11 @@ def main(method: str, seed: int) -> bool:
     reports = encode_reports(
         read_jsonl(TRAINING_REPORTS), headings, tokenizer, training.target, optimization.max_length
     )
+    kept = SCRATCH / "teacher" / read_json(TEACHER_STATES / "index.json")["folder"]
+    states = open_states(kept, supervised_counts(reports))
+    token_weights = weights_of_tokens(method, arm, base, tokenizer, reports, states, kept)
     set_seed(seed)
     student = add_student(base, tuner)
-    states = open_states(
-        SCRATCH / "teacher" / read_json(TEACHER_STATES / "index.json")["folder"], supervised_counts(reports)
-    )
     teacher = make_teacher(arm, student, states)
     if arm.teacher == "static":
         log.info(
@@ -81,6 +83,8 @@ def main(method: str, seed: int) -> bool:
         seed,
         scratch,
         callbacks=[CurvesCallback(CURVES / run)] if is_main_process() else [],
+        base=teacher if arm.teacher == "static" else frozen_base(student, states),
+        token_weights=token_weights,
     )
     checkpoint = last_checkpoint(scratch)
     if checkpoint is not None:
@@ -94,6 +98,27 @@ def main(method: str, seed: int) -> bool:
         shutil.rmtree(unfinished, ignore_errors=True)
         log.info("saved %s", output)
     return checkpoint is not None
+
+
+def weights_of_tokens(
+    method: str,
+    arm: Method,
+    base: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    reports: Dataset,
+    states: TeacherStates | None,
+    kept: Path,
+) -> CorpusWeights | None:
+    """The weights by the base's log-probabilities, which are read if they are kept and computed otherwise."""
+    if arm.tokens is None:
+        return None
+    log_p = open_log_p(kept, supervised_counts(reports))
+    if log_p is None:
+        log.info("computing the base's log-probabilities of the reports (`dvc repro -f teacher` keeps them)")
+        log_p = corpus_log_p(base, distinct(reports), report_collator(tokenizer), states)
+    weights = corpus_weights(arm.tokens, log_p, method)
+    log.info("%.3f of the tokens count, and %.3f of the first tokens of the reports", *weights.shares())
+    return weights
 
 
 if __name__ == "__main__":

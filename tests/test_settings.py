@@ -180,6 +180,16 @@ def test_the_parameters_as_they_stand_are_good(profile: str) -> None:
         ("params.yaml", "dora.teacher", "anchored", "needs a mix"),
         (
             "params.yaml",
+            "stm.tokens.max_perplexity",
+            0.0,
+            "`stm.tokens.max_perplexity` is 0.0: input should be greater",
+        ),
+        ("params.yaml", "stm.tokens.max_perplexity", None, "set exactly one of max_perplexity, keep_share and weights"),
+        ("params.yaml", "stm.tokens.weights", "flow", "set exactly one of max_perplexity, keep_share and weights"),
+        ("params.yaml", "stm_kept.tokens.keep_share", 0.0, "`stm_kept.tokens.keep_share` is 0.0: input should be"),
+        ("params.yaml", "flow.tokens.weights", "flaw", "`flow.tokens.weights` is 'flaw': input should be 'flow'"),
+        (
+            "params.yaml",
             "anchored.tuner",
             {"kind": "dora", "r": 2, "alpha": 2.0, "dropout": 0.0, "target_modules": "all-linear"},
             "`anchored.teacher` is anchored",

@@ -1,6 +1,7 @@
 """The training loop: what the arms have in common, where they must coincide, and what must never change."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -29,9 +30,17 @@ from transformers import (
 )
 
 from anamnesis.errors import InputError
-from anamnesis.methods.states import TeacherStates, keep_states, open_states
+from anamnesis.methods.states import (
+    TeacherStates,
+    corpus_log_p,
+    keep_log_p,
+    keep_states,
+    open_log_p,
+    open_states,
+)
 from anamnesis.methods.supervision import IGNORED, supervised_positions
-from anamnesis.methods.teachers import CachedTeacher, StaticTeacher, make_teacher
+from anamnesis.methods.teachers import CachedTeacher, StaticTeacher, frozen_base, make_teacher
+from anamnesis.methods.tokens import corpus_weights
 from anamnesis.modeling.hidden_states import hidden_states_alone
 from anamnesis.modeling.loading import load_base, save_base
 from anamnesis.modeling.source.obtaining import obtain
@@ -41,11 +50,19 @@ from anamnesis.modeling.student.tuners import add_student
 from anamnesis.rendering import completion, prompt
 from anamnesis.settings.methods import Method, Pace
 from anamnesis.settings.modeling import Model
+from anamnesis.settings.tokens import Tokens
 from anamnesis.settings.training import Optimization
 from anamnesis.settings.tuner import Tuner
+from anamnesis.training import trainer as training_loop
 from anamnesis.training.checkpoints import last_checkpoint, scratch_folder
 from anamnesis.training.curves import CurvesCallback
-from anamnesis.training.data import encode_report, encode_reports, report_collator, supervised_counts
+from anamnesis.training.data import (
+    distinct,
+    encode_report,
+    encode_reports,
+    report_collator,
+    supervised_counts,
+)
 from anamnesis.training.trainer import DistillationTrainer, check_gradients, make_trainer
 from tests.conftest import CPU, HEADINGS, OPTIMIZATION, ROOT, TRAINING, TUNER, random_qwen2
 
@@ -53,6 +70,7 @@ NONE = Method(teacher="none")
 STATIC = Method(teacher="static", kl_weight=1.0)
 EMA = Method(teacher="ema", kl_weight=1.0, decay=0.9)
 ANCHORED = Method(teacher="anchored", kl_weight=1.0, mix=0.5)
+STM = Method(teacher="none", tokens=Tokens(keep_share=0.5))
 
 Reports = list[dict[str, str]]
 
@@ -69,15 +87,21 @@ def train(tokenizer: PreTrainedTokenizerBase, reports: Reports, tmp_path: Path) 
         curves: Path | None = None,
         states: TeacherStates | None = None,
         callbacks: Sequence[TrainerCallback] = (),
+        measured: bool = True,
     ) -> DistillationTrainer:
         encoded = encode_reports(reports, HEADINGS, tokenizer, "conclusion", optimization.max_length)
         base = random_qwen2(tokenizer) if base is None else base
+        token_weights = None
+        if method.tokens is not None:
+            log_p = corpus_log_p(base, distinct(encoded), report_collator(tokenizer), states)
+            token_weights = corpus_weights(method.tokens, log_p, "stm")
         set_seed(0)
         student = add_student(base, tuner)
         teacher = make_teacher(method, student, states)
         trainer = make_trainer(
             student, tokenizer, encoded, method, teacher, TRAINING, optimization, CPU, 0, tmp_path / "scratch",
             callbacks=[*callbacks, *([] if curves is None else [CurvesCallback(curves)])],
+            base=frozen_base(student, states) if measured else None, token_weights=token_weights,
         )  # fmt: skip
         trainer.train(resume_from_checkpoint=last_checkpoint(tmp_path / "scratch"))
         return trainer
@@ -222,12 +246,12 @@ def test_the_same_run_twice_is_bit_identical(train: Any) -> None:
     assert identical(weights(train(EMA)), weights(train(EMA)))
 
 
-@pytest.mark.parametrize("method", [NONE, EMA])
+@pytest.mark.parametrize("method", [NONE, EMA, STM, replace(EMA, tokens=Tokens(weights="flow"))])
 def test_accumulation_does_not_change_the_step(train: Any, method: Method) -> None:
     """Reports differ in length: a mean of micro-batches' means would not be the mean over tokens."""
     whole = train(method, replace(OPTIMIZATION, batch_size=8))
     parts = train(method, replace(OPTIMIZATION, batch_size=4, gradient_accumulation_steps=2))
-    for key in ("ce_nats", "divergence_nats"):
+    for key in ("ce_nats", "divergence_nats", "kept_share", "kept_first_share"):
         first, second = ([row[key] for row in t.state.log_history if key in row] for t in (whole, parts))
         assert first == pytest.approx(second, rel=1e-4, abs=1e-6)
     for a, b in zip(weights(whole), weights(parts), strict=True):
@@ -351,6 +375,108 @@ def test_states_of_other_reports_are_refused(kept: Any, tokenizer: PreTrainedTok
         open_states(tmp_path / "teacher", {1: 3})
 
 
+# ---- Weights of tokens, and the distance from the base -------------------------------------------------------------
+
+
+def log_p_by_hand(tokenizer: PreTrainedTokenizerBase, reports: Reports) -> dict[int, Tensor]:
+    """The log-probabilities of each report's supervised tokens by the model's own logits."""
+    base, found = random_qwen2(tokenizer), {}
+    for row in encode_reports(reports, HEADINGS, tokenizer, "conclusion", 256):
+        ids, labels = torch.tensor(row["input_ids"]), torch.tensor(row["labels"])
+        with torch.no_grad():
+            log_p = base(ids[None]).logits[0].log_softmax(-1)
+        at = (labels[1:] != IGNORED).nonzero()[:, 0]
+        found[row["document"]] = log_p[at, ids[at + 1]]
+    return found
+
+
+def test_the_bases_log_probabilities_are_the_same_kept_and_computed(
+    kept: Any, tokenizer: PreTrainedTokenizerBase, reports: Reports, tmp_path: Path
+) -> None:
+    encoded = distinct(encode_reports(reports, HEADINGS, tokenizer, "conclusion", 256))
+    base, collate = random_qwen2(tokenizer), report_collator(tokenizer)
+    computed = corpus_log_p(base, encoded, collate, None)
+    assert computed.keys() == supervised_counts(encoded).keys()
+    from_states = corpus_log_p(base, encoded, collate, kept(random_qwen2(tokenizer)))
+    alone = corpus_log_p(base, encoded.select([7]), collate, None)
+    keep_log_p(tmp_path, computed)
+    read = open_log_p(tmp_path, supervised_counts(encoded))
+    assert computed.keys() == from_states.keys() == read.keys()
+    assert identical(list(alone.values()), [computed[encoded[7]["document"]]])
+    assert identical(list(computed.values()), list(from_states.values()))
+    assert identical(list(computed.values()), list(read.values()))
+    for document, values in log_p_by_hand(tokenizer, reports).items():
+        torch.testing.assert_close(computed[document], values, rtol=1e-4, atol=1e-4)
+    assert open_log_p(tmp_path / "elsewhere", {}) is None
+    with pytest.raises(RuntimeError, match="belong to other reports"):
+        open_log_p(tmp_path, {1: 3})
+
+
+@pytest.mark.parametrize("tokens", [Tokens(max_perplexity=1e300), Tokens(keep_share=1.0)], ids=str)
+@pytest.mark.parametrize("method", [NONE, STATIC], ids=["none", "static"])
+def test_a_mask_that_keeps_everything_is_no_mask_bit_for_bit(train: Any, method: Method, tokens: Tokens) -> None:
+    plain, masked = train(method), train(replace(method, tokens=tokens))
+    assert identical(weights(plain), weights(masked))
+    for row in masked.state.log_history[:-1]:
+        assert row["kept_share"] == pytest.approx(1)
+        assert row["kept_first_share"] == pytest.approx(1)
+    assert not identical(weights(plain), weights(train(replace(method, tokens=Tokens(keep_share=0.5)))))
+
+
+def test_the_first_cross_entropy_is_that_of_the_kept_tokens(
+    train: Any, tokenizer: PreTrainedTokenizerBase, reports: Reports
+) -> None:
+    """All reports in one step: the mean over exactly the tokens below the threshold; the share logged is counted."""
+    log_p = log_p_by_hand(tokenizer, reports)
+    nats = -torch.cat(list(log_p.values()))
+    kept = nats[nats <= math.log(1000)]
+    first = torch.tensor([float(-values[0]) for values in log_p.values()])
+    assert 0 < len(kept) < len(nats)
+    optimization = replace(OPTIMIZATION, batch_size=24, max_steps=1)
+    row = train(replace(NONE, tokens=Tokens(max_perplexity=1000.0)), optimization).state.log_history[0]
+    assert row["ce_nats"] == pytest.approx(float(kept.mean()), rel=1e-4)
+    assert row["kept_share"] == pytest.approx(len(kept) / len(nats), rel=1e-6)
+    assert row["kept_first_share"] == pytest.approx(float((first <= math.log(1000)).double().mean()), rel=1e-6)
+
+
+def test_the_divergence_is_taken_at_all_positions_whatever_is_masked(train: Any) -> None:
+    """In the second step the student has taken one step on the kept tokens; its divergence is of all tokens."""
+    masked = replace(STATIC, tokens=Tokens(keep_share=0.1))
+    optimization = replace(OPTIMIZATION, batch_size=24, max_steps=2)
+    trainer = train(masked, optimization)
+    row = trainer.state.log_history[1]
+    same = train(replace(masked, kl_weight=0.0), optimization).state.log_history[1]
+    assert row["divergence_nats"] == pytest.approx(same["divergence_nats"], rel=1e-3)
+    assert row["kept_share"] == pytest.approx(0.1, abs=0.02)
+    assert row["loss"] == pytest.approx(row["ce_nats"] + row["divergence_nats"], rel=1e-4)
+
+
+def test_the_distance_from_the_base_is_measured_for_every_arm_and_changes_none(
+    train: Any, kept: Any, tokenizer: PreTrainedTokenizerBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same by kept states as by the live base, and for `static` its own divergence."""
+    monkeypatch.setattr(training_loop, "BASE_KL_STEPS", 2)
+    monkeypatch.setattr("tests.test_training.TRAINING", replace(TRAINING, log_every_steps=2))
+    states = kept(random_qwen2(tokenizer))
+    for method in (NONE, EMA):
+        live, cached, without = train(method), train(method, states=states), train(method, measured=False)
+        assert identical(weights(live), weights(without))
+        assert not any("base_kl_nats" in row for row in without.state.log_history)
+        curves = [
+            {row["step"]: row["base_kl_nats"] for row in trainer.state.log_history if "base_kl_nats" in row}
+            for trainer in (live, cached)
+        ]
+        assert curves[0] == curves[1]
+        assert list(curves[0]) == [2, 4]
+        # Before the second step the student is still the base: the first had a rate of 0.
+        assert curves[0][4] > 1e-3 > abs(curves[0][2])
+    monkeypatch.setattr("tests.test_training.TRAINING", replace(TRAINING, log_every_steps=1))
+    static = [row for row in train(STATIC).state.log_history if "base_kl_nats" in row]
+    assert [row["step"] for row in static] == [2, 4]
+    for row in static:
+        assert row["base_kl_nats"] == pytest.approx(row["divergence_nats"], rel=1e-6, abs=1e-9)
+
+
 # ---- Resuming from a checkpoint, low precision, several processes --------------------------------------------------
 
 
@@ -371,7 +497,7 @@ class Kill(TrainerCallback):
 
 @pytest.mark.parametrize(
     ("method", "killed_at", "accumulation"),
-    [(NONE, 3, 1), (STATIC, 3, 1), (EMA, 3, 1), (EMA, 5, 2), (EMA, 7, 1), (ANCHORED, 3, 1)],
+    [(NONE, 3, 1), (STATIC, 3, 1), (EMA, 3, 1), (EMA, 5, 2), (EMA, 7, 1), (ANCHORED, 3, 1), (STM, 3, 2)],
 )
 def test_resumed_is_as_never_stopped_bit_for_bit(
     train: Any, method: Method, killed_at: int, accumulation: int, tmp_path: Path
@@ -392,7 +518,7 @@ def test_resumed_is_as_never_stopped_bit_for_bit(
     if method == EMA:
         assert identical(teachers_weights(whole), teachers_weights(resumed))
     tables = sorted(path.relative_to(tmp_path / "whole") for path in (tmp_path / "whole").rglob("*.tsv"))
-    assert len(tables) == (4 if method == NONE else 6)
+    assert len(tables) == {NONE: 4, STM: 6}.get(method, 6)
     for table in tables:
         assert (tmp_path / "whole" / table).read_text() == (tmp_path / "resumed" / table).read_text(), table
 
@@ -494,8 +620,10 @@ def test_two_processes_train_as_one_does(tmp_path: Path) -> None:
         curves[number] = json.loads((tmp_path / f"{number}.json").read_text())
     assert [row["step"] for row in curves[2]] == [1, 2, 3, 4, 5, 6]
     for one, two in zip(curves[1], curves[2], strict=True):
-        for name in ("ce_nats", "divergence_nats", "grad_norm", "update_norm", "teacher_distance"):
+        assert one.keys() == two.keys()
+        for name in one:
             assert two[name] == pytest.approx(one[name], rel=1e-5, abs=1e-5), name
+    assert {"ce_nats", "divergence_nats", "kept_share", "kept_first_share", "base_kl_nats"} <= curves[2][-1].keys()
     assert curves[1][-1]["divergence_nats"] > 1e-4
 
 

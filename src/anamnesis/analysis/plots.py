@@ -23,6 +23,9 @@ CAPTIONS = {
 TITLES = {
     "ce_nats": "cross-entropy, nats per token",
     "divergence_nats": "divergence from the teacher, nats per token",
+    "base_kl_nats": "KL(base ‖ student) on the reports, nats per token",
+    "kept_share": "share of the tokens that count",
+    "kept_first_share": "share of the first tokens that count",
     "update_norm": "distance from the base, ‖ΔW‖",
     "teacher_distance": "distance from the teacher, ‖ΔW‖",
     "learning_rate": "learning rate",

@@ -153,12 +153,17 @@ def make_teacher(method: Method, student: Student, states: TeacherStates | None)
     if method.teacher == "none":
         return None
     if method.teacher == "static":
-        return StaticTeacher(student) if states is None else CachedTeacher(states)
+        return frozen_base(student, states)
     if method.teacher == "anchored":
         assert method.mix is not None, "settings.Method refuses an anchored teacher without a mix"
         return AnchoredTeacher(student, method.mix)
     assert method.decay is not None, "settings.Method refuses an ema teacher without a decay"
     return EmaTeacher(student, method.decay, method.decay_warmup)
+
+
+def frozen_base(student: Student, states: TeacherStates | None) -> Teacher:
+    """The base's hidden states as a teacher returns them: read from what is kept, or computed."""
+    return StaticTeacher(student) if states is None else CachedTeacher(states)
 
 
 def _quietly(

@@ -6,6 +6,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from anamnesis.settings.sections import STRICT, Rate, SettingsError, Share, Weight
+from anamnesis.settings.tokens import Tokens
 from anamnesis.settings.training import Schedule, WarmupRatio
 from anamnesis.settings.tuner import Tuner
 
@@ -29,7 +30,8 @@ class Method:
     arXiv:1503.02531), so that the gradient's size does not depend on it.
 
     tuner: what is trained; it replaces the experiment's own as a whole. pace: how fast. shares: multiples of the
-    trained update that are evaluated as models of their own, without another training.
+    trained update that are evaluated as models of their own, without another training. tokens: how much each supervised
+    token counts in the cross-entropy.
     """
 
     teacher: Literal["none", "static", "ema", "anchored"]
@@ -42,6 +44,7 @@ class Method:
     mix: Share | None = None
     tuner: Tuner | None = None
     pace: Pace | None = None
+    tokens: Tokens | None = None
     shares: list[Annotated[float, Field(gt=0, lt=1)]] = Field(default_factory=list)
 
     def __post_init__(self) -> None:

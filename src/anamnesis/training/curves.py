@@ -10,7 +10,17 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from anamnesis.errors import InputError
 
-QUANTITIES = ["ce_nats", "divergence_nats", "learning_rate", "grad_norm", "update_norm", "teacher_distance"]
+QUANTITIES = [
+    "ce_nats",
+    "divergence_nats",
+    "learning_rate",
+    "grad_norm",
+    "update_norm",
+    "teacher_distance",
+    "base_kl_nats",
+    "kept_share",
+    "kept_first_share",
+]
 
 
 class CurvesCallback(TrainerCallback):
