@@ -39,9 +39,9 @@ result: $(INSTALLED)  ## measure on the test split, for a result to publish (set
 REPRO = dvc --wait-for-lock repro --single-item $(1) && cp dvc.lock .dvc/tmp/$@.dvc.lock && python -m stages._progress $(1)
 TRAINED := $(TRAININGS:%=train@%)
 EVALUATED := $(EVALUATIONS:%=evaluate@%)
-.PHONY: branches $(TRAINED) $(EVALUATED) evaluate_base base_text teacher corpus base
+.PHONY: branches $(TRAINED) $(EVALUATED) evaluate_base base_text monitor teacher corpus base
 branches: $(TRAINED) $(EVALUATED) evaluate_base
-$(TRAINED): teacher
+$(TRAINED): teacher monitor
 	$(call REPRO,$@)
 $(EVALUATED): evaluate@%: train@% base_text
 	$(call REPRO,evaluate_general@$* evaluate_domain@$*)
@@ -49,6 +49,8 @@ evaluate_base: corpus base_text
 	$(call REPRO,evaluate_base_general evaluate_base_domain)
 base_text: base
 	$(call REPRO,base_text)
+monitor: base_text corpus
+	$(call REPRO,monitor)
 teacher: corpus base
 	$(call REPRO,teacher)
 corpus:

@@ -7,6 +7,7 @@ SYNTHETIC_REPORTS = Path("data/raw/fna_synthetic.jsonl")
 
 CORPUS = Path("data/prepared/corpus")
 TRAINING_REPORTS = CORPUS / "train.jsonl"
+VALIDATION_REPORTS = CORPUS / "validation.jsonl"
 CATEGORIES = CORPUS / "categories.json"
 QUARANTINE = Path("data/prepared/quarantine.jsonl")
 ACCOUNT = Path("data/prepared/account.json")
@@ -18,6 +19,7 @@ EXAM = KNOWLEDGE / "exam.jsonl"
 
 BASE = Path("models/base")
 BASE_TEXT = Path("data/prepared/base_text.jsonl")
+MONITOR = Path("data/prepared/monitor")
 TEACHER_STATES = Path("data/prepared/teacher")
 ADAPTERS = Path("models/adapters")
 

@@ -10,12 +10,13 @@ from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
 from anamnesis.compute import configure_compute, is_main_process
-from anamnesis.files import read_json, read_jsonl
+from anamnesis.files import read_json, read_jsonl, write_json
 from anamnesis.methods.states import TeacherStates, corpus_log_p, open_log_p, open_states
 from anamnesis.methods.teachers import frozen_base, make_teacher
 from anamnesis.methods.tokens import CorpusWeights, corpus_weights
 from anamnesis.modeling.loading import load_base
-from anamnesis.modeling.student.saving import save_run
+from anamnesis.modeling.student.saving import RUN, save_run
+from anamnesis.modeling.student.student import Student
 from anamnesis.modeling.student.tuners import add_student
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.methods import Method, check_shares
@@ -25,8 +26,9 @@ from anamnesis.settings.tuner import Tuner
 from anamnesis.training.checkpoints import last_checkpoint, scratch_folder
 from anamnesis.training.curves import CurvesCallback
 from anamnesis.training.data import distinct, encode_reports, report_collator, supervised_counts
+from anamnesis.training.monitor import Monitor
 from anamnesis.training.trainer import check_processes_agree, make_trainer
-from stages._paths import ADAPTERS, BASE, CURVES, SCRATCH, TEACHER_STATES, TRAINING_REPORTS
+from stages._paths import ADAPTERS, BASE, CURVES, MONITOR, SCRATCH, TEACHER_STATES, TRAINING_REPORTS
 from stages._stage import Parameters, stage
 
 log = logging.getLogger("train")
@@ -69,7 +71,7 @@ def main(method: str, seed: int) -> bool:
     scratch = scratch_folder(
         unfinished,
         [arm, tuner, training, optimization, compute, headings, seed, PartialState().num_processes],
-        [BASE, TRAINING_REPORTS, TEACHER_STATES / "index.json", Path("src"), Path("stages")],
+        [BASE, TRAINING_REPORTS, MONITOR, TEACHER_STATES / "index.json", Path("src"), Path("stages")],
     )
     trainer = make_trainer(
         student,
@@ -85,6 +87,7 @@ def main(method: str, seed: int) -> bool:
         callbacks=[CurvesCallback(CURVES / run)] if is_main_process() else [],
         base=teacher if arm.teacher == "static" else frozen_base(student, states),
         token_weights=token_weights,
+        monitor=None if arm.budget is None else open_monitor(student, tokenizer, headings, training),
     )
     checkpoint = last_checkpoint(scratch)
     if checkpoint is not None:
@@ -95,6 +98,8 @@ def main(method: str, seed: int) -> bool:
     if is_main_process():
         output = ADAPTERS / run
         save_run(student, None if teacher is None else teacher.weights, arm.shares, output)
+        if trainer.kept_within is not None:
+            write_json(output / RUN, read_json(output / RUN) | {"budget": trainer.kept_within.record()})
         shutil.rmtree(unfinished, ignore_errors=True)
         log.info("saved %s", output)
     return checkpoint is not None
@@ -119,6 +124,20 @@ def weights_of_tokens(
     weights = corpus_weights(arm.tokens, log_p, method)
     log.info("%.3f of the tokens count, and %.3f of the first tokens of the reports", *weights.shares())
     return weights
+
+
+def open_monitor(
+    student: Student,
+    tokenizer: PreTrainedTokenizerBase,
+    headings: Headings,
+    training: Training,
+) -> Monitor:
+    """`optimization.max_length` is a limit on training reports alone."""
+    texts = [row["tokens"] for row in read_jsonl(MONITOR / "texts.jsonl")]
+    reports = encode_reports(
+        read_jsonl(MONITOR / "reports.jsonl"), headings, tokenizer, training.target, tokenizer.model_max_length
+    )
+    return Monitor(student, tokenizer, texts, reports)
 
 
 if __name__ == "__main__":

@@ -16,11 +16,13 @@ from anamnesis.methods.teachers import frozen_base, make_teacher
 from anamnesis.methods.tokens import corpus_weights
 from anamnesis.modeling.pretraining import train_tokenizer
 from anamnesis.modeling.student.tuners import add_student
+from anamnesis.settings.budget import Budget
 from anamnesis.settings.methods import Method
 from anamnesis.settings.tokens import Tokens
 from anamnesis.settings.training import Optimization
 from anamnesis.training import trainer as training_loop
 from anamnesis.training.data import distinct, encode_reports, report_collator
+from anamnesis.training.monitor import Monitor
 from anamnesis.training.trainer import check_processes_agree, make_trainer
 from tests.conftest import CPU, HEADINGS, TRAINING, TUNER, random_qwen2
 
@@ -35,7 +37,9 @@ OPTIMIZATION = Optimization(
     gradient_checkpointing=True,
     save_every_steps=None,
 )
-METHOD = Method(teacher="ema", kl_weight=1.0, decay=0.5, tokens=Tokens(keep_share=0.6))
+METHOD = Method(
+    teacher="ema", kl_weight=1.0, decay=0.5, tokens=Tokens(keep_share=0.6), budget=Budget(every_steps=2, nats=1e9)
+)
 
 
 def main(output: Path, disturb: bool) -> None:
@@ -54,6 +58,7 @@ def main(output: Path, disturb: bool) -> None:
     trainer = make_trainer(
         student, tokenizer, encoded, METHOD, teacher, TRAINING, OPTIMIZATION, CPU, 0, output.parent / "scratch", [],
         base=frozen_base(student, None), token_weights=corpus_weights(METHOD.tokens, log_p, "stm"),
+        monitor=Monitor(student, tokenizer, [[0, 5, 6, 7], [0, 8, 9]], encoded.select(range(4))),
     )  # fmt: skip
     trainer.train()
     if disturb and not is_main_process():

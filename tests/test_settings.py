@@ -187,6 +187,16 @@ def test_the_parameters_as_they_stand_are_good(profile: str) -> None:
         ("params.yaml", "stm.tokens.max_perplexity", None, "set exactly one of max_perplexity, keep_share and weights"),
         ("params.yaml", "stm.tokens.weights", "flow", "set exactly one of max_perplexity, keep_share and weights"),
         ("params.yaml", "stm_kept.tokens.keep_share", 0.0, "`stm_kept.tokens.keep_share` is 0.0: input should be"),
+        (
+            "params.yaml",
+            "budgeted.budget.every_steps",
+            0,
+            "`budgeted.budget.every_steps` is 0: input should be greater",
+        ),
+        ("params.yaml", "budgeted.budget.nats", -0.1, "`budgeted.budget.nats` is -0.1: input should be greater"),
+        ("params.yaml", "budgeted.budget.choose", "first", "'best' or 'last'"),
+        ("profiles/tiny.yaml", "monitor.seed", 0, "`monitor.seed` is that of `base_text`"),
+        ("profiles/tiny.yaml", "monitor.max_tokens", 4096, "`monitor.max_tokens` does not fit into the base's context"),
         ("params.yaml", "flow.tokens.weights", "flaw", "`flow.tokens.weights` is 'flaw': input should be 'flow'"),
         (
             "params.yaml",

@@ -43,11 +43,16 @@ from anamnesis.methods.teachers import CachedTeacher, StaticTeacher, frozen_base
 from anamnesis.methods.tokens import corpus_weights
 from anamnesis.modeling.hidden_states import hidden_states_alone
 from anamnesis.modeling.loading import load_base, save_base
+from anamnesis.modeling.sampling import sample_texts
 from anamnesis.modeling.source.obtaining import obtain
 from anamnesis.modeling.student import tuners
 from anamnesis.modeling.student.saving import save_run
+from anamnesis.modeling.student.student import Student
 from anamnesis.modeling.student.tuners import add_student
+from anamnesis.modeling.student.updates import norm
 from anamnesis.rendering import completion, prompt
+from anamnesis.settings.base_text import BaseText
+from anamnesis.settings.budget import Budget
 from anamnesis.settings.methods import Method, Pace
 from anamnesis.settings.modeling import Model
 from anamnesis.settings.tokens import Tokens
@@ -63,6 +68,7 @@ from anamnesis.training.data import (
     report_collator,
     supervised_counts,
 )
+from anamnesis.training.monitor import Monitor
 from anamnesis.training.trainer import DistillationTrainer, check_gradients, make_trainer
 from tests.conftest import CPU, HEADINGS, OPTIMIZATION, ROOT, TRAINING, TUNER, random_qwen2
 
@@ -71,6 +77,8 @@ STATIC = Method(teacher="static", kl_weight=1.0)
 EMA = Method(teacher="ema", kl_weight=1.0, decay=0.9)
 ANCHORED = Method(teacher="anchored", kl_weight=1.0, mix=0.5)
 STM = Method(teacher="none", tokens=Tokens(keep_share=0.5))
+WITHOUT_LIMIT = Budget(every_steps=2, nats=1e9)
+BUDGETED = Method(teacher="none", budget=WITHOUT_LIMIT)
 
 Reports = list[dict[str, str]]
 
@@ -98,15 +106,26 @@ def train(tokenizer: PreTrainedTokenizerBase, reports: Reports, tmp_path: Path) 
         set_seed(0)
         student = add_student(base, tuner)
         teacher = make_teacher(method, student, states)
+        monitor = None if method.budget is None else monitor_of(student, tokenizer, reports)
         trainer = make_trainer(
             student, tokenizer, encoded, method, teacher, TRAINING, optimization, CPU, 0, tmp_path / "scratch",
             callbacks=[*callbacks, *([] if curves is None else [CurvesCallback(curves)])],
             base=frozen_base(student, states) if measured else None, token_weights=token_weights,
+            monitor=monitor,
         )  # fmt: skip
         trainer.train(resume_from_checkpoint=last_checkpoint(tmp_path / "scratch"))
         return trainer
 
     return run
+
+
+def monitor_of(student: Student, tokenizer: PreTrainedTokenizerBase, reports: Reports) -> Monitor:
+    """Five texts that the base wrote, and three reports."""
+    base = random_qwen2(tokenizer)
+    written = sample_texts(base, tokenizer, BaseText(texts=5, max_tokens=12, batch_size=5, seed=3))
+    texts = [[tokenizer.eos_token_id, *text] for text in written]
+    encoded = encode_reports(reports[:3], HEADINGS, tokenizer, "conclusion", 256)
+    return Monitor(student, tokenizer, texts, encoded)
 
 
 def weights(trainer: DistillationTrainer) -> list[Tensor]:
@@ -477,6 +496,101 @@ def test_the_distance_from_the_base_is_measured_for_every_arm_and_changes_none(
         assert row["base_kl_nats"] == pytest.approx(row["divergence_nats"], rel=1e-6, abs=1e-9)
 
 
+# ---- A budget of forgetting ----------------------------------------------------------------------------------------
+
+
+def monitored(trainer: DistillationTrainer) -> dict[int, dict[str, float]]:
+    return {row["step"]: row for row in trainer.state.log_history if "monitor_nats" in row}
+
+
+@pytest.mark.parametrize("method", [NONE, EMA], ids=["none", "ema"])
+@pytest.mark.parametrize("choose", ["best", "last"])
+def test_a_budget_without_a_limit_is_none_bit_for_bit(train: Any, method: Method, choose: Any) -> None:
+    """Here the last point is the best. 5 is no multiple of 2: the end is measured all the same."""
+    optimization = replace(OPTIMIZATION, max_steps=5)
+    plain = train(method, optimization)
+    watched = train(replace(method, budget=replace(WITHOUT_LIMIT, choose=choose)), optimization)
+    assert identical(weights(plain), weights(watched))
+    if method == EMA:
+        assert identical(teachers_weights(plain), teachers_weights(watched))
+    assert list(monitored(watched)) == [0, 2, 4, 5]
+    assert watched.kept_within.record()["step"] == 5
+    for name in ("ce_nats", "grad_norm"):
+        curves = [[row[name] for row in trainer.state.log_history if name in row] for trainer in (plain, watched)]
+        assert curves[0] == curves[1]
+
+
+def test_a_budget_of_nothing_stops_at_the_first_point_with_the_bases_weights(
+    train: Any, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    trainer = train(replace(BUDGETED, budget=Budget(every_steps=2, nats=0.0)), replace(OPTIMIZATION, max_steps=8))
+    assert trainer.state.global_step == 2
+    base = random_qwen2(tokenizer)
+    set_seed(0)
+    assert identical(weights(trainer), [weight.detach() for weight in add_student(base, TUNER).weights])
+    record = trainer.kept_within.record()
+    assert (record["step"], record["last_step"], record["lost_nats"]) == (0, 2, 0.0)
+    first = monitored(trainer)[0]
+    assert first["monitor_kl_nats"] == pytest.approx(0, abs=1e-6)
+    assert first["monitor_nats"] > 1
+
+
+@pytest.mark.parametrize("method", [BUDGETED, replace(EMA, budget=WITHOUT_LIMIT)], ids=["none", "ema"])
+def test_a_training_beyond_its_budget_stops_and_the_restored_weights_give_the_logged_nats(
+    train: Any, method: Method
+) -> None:
+    optimization = replace(OPTIMIZATION, max_steps=12)
+    points = monitored(train(method, optimization))
+    lost = {step: point["monitor_kl_nats"] - points[0]["monitor_kl_nats"] for step, point in points.items()}
+    assert lost[12] > lost[4] > lost[2] > 0
+    limit = (lost[4] + next(value for value in lost.values() if value > lost[4])) / 2
+    stopped = train(replace(method, budget=replace(WITHOUT_LIMIT, nats=limit)), optimization)
+    record = stopped.kept_within.record()
+    after = next(step for step, value in lost.items() if value > limit)
+    assert stopped.state.global_step == record["last_step"] == after < 12
+    within = {step: points[step]["monitor_domain_nats"] for step in lost if step < after}
+    assert record["step"] == min(within, key=within.__getitem__) > 0
+    assert record["lost_nats"] == lost[record["step"]] <= limit
+    again = stopped.kept_within._monitor.measure(0)
+    assert again.monitor_nats == points[record["step"]]["monitor_nats"]
+    assert again.monitor_kl_nats == points[record["step"]]["monitor_kl_nats"]
+    assert again.monitor_domain_nats == points[record["step"]]["monitor_domain_nats"]
+    # So are the student's own weights, and the teacher those of the same step.
+    row = monitored(stopped)[record["step"]]
+    assert norm(stopped.student.updates()) == row["update_norm"]
+    if method.teacher == "ema":
+        assert stopped.teacher.distance(stopped.student) == row["teacher_distance"] > 0
+
+
+def test_a_patient_budget_waits_for_so_many_points(train: Any) -> None:
+    optimization = replace(OPTIMIZATION, max_steps=12)
+    for patience, end in ((0, 2), (2, 6), (9, 12)):
+        trainer = train(
+            replace(BUDGETED, budget=Budget(every_steps=2, nats=0.0, patience=patience, choose="last")), optimization
+        )
+        assert trainer.state.global_step == end
+        assert trainer.kept_within.record()["step"] == 0
+
+
+@pytest.mark.parametrize("killed_at", [3, 5])
+def test_a_budgeted_training_resumes_as_if_never_stopped(train: Any, killed_at: int, tmp_path: Path) -> None:
+    """The chosen weights and the points are in the checkpoint; the one of the last point comes after the choice."""
+    points = monitored(train(BUDGETED, replace(OPTIMIZATION, max_steps=12)))
+    limit = points[2]["monitor_kl_nats"] + 1e-6
+    method = replace(BUDGETED, budget=Budget(every_steps=2, nats=limit, patience=2))
+    plain = replace(OPTIMIZATION, max_steps=12)
+    whole = train(method, plain, curves=tmp_path / "whole")
+    assert whole.kept_within.record()["last_step"] == 8
+    with pytest.raises(KilledError):
+        train(method, replace(plain, save_every_steps=2), callbacks=[Kill(killed_at)], curves=tmp_path / "killed")
+    resumed = train(method, replace(plain, save_every_steps=2), curves=tmp_path / "resumed")
+    assert identical(weights(whole), weights(resumed))
+    assert whole.kept_within.record() == resumed.kept_within.record()
+    for table in (tmp_path / "whole").rglob("*.tsv"):
+        again = tmp_path / "resumed" / table.relative_to(tmp_path / "whole")
+        assert table.read_text() == again.read_text(), table
+
+
 # ---- Resuming from a checkpoint, low precision, several processes --------------------------------------------------
 
 
@@ -496,11 +610,20 @@ class Kill(TrainerCallback):
 
 
 @pytest.mark.parametrize(
-    ("method", "killed_at", "accumulation"),
-    [(NONE, 3, 1), (STATIC, 3, 1), (EMA, 3, 1), (EMA, 5, 2), (EMA, 7, 1), (ANCHORED, 3, 1), (STM, 3, 2)],
+    ("method", "killed_at", "accumulation", "quantities"),
+    [
+        (NONE, 3, 1, 4),
+        (STATIC, 3, 1, 6),
+        (EMA, 3, 1, 6),
+        (EMA, 5, 2, 6),
+        (EMA, 7, 1, 6),
+        (ANCHORED, 3, 1, 6),
+        (STM, 3, 2, 6),
+        (BUDGETED, 5, 1, 7),
+    ],
 )
 def test_resumed_is_as_never_stopped_bit_for_bit(
-    train: Any, method: Method, killed_at: int, accumulation: int, tmp_path: Path
+    train: Any, method: Method, killed_at: int, accumulation: int, quantities: int, tmp_path: Path
 ) -> None:
     """An epoch is six steps, or three of two passes. The kills are in the first or second, one between curve points."""
     tuner = replace(TUNER, dropout=0.3)
@@ -518,7 +641,7 @@ def test_resumed_is_as_never_stopped_bit_for_bit(
     if method == EMA:
         assert identical(teachers_weights(whole), teachers_weights(resumed))
     tables = sorted(path.relative_to(tmp_path / "whole") for path in (tmp_path / "whole").rglob("*.tsv"))
-    assert len(tables) == {NONE: 4, STM: 6}.get(method, 6)
+    assert len(tables) == quantities
     for table in tables:
         assert (tmp_path / "whole" / table).read_text() == (tmp_path / "resumed" / table).read_text(), table
 
@@ -623,7 +746,7 @@ def test_two_processes_train_as_one_does(tmp_path: Path) -> None:
         assert one.keys() == two.keys()
         for name in one:
             assert two[name] == pytest.approx(one[name], rel=1e-5, abs=1e-5), name
-    assert {"ce_nats", "divergence_nats", "kept_share", "kept_first_share", "base_kl_nats"} <= curves[2][-1].keys()
+    assert {"ce_nats", "divergence_nats", "kept_share", "base_kl_nats", "monitor_nats"} <= curves[2][-1].keys()
     assert curves[1][-1]["divergence_nats"] > 1e-4
 
 

@@ -241,7 +241,8 @@ def _steps(
 
     A step's time is taken per token, and multiplied by the tokens of a mean step of the whole run.
     """
-    arm, optimization = experiment.methods[method], experiment.optimization
+    # A budget is measured too rarely to be timed.
+    arm, optimization = replace(experiment.methods[method], budget=None), experiment.optimization
     step = optimization.batch_size * optimization.gradient_accumulation_steps
     count = min(len(reports), step * (STEPS + 2))
     # From all of the corpus, as a step's reports are.

@@ -158,7 +158,8 @@ class _Fused(torch.autograd.Function):
                         None if scale is None else scale[part][block],
                         method,
                     )
-                gradient[part] = own.to(low) @ weight
+                if ctx.needs_input_grad[0]:
+                    gradient[part] = own.to(low) @ weight
         gradient.div_(count)
         ctx.save_for_backward(gradient)
         ctx.dtype = student.dtype

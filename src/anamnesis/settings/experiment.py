@@ -28,6 +28,7 @@ from anamnesis.settings.evaluation import (
 from anamnesis.settings.knowledge import Knowledge
 from anamnesis.settings.methods import Method, check_shares
 from anamnesis.settings.modeling import Model, Pretraining
+from anamnesis.settings.monitor import Monitor
 from anamnesis.settings.profiles import PARAMS, check_params, profile_file
 from anamnesis.settings.sections import SEED_MAX, SettingsError, read_yaml, section, unknown_key
 from anamnesis.settings.synthesis import Synthesis
@@ -50,6 +51,7 @@ SCALE: dict[str, type] = {
     "optimization": Optimization,
     "teacher_cache": TeacherCache,
     "base_text": BaseText,
+    "monitor": Monitor,
     "evaluation": Evaluation,
     "compute": Compute,
 }
@@ -137,6 +139,12 @@ def check_all(root: Path, profile: str | None = None) -> None:
         raise SettingsError(f"{file}: `model.source` is pretrain, but `pretraining` is null: give its keys.")
     optimization = section(scale, "optimization", Optimization, file)
     check_saving(optimization, section(science, "training", Training), file)
+    base_text, monitor = section(scale, "base_text", BaseText, file), section(scale, "monitor", Monitor, file)
+    if monitor.seed == base_text.seed:
+        raise SettingsError(
+            f"{file}: `monitor.seed` is that of `base_text`, so that training would be watched on the texts that the "
+            f"arms are measured on: choose another."
+        )
     evaluation = section(scale, "evaluation", Evaluation, file)
     for name, task in evaluation.tasks.items():
         _check_folder(name, task, root, file)
@@ -147,8 +155,7 @@ def check_all(root: Path, profile: str | None = None) -> None:
         _check_served_by_vllm(science, methods, file)
     context, layers, place = _limits(scale, root, file)
     if isinstance(context, int):
-        base_text = section(scale, "base_text", BaseText, file)
-        _check_context(context, place, optimization, evaluation, base_text, file)
+        _check_context(context, place, optimization, evaluation, base_text, monitor, file)
     if isinstance(layers, int):
         _check_layers(layers, place, science, methods)
 
@@ -300,13 +307,20 @@ def _check_folder(name: str, task: Task, root: Path, file: str) -> None:
 
 
 def _check_context(
-    context: int, place: str, optimization: Optimization, evaluation: Evaluation, base_text: BaseText, file: str
+    context: int,
+    place: str,
+    optimization: Optimization,
+    evaluation: Evaluation,
+    base_text: BaseText,
+    monitor: Monitor,
+    file: str,
 ) -> None:
     """What is trained on and what is generated must fit into the base's context."""
     for key, tokens in (
         ("optimization.max_length", optimization.max_length),
         ("evaluation.max_new_tokens", evaluation.max_new_tokens + 1),
         ("base_text.max_tokens", base_text.max_tokens),
+        ("monitor.max_tokens", monitor.max_tokens),
     ):
         if tokens > context:
             raise SettingsError(

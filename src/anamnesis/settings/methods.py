@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from anamnesis.settings.budget import Budget
 from anamnesis.settings.sections import STRICT, Rate, SettingsError, Share, Weight
 from anamnesis.settings.tokens import Tokens
 from anamnesis.settings.training import Schedule, WarmupRatio
@@ -31,7 +32,7 @@ class Method:
 
     tuner: what is trained; it replaces the experiment's own as a whole. pace: how fast. shares: multiples of the
     trained update that are evaluated as models of their own, without another training. tokens: how much each supervised
-    token counts in the cross-entropy.
+    token counts in the cross-entropy. budget: how much may be forgotten before training stops.
     """
 
     teacher: Literal["none", "static", "ema", "anchored"]
@@ -45,6 +46,7 @@ class Method:
     tuner: Tuner | None = None
     pace: Pace | None = None
     tokens: Tokens | None = None
+    budget: Budget | None = None
     shares: list[Annotated[float, Field(gt=0, lt=1)]] = Field(default_factory=list)
 
     def __post_init__(self) -> None:

@@ -40,6 +40,7 @@ from anamnesis.settings.training import Optimization, Training, check_saving
 from anamnesis.training.checkpoints import SealCheckpoints
 from anamnesis.training.data import report_collator
 from anamnesis.training.finite import FiniteTrainer
+from anamnesis.training.monitor import KeepWithin, Monitor
 
 # In a checkpoint, beside what Trainer writes.
 TEACHER_WEIGHTS = "teacher.safetensors"
@@ -64,6 +65,7 @@ class DistillationTrainer(FiniteTrainer):
         teacher: Teacher | None,
         base: Teacher | None,
         token_weights: CorpusWeights | None,
+        monitor: Monitor | None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, model=student.model, **kwargs)
@@ -77,10 +79,17 @@ class DistillationTrainer(FiniteTrainer):
         self.loss_is_scaled_for_ga = True
         self._loss_shifts_labels = True
         self._sums: dict[str, Tensor] = {}
-        # What is measured in the step of a point alone.
+        # What is measured in the step of a point alone, as a sum over processes and as it is.
         self._of_the_point: dict[str, Tensor] = {}
+        self._noted: dict[str, float] = {}
         self._summed_from_step = 0
         self.add_callback(_AfterStep(self))
+        self.kept_within: KeepWithin | None = None
+        if method.budget is not None:
+            assert monitor is not None, "a method with a budget needs something to measure"
+            weights = [*student.weights, *((teacher and teacher.weights) or [])]
+            self.kept_within = KeepWithin(method.budget, monitor, weights, self._noted.update, self.log)
+            self.add_callback(self.kept_within)
         self.add_callback(SealCheckpoints())
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> BatchRebalanceSampler:
@@ -158,6 +167,7 @@ class DistillationTrainer(FiniteTrainer):
                 logs[name] = float(self.accelerator.reduce(total, "sum")) / steps
             for name, total in self._of_the_point.items():
                 logs[name] = float(self.accelerator.reduce(total, "sum"))
+            logs |= self._noted
             logs["update_norm"] = norm(self.student.updates())
             if self.teacher is not None:
                 logs["teacher_distance"] = self.teacher.distance(self.student)
@@ -166,6 +176,7 @@ class DistillationTrainer(FiniteTrainer):
                 logs.pop("grad_norm", None)
             self._sums.clear()
             self._of_the_point.clear()
+            self._noted.clear()
             self._summed_from_step = self.state.global_step
         super().log(logs, start_time)
 
@@ -320,10 +331,12 @@ def make_trainer(
     callbacks: list[TrainerCallback],
     base: Teacher | None = None,
     token_weights: CorpusWeights | None = None,
+    monitor: Monitor | None = None,
 ) -> DistillationTrainer:
     """The same trainer for every method; order of the reports from `seed`, checkpoints (if asked for) in `scratch`.
 
-    With `base`, the divergence of the student from it is measured at times (`base_kl_nats`).
+    With `base`, the divergence of the student from it is measured at times (`base_kl_nats`). `monitor` is what a method
+    with a budget is measured on.
 
     Raises:
         SettingsError: the batch cannot be divided among the processes, or is larger than the corpus; there are several
@@ -383,5 +396,6 @@ def make_trainer(
         teacher=teacher,
         base=base,
         token_weights=token_weights,
+        monitor=monitor,
         callbacks=callbacks,
     )
