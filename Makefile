@@ -49,7 +49,7 @@ $(EVALUATED): evaluate@%: train@% base_text
 evaluate_base: corpus base_text
 	$(call REPRO,evaluate_base_general evaluate_base_domain)
 inputs: teacher base_text
-	$(call REPRO,needs rehearsal fisher $(INPUTS))
+	$(call REPRO,needs rehearsal fisher monitor $(INPUTS))
 base_text: base
 	$(call REPRO,base_text)
 teacher: corpus base

@@ -7,6 +7,7 @@ SYNTHETIC_REPORTS = Path("data/raw/fna_synthetic.jsonl")
 
 CORPUS = Path("data/prepared/corpus")
 TRAINING_REPORTS = CORPUS / "train.jsonl"
+VALIDATION_REPORTS = CORPUS / "validation.jsonl"
 CATEGORIES = CORPUS / "categories.json"
 QUARANTINE = Path("data/prepared/quarantine.jsonl")
 ACCOUNT = Path("data/prepared/account.json")
@@ -23,7 +24,16 @@ TEACHER_STATES = Path("data/prepared/teacher")
 NEEDS = Path("data/prepared/needs")
 REHEARSAL = Path("data/prepared/rehearsal.jsonl")
 FISHER = Path("data/prepared/fisher.safetensors")
-SHARED_INPUTS = {"teacher": TEACHER_STATES / "index.json", "rehearsal": REHEARSAL, "fisher": FISHER}
+MONITOR = Path("data/prepared/monitor")
+# In MONITOR.
+MONITOR_TEXTS = "texts.jsonl"
+MONITOR_REPORTS = "reports.jsonl"
+SHARED_INPUTS = {
+    "teacher": TEACHER_STATES / "index.json",
+    "rehearsal": REHEARSAL,
+    "fisher": FISHER,
+    "monitor": MONITOR,
+}
 INPUTS = Path("data/prepared/inputs")
 ADAPTERS = Path("models/adapters")
 

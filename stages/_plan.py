@@ -90,13 +90,16 @@ def planned_stages(experiment: Experiment) -> set[str]:
 def follows(experiment: Experiment, stage: str, before: str) -> bool:
     """Whether a stage may be stale because of one that it depends on: some write what they wrote before."""
     name, _, method = stage.partition("@")
+    made = needed(experiment.methods.values(), experiment.fisher)
     if before == "needs":
         file = ROOT / NEEDS / f"{name}.json"
         was_needed = read_json(file) if file.is_file() else None
-        return was_needed != (name in needed(experiment.methods.values(), experiment.fisher))
+        return was_needed != (name in made)
     if name == "inputs" and before in SHARED_INPUTS:
         return before in inputs_of(experiment.methods[method])
-    return (before, name) != ("rehearsal", "fisher") or experiment.fisher.text == "generated"
+    if (before, name) == ("rehearsal", "fisher"):
+        return experiment.fisher.text == "generated"
+    return before != "rehearsal" or "rehearsal" in made
 
 
 def rough_seconds(experiment: Experiment, name: str) -> float:

@@ -1,8 +1,9 @@
-"""Keep the frozen base's hidden states over the training reports for the `static` runs, if that saves time.
+"""Keep what the trainings read of the frozen base: its hidden states on the reports, and its log-probabilities of them.
 
-The states are in scratch/, and DVC sees only the name of their folder, a hash of what they depend on: a run gives the
-same result with them and without, so keeping them or not must make no training stale. Which methods have a frozen
-teacher is therefore read from params.yaml without a declaration.
+The states are kept for the `static` runs if that saves time, the log-probabilities if a method has a `tokens` part.
+Both are in scratch/, and DVC sees only the name of their folder, a hash of what they depend on: a run gives the same
+result with and without them, so whether they are kept must make no training stale. Which methods have a frozen teacher
+or a `tokens` part is therefore read from params.yaml without a declaration.
 """
 
 import logging
@@ -15,7 +16,14 @@ import click
 from anamnesis.compute import configure_compute
 from anamnesis.files import read_jsonl, write_json
 from anamnesis.methods.keeping import pays, reports_read
-from anamnesis.methods.states import frozen_states, keep_states, open_states
+from anamnesis.methods.states import (
+    corpus_log_p,
+    frozen_states,
+    keep_log_p,
+    keep_states,
+    open_log_p,
+    open_states,
+)
 from anamnesis.modeling.loading import load_base
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.rendering import Headings
@@ -27,7 +35,7 @@ from stages import ROOT
 from stages._paths import BASE, SCRATCH, TEACHER_STATES, TRAINING_REPORTS
 from stages._stage import Parameters, stage
 
-# By which the states are computed.
+# The code that computes them.
 CODE = (
     Path("src/anamnesis/methods"),
     Path("src/anamnesis/modeling/hidden_states.py"),
@@ -55,30 +63,39 @@ def main() -> None:
     )
     write_json(TEACHER_STATES / "index.json", {"folder": folder.name})
 
-    runs = static_runs(parameters.value("methods"), parameters.value("seeds"), read_yaml(ROOT / "params.yaml"))
+    methods, sections = parameters.value("methods"), read_yaml(ROOT / "params.yaml")
+    runs = static_runs(methods, parameters.value("seeds"), sections)
     read = reports_read(
         parameters.value("optimization.max_steps"),
         parameters.value("optimization.batch_size"),
         parameters.value("optimization.gradient_accumulation_steps"),
         runs,
     )
+    documents, collate = distinct(reports), report_collator(tokenizer)
+    log.info("%d runs with a frozen teacher read %d reports, and the corpus has %d:", runs, read, len(counts))
     if not pays(read, len(counts)):
-        log.info(
-            "%d runs with a frozen teacher read %d reports, and the corpus has %d: the teacher runs at every step",
-            runs, read, len(counts),
-        )  # fmt: skip
-        return
-    if open_states(folder, counts) is not None:
+        log.info("the frozen teacher runs at every step")
+    elif open_states(folder, counts) is not None:
         log.info("the hidden states are there already")
-        return
-    shutil.rmtree(folder.parent, ignore_errors=True)
-    states = frozen_states(base, distinct(reports), report_collator(tokenizer))
-    kept, needed = keep_states(folder, counts, states, max_bytes=budget * 1e9)
-    said = "kept" if kept else "more than `teacher_cache.max_gigabytes`: the frozen teacher runs at every step instead"
-    log.info(
-        "%d runs with a frozen teacher read %d reports, and the corpus has %d: their hidden states are %.3g GB, %s",
-        runs, read, len(counts), needed / 1e9, said,
-    )  # fmt: skip
+    else:
+        remove_others(folder)
+        states = frozen_states(base, documents, collate)
+        kept, needed = keep_states(folder, counts, states, max_bytes=budget * 1e9)
+        log.info(
+            "their hidden states are %.3g GB, %s",
+            needed / 1e9,
+            "kept" if kept else "more than `teacher_cache.max_gigabytes`: the frozen teacher runs at every step",
+        )
+    if any(sections[method].get("tokens") for method in methods) and open_log_p(folder, counts) is None:
+        remove_others(folder)
+        keep_log_p(folder, corpus_log_p(base, documents, collate, open_states(folder, counts)))
+        log.info("kept the base's log-probabilities of %d tokens, for the methods with `tokens`", sum(counts.values()))
+
+
+def remove_others(folder: Path) -> None:
+    """What was kept for another corpus, base or code."""
+    for other in set(folder.parent.glob("*")) - {folder}:
+        shutil.rmtree(other)
 
 
 def static_runs(methods: list[str], seeds: list[int], sections: dict[str, Any]) -> int:

@@ -6,16 +6,19 @@ from pathlib import Path
 
 import click
 from accelerate import PartialState
-from transformers import set_seed
+from datasets import Dataset
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
 from anamnesis.compute import configure_compute, is_main_process
-from anamnesis.files import read_json, read_jsonl
+from anamnesis.files import read_json, read_jsonl, write_json
 from anamnesis.methods.fisher import load_fisher
 from anamnesis.methods.inputs import checked_inputs
-from anamnesis.methods.states import open_states
-from anamnesis.methods.teachers import make_teacher
+from anamnesis.methods.states import TeacherStates, corpus_log_p, open_log_p, open_states
+from anamnesis.methods.teachers import frozen_base, make_teacher
+from anamnesis.methods.tokens import CorpusWeights, corpus_weights
 from anamnesis.modeling.loading import load_base
-from anamnesis.modeling.student.saving import save_run
+from anamnesis.modeling.student.saving import RUN, save_run
+from anamnesis.modeling.student.student import Student
 from anamnesis.modeling.student.tuners import add_student
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.methods import Method, check_shares
@@ -25,9 +28,20 @@ from anamnesis.settings.training import Optimization, Training
 from anamnesis.settings.tuner import Tuner, check_checkpointing
 from anamnesis.training.checkpoints import last_checkpoint, scratch_folder
 from anamnesis.training.curves import CurvesCallback
-from anamnesis.training.data import encode_reports, supervised_counts
+from anamnesis.training.data import distinct, encode_reports, report_collator, supervised_counts
+from anamnesis.training.monitor import Monitor
 from anamnesis.training.trainer import check_processes_agree, make_trainer
-from stages._paths import ADAPTERS, BASE, CURVES, INPUTS, SCRATCH, SHARED_INPUTS, TRAINING_REPORTS
+from stages._paths import (
+    ADAPTERS,
+    BASE,
+    CURVES,
+    INPUTS,
+    MONITOR_REPORTS,
+    MONITOR_TEXTS,
+    SCRATCH,
+    SHARED_INPUTS,
+    TRAINING_REPORTS,
+)
 from stages._stage import Parameters, stage
 
 log = logging.getLogger("train")
@@ -60,14 +74,12 @@ def main(method: str, seed: int) -> bool:
         optimization.max_length,
         tuner.virtual_tokens,
     )
+    inputs = checked_inputs(INPUTS / f"{method}.json", SHARED_INPUTS)
+    kept = SCRATCH / "teacher" / read_json(inputs["teacher"])["folder"] if "teacher" in inputs else None
+    states = None if kept is None else open_states(kept, supervised_counts(reports))
+    token_weights = weights_of_tokens(method, arm, base, tokenizer, reports, states, kept)
     set_seed(seed)
     student = add_student(base, tuner)
-    inputs = checked_inputs(INPUTS / f"{method}.json", SHARED_INPUTS)
-    states = (
-        open_states(SCRATCH / "teacher" / read_json(inputs["teacher"])["folder"], supervised_counts(reports))
-        if "teacher" in inputs
-        else None
-    )
     teacher = make_teacher(arm, student, states)
     if arm.teacher == "static":
         log.info(
@@ -80,7 +92,7 @@ def main(method: str, seed: int) -> bool:
     scratch = scratch_folder(
         unfinished,
         [arm, tuner, training, optimization, compute, headings, seed, PartialState().num_processes],
-        [BASE, TRAINING_REPORTS, INPUTS / f"{method}.json", Path("src"), Path("stages")],
+        [BASE, TRAINING_REPORTS, MONITOR, TEACHER_STATES / "index.json", Path("src"), Path("stages")],
     )
     trainer = make_trainer(
         student,
@@ -95,6 +107,9 @@ def main(method: str, seed: int) -> bool:
         scratch,
         callbacks=[CurvesCallback(CURVES / run)] if is_main_process() else [],
         fisher=load_fisher(inputs["fisher"]) if "fisher" in inputs else None,
+        base=teacher if arm.teacher == "static" else frozen_base(student, states),
+        token_weights=token_weights,
+        monitor=open_monitor(inputs["monitor"], student, tokenizer, headings, training) if arm.budget else None,
     )
     checkpoint = last_checkpoint(scratch)
     if checkpoint is not None:
@@ -105,9 +120,49 @@ def main(method: str, seed: int) -> bool:
     if is_main_process():
         output = ADAPTERS / run
         save_run(student, None if teacher is None else teacher.weights, arm.shares, output)
+        if trainer.kept_within is not None:
+            write_json(output / RUN, read_json(output / RUN) | {"budget": trainer.kept_within.record()})
         shutil.rmtree(unfinished, ignore_errors=True)
         log.info("saved %s", output)
     return checkpoint is not None
+
+
+def weights_of_tokens(
+    method: str,
+    arm: Method,
+    base: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    reports: Dataset,
+    states: TeacherStates | None,
+    kept: Path | None,
+) -> CorpusWeights | None:
+    """The weights by the base's log-probabilities, which are read if they are kept and computed otherwise."""
+    if arm.tokens is None:
+        return None
+    assert kept is not None, "a method with `tokens` reads what the stage `teacher` keeps"
+    log_p = open_log_p(kept, supervised_counts(reports))
+    if log_p is None:
+        log.info("computing the base's log-probabilities of the reports (`dvc repro -f teacher` keeps them)")
+        log_p = corpus_log_p(base, distinct(reports), report_collator(tokenizer), states)
+    weights = corpus_weights(arm.tokens, log_p, method)
+    log.info("%.3f of the tokens count, and %.3f of the first tokens of the reports", *weights.shares())
+    return weights
+
+
+def open_monitor(
+    folder: Path, student: Student, tokenizer: PreTrainedTokenizerBase, headings: Headings, training: Training
+) -> Monitor:
+    """`optimization.max_length` is a limit on training reports alone."""
+    texts = [row["tokens"] for row in read_jsonl(folder / MONITOR_TEXTS)]
+    reports = encode_reports(
+        read_jsonl(folder / MONITOR_REPORTS),
+        headings,
+        tokenizer,
+        training.target,
+        tokenizer.model_max_length,
+        student.virtual_tokens,
+    )
+    return Monitor(student, tokenizer, texts, reports)
 
 
 if __name__ == "__main__":

@@ -420,7 +420,7 @@ def test_what_was_up_to_date_counts_and_is_not_mentioned(planned: SimpleNamespac
 
 
 def test_the_plan_holds_what_is_not_up_to_date_and_what_follows(project: Project) -> None:
-    project.run("dvc", "repro", "--quiet", "base_text", "corpus", "teacher")
+    project.run("dvc", "repro", "--quiet", "corpus", "teacher", "monitor")
     project.run("python", "-m", "stages._plan")
     stages = project.json("scratch/progress.json")["stages"]
     assert {"train@none-0", "evaluate_general@static-0", "evaluate_base_domain", "summarize"} <= set(stages)

@@ -11,16 +11,20 @@ from anamnesis.errors import InputError
 from anamnesis.files import write_json
 from anamnesis.methods.inputs import checked_inputs, digest, inputs_of, needed
 from anamnesis.publishing.repository import Repository
+from anamnesis.settings.budget import Budget
 from anamnesis.settings.fisher import FisherText
 from anamnesis.settings.methods import Method
 from anamnesis.settings.penalties import EWC, L2SP, Penalties
 from anamnesis.settings.reading import read_experiment
+from anamnesis.settings.tokens import Tokens
 from stages import _plan
 from tests.project import Project
 
 NONE, STATIC = Method(teacher="none"), Method(teacher="static", kl_weight=0.1)
 ELASTIC = Method(teacher="none", penalties=Penalties(ewc=EWC(10.0)))
 HELD = Method(teacher="none", penalties=Penalties(l2_sp=L2SP(0.1)))
+MASKED = Method(teacher="none", tokens=Tokens(keep_share=0.5))
+BUDGETED = Method(teacher="none", budget=Budget(every_steps=2, nats=1.0))
 BOTH = Method(teacher="static", kl_weight=0.1, penalties=Penalties(ewc=EWC(10.0)))
 GENERAL = FisherText(text="general", documents=10, labels="data", seed=0)
 GENERATED = FisherText(text="generated", documents=10, labels="data", seed=0)
@@ -30,12 +34,15 @@ def test_a_method_reads_what_its_parts_need() -> None:
     assert inputs_of(NONE) == inputs_of(HELD) == []
     assert inputs_of(STATIC) == ["teacher"]
     assert inputs_of(ELASTIC) == ["fisher"]
+    assert inputs_of(MASKED) == ["teacher"]
+    assert inputs_of(BUDGETED) == ["monitor"]
     assert inputs_of(BOTH) == ["teacher", "fisher"]
 
 
 def test_what_an_input_is_made_from_is_needed_with_it() -> None:
     assert needed([NONE, HELD], GENERATED) == set()
     assert needed([NONE, ELASTIC], GENERAL) == {"fisher"}
+    assert needed([NONE, BUDGETED], GENERATED) == {"monitor"}
     assert needed([NONE, ELASTIC], GENERATED) == {"fisher", "rehearsal"}
 
 
@@ -55,7 +62,8 @@ def test_a_training_refuses_an_input_that_its_method_did_not_name(tmp_path: Path
 # ---- In DVC's eyes ---------------------------------------------------------------------------------------------------
 
 
-INPUTS = [f"inputs@{method}" for method in ("none", "static", "ema", "ewc")]
+METHODS = ["none", "static", "ema", "ewc", "budgeted"]
+INPUTS = [f"inputs@{method}" for method in METHODS]
 
 
 class Pipeline:
@@ -64,7 +72,7 @@ class Pipeline:
     def __init__(self, folder: Path) -> None:
         self.project = Project(folder)
         self.repository = Repository(folder)
-        self.change("params.yaml", {"methods": ["none", "static", "ema", "ewc"]})
+        self.change("params.yaml", {"methods": METHODS})
         for stage in self.repository.outputs_by_stage():
             self.make_up(stage, "first")
         for stage in ("needs", *INPUTS):
@@ -164,10 +172,19 @@ def test_other_states_of_the_teacher_make_the_static_branch_stale(pipeline: Pipe
     assert pipeline.stale() == {"train@static-0"}
 
 
+def test_another_monitor_makes_the_branches_with_a_budget_stale(pipeline: Pipeline) -> None:
+    pipeline.change("profiles/tiny.yaml", {"monitor.seed": 9})
+    assert pipeline.stale() == {"monitor"}
+    pipeline.pretend("monitor", "of another seed")
+    assert pipeline.stale() == set(INPUTS)
+    pipeline.run(*INPUTS)
+    assert pipeline.stale() == {"train@budgeted-0"}
+
+
 def test_a_new_method_makes_only_its_own_stages_stale(pipeline: Pipeline) -> None:
     pipeline.change("params.yaml", {"mine": {"teacher": "none", "penalties": {"l2_sp": {"weight": 1.0}}}})
     assert pipeline.stale() == {"needs"}
-    pipeline.change("params.yaml", {"methods": ["none", "static", "ema", "ewc", "mine"]})
+    pipeline.change("params.yaml", {"methods": [*METHODS, "mine"]})
     assert pipeline.stale() == {"needs", "teacher", "inputs@mine", *branch("mine")}
     pipeline.run("needs")
     pipeline.commit("teacher")
@@ -195,5 +212,7 @@ def test_text_that_the_base_writes_matters_to_those_that_read_it(
     assert pipeline.stale() == {"rehearsal"}
     assert pipeline.planned(monkeypatch) == {"rehearsal"}
     pipeline.change("params.yaml", {"fisher.text": "generated", "fisher.documents": 6})
-    expected = {"needs", "rehearsal", "fisher", "inputs@ewc", *branch("ewc")}
+    # The monitor's texts must not be among them.
+    watched = {"monitor", "inputs@budgeted", *branch("budgeted")}
+    expected = {"needs", "rehearsal", "fisher", "inputs@ewc", *branch("ewc"), *watched}
     assert pipeline.planned(monkeypatch) == expected

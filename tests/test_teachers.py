@@ -9,7 +9,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase, Qwen2ForCausalLM
 
 from anamnesis.methods.supervision import supervised_positions
-from anamnesis.methods.teachers import EmaTeacher, StaticTeacher, make_teacher
+from anamnesis.methods.teachers import AnchoredTeacher, EmaTeacher, StaticTeacher, make_teacher
 from anamnesis.modeling.student.student import Student
 from anamnesis.modeling.student.tuners import add_student
 from anamnesis.modeling.student.updates import norm
@@ -142,7 +142,38 @@ def test_teacher_is_fp32_on_a_bf16_base_and_moves_there(tokenizer: PreTrainedTok
     assert not any(torch.equal(now, then) for now, then in zip(teacher.weights, start, strict=True))
 
 
+def test_an_anchored_teacher_computes_with_a_share_of_the_present_update(
+    student: Student, batch: dict[str, Tensor]
+) -> None:
+    """It follows the student at once, and leaves the student's weights where they were."""
+    positions = batch["attention_mask"].bool()
+    teacher = AnchoredTeacher(student, mix=0.25)
+    for seed in (1, 2):
+        disturb(student.weights, seed)
+        before = [weight.detach().clone() for weight in student.weights]
+        found = teacher.hidden_states(batch, positions)
+        teacher.update(seed)
+        assert all(torch.equal(now, then) for now, then in zip(student.weights, before, strict=True))
+        with student.holding(student.share(0.25)):
+            assert torch.allclose(found, states(student, batch), atol=1e-5)
+        assert not torch.allclose(found, states(student, batch), atol=1e-3)
+        assert teacher.distance(student) == pytest.approx(0.75 * norm(student.updates()), rel=1e-6)
+
+
+def test_the_ends_of_the_mix_are_the_base_and_the_student(student: Student, batch: dict[str, Tensor]) -> None:
+    disturb(student.weights)
+    positions = batch["attention_mask"].bool()
+    base = StaticTeacher(student).hidden_states(batch, positions)
+    assert torch.equal(AnchoredTeacher(student, 0.0).hidden_states(batch, positions), base)
+    own = AnchoredTeacher(student, 1.0)
+    assert torch.allclose(own.hidden_states(batch, positions), states(student, batch), atol=1e-5)
+    assert own.distance(student) == pytest.approx(0, abs=1e-4)
+
+
 def test_methods_get_their_teachers(student: Student) -> None:
     assert make_teacher(Method(teacher="none"), student, None) is None
     assert isinstance(make_teacher(Method(teacher="static", kl_weight=1.0), student, None), StaticTeacher)
     assert isinstance(make_teacher(Method(teacher="ema", kl_weight=1.0, decay=0.9), student, None), EmaTeacher)
+    anchored = make_teacher(Method(teacher="anchored", kl_weight=1.0, mix=0.5), student, None)
+    assert isinstance(anchored, AnchoredTeacher)
+    assert anchored.weights is None

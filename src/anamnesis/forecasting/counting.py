@@ -96,8 +96,12 @@ def count(experiment: Experiment, gpu: Gpu) -> Forecast:
     if "fisher" in made:
         # A backward pass without gradients of the weights takes as long as the forward pass.
         seconds["fisher"] = STARTUP_SECONDS + 2 * read.seconds(experiment.fisher.documents * TEXT_TOKENS)
-    if runs:
-        seconds["teacher"] = STARTUP_SECONDS + (read.seconds(corpus * tokens) if kept else 0.0)
+    if "monitor" in made:
+        sampled = experiment.monitor.sampled
+        seconds["monitor"] = STARTUP_SECONDS + _writing(sampled.texts, sampled.max_tokens, sampled.batch_size)
+    if runs or experiment.reads_log_p:
+        whole_corpus = kept or experiment.reads_log_p
+        seconds["teacher"] = STARTUP_SECONDS + (read.seconds(corpus * tokens) if whole_corpus else 0.0)
     general = [_general(experiment, read, part) for part in (False, True)]
     domain = [_domain(experiment, read, tokens, cases, part) for part in (False, True)]
     for method in experiment.methods:

@@ -9,7 +9,7 @@ from anamnesis.forecasting.schedule import expected, kind_of, minutes, wall_seco
 from anamnesis.markdown import table
 from anamnesis.settings.reading import Experiment
 
-ONCE = ("base_text", "teacher", "rehearsal", "fisher")
+ONCE = ("base_text", "teacher", "rehearsal", "fisher", "monitor")
 
 
 def whole_run(experiment: Experiment, forecast: Forecast, jobs: int) -> float:

@@ -96,7 +96,7 @@ def flops(
         batch: reports in a step.
         length: tokens per report.
         supervised: tokens under the loss per report.
-        method: none, static, cached (static with the teacher's saved states) or ema.
+        method: none, static, cached (static with the teacher's saved states), ema or anchored.
         rank: LoRA's.
         checkpointing: whether the backward runs each layer's forward again.
     """
@@ -109,7 +109,9 @@ def flops(
     forward = bare + config.num_hidden_layers * lora
     backward = config.num_hidden_layers * (frozen + 2 * lora + 2.5 * attention) - first_input
     head = 2 * batch * supervised * hidden * config.vocab_size
-    teacher = {"none": 0.0, "cached": head, "static": bare + head, "ema": forward + head}[method]
+    teacher = {"none": 0.0, "cached": head, "static": bare + head, "ema": forward + head, "anchored": forward + head}[
+        method
+    ]
     return forward + backward + 2 * head + (forward if checkpointing else 0.0) + teacher
 
 

@@ -42,7 +42,7 @@ from anamnesis.forecasting.forecast import keeps_states
 from anamnesis.machine import peak_memory
 from anamnesis.methods.fisher import Fisher, estimate_fisher
 from anamnesis.methods.inputs import inputs_of, needed
-from anamnesis.methods.states import frozen_states, keep_states, open_states
+from anamnesis.methods.states import corpus_log_p, frozen_states, keep_states, open_states
 from anamnesis.methods.teachers import make_teacher
 from anamnesis.modeling.loading import load_base
 from anamnesis.modeling.sampling import sample_texts, start_token
@@ -178,12 +178,14 @@ def time_experiment(experiment: Experiment, files: Files, say: Callable[[str], N
     start = clock()
     reports = _encoded(experiment, files, tokenizer)
     encoding = clock() - start
-    seconds: dict[str, float] = {"base_text": startup + _base_text(experiment, base, tokenizer, clock)}
+    seconds: dict[str, float] = {"base_text": startup + _sampling(experiment.base_text, base, tokenizer, clock)}
     made = needed(experiment.methods.values(), experiment.fisher)
     if "rehearsal" in made:
         seconds["rehearsal"] = startup + _rehearsal(experiment, base, tokenizer, clock)
     if "fisher" in made:
         seconds["fisher"] = startup + _fisher(experiment, files, base, tokenizer, clock)
+    if "monitor" in made:
+        seconds["monitor"] = startup + _sampling(experiment.monitor.sampled, base, tokenizer, clock)
     kept = keeps_states(experiment, len(reports))
     for method in experiment.methods:
         # One model at a time, or the peak of memory would not be a stage's.
@@ -225,11 +227,8 @@ def _encoded(experiment: Experiment, files: Files, tokenizer: PreTrainedTokenize
     )
 
 
-def _base_text(
-    experiment: Experiment, base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, clock: Clock
-) -> float:
+def _sampling(settings: BaseText, base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, clock: Clock) -> float:
     """Seconds to sample the base's own text: batches take the same time, however many."""
-    settings = experiment.base_text
     few = replace(settings, texts=min(settings.texts, settings.batch_size), max_tokens=min(settings.max_tokens, 16))
     start = clock()
     sample_texts(base, tokenizer, few)
@@ -279,11 +278,12 @@ def _steps(
     kept: bool,
     clock: Clock,
 ) -> tuple[Student, float, float | None]:
-    """The student after a few steps, the seconds of a mean step, and of keeping a report's states for a static teacher.
+    """The student after a few steps, the seconds of a mean step, and those of a report in the stage `teacher`, if any.
 
     A step's time is taken per token, and multiplied by the tokens of a mean step of the whole run.
     """
-    arm, optimization = experiment.methods[method], experiment.optimization
+    # A budget is measured too rarely to be timed.
+    arm, optimization = replace(experiment.methods[method], budget=None), experiment.optimization
     step = optimization.batch_size * optimization.gradient_accumulation_steps
     count = min(len(reports), step * (STEPS + 2))
     # From all of the corpus, as a step's reports are.
@@ -297,6 +297,10 @@ def _steps(
             keep_states(Path(scratch) / "states", counts, chunks, max_bytes=float("inf"))
             of_report = (clock() - start) / len(counts)
             states = open_states(Path(scratch) / "states", counts)
+        elif arm.tokens is not None:
+            start, documents = clock(), distinct(sample)
+            corpus_log_p(base, documents, report_collator(tokenizer), None)
+            of_report = (clock() - start) / len(documents)
         set_seed(experiment.seeds[0])
         student = add_student(base, experiment.tuner_of(method))
         teacher = make_teacher(arm, student, states)

@@ -1,9 +1,9 @@
 """Which of the files that methods share a method reads, and that a training reads the files it was meant to.
 
-A file is shared if several methods may read it and it is made once: the frozen teacher's states, the base's Fisher
-information, texts that the base wrote. If every training depended on all of them, another Fisher information would make
-all of them stale. So the stage `inputs` writes for each method the hashes of what it reads, and that file is what
-`train` depends on.
+A file is shared if several methods may read it and it is made once: the frozen base's states and log-probabilities,
+its Fisher information, what a budget is measured on, texts that the base wrote. If every training depended on all of
+them, another Fisher information would make all of them stale. So the stage `inputs` writes for each method the hashes
+of what it reads, and that file is what `train` depends on.
 
 Without torch.
 """
@@ -24,12 +24,13 @@ def _has_ewc(method: Method) -> bool:
 
 # By the name of a shared input, whether a method reads it.
 READ_BY: dict[str, Callable[[Method], bool]] = {
-    "teacher": lambda method: method.teacher == "static",
+    "teacher": lambda method: method.teacher == "static" or method.tokens is not None,
     "fisher": _has_ewc,
+    "monitor": lambda method: method.budget is not None,
 }
 
 # Those that are made only if a method reads them.
-MADE_IF_NEEDED = ("rehearsal", "fisher")
+MADE_IF_NEEDED = ("rehearsal", "fisher", "monitor")
 
 
 def inputs_of(method: Method) -> list[str]:
@@ -44,6 +45,10 @@ def needed(methods: Iterable[Method], fisher: FisherText) -> set[str]:
 
 
 def digest(path: Path) -> str:
+    """Of a file, or of the names and contents of a folder's files."""
+    if path.is_dir():
+        files = "".join(f"{file.name} {digest(file)}\n" for file in sorted(path.iterdir()))
+        return hashlib.sha256(files.encode()).hexdigest()
     with path.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
 

@@ -1,9 +1,9 @@
 """The loss of every method: cross-entropy on the report plus a weighted divergence from the teacher.
 
-It is computed from last hidden states and the frozen output head, a chunk of positions at a time, and each chunk's
-gradient is formed where its logits are, in the forward pass: three products with the head's weight (student, teacher,
-gradient), nothing recomputed, and never more than one chunk of logits alive. At a vocabulary of 152,000 the logits of
-a batch are what a distillation step's memory goes to.
+It is computed from the last hidden states and the frozen output head, one chunk of positions at a time. The gradient of
+a chunk is computed in the forward pass, while its logits are in memory: three products with the head's weight (student,
+teacher, gradient), nothing recomputed, and never more than one chunk of logits at a time. With a vocabulary of 152,000,
+the logits of a whole batch would take most of the memory of a distillation step.
 
 Everything is summed over supervised positions and divided by their number in the whole optimizer step, so that
 gradient accumulation does not change the result.
@@ -22,7 +22,7 @@ from torch import Tensor
 from anamnesis.settings.methods import Method
 
 # Logits of one product with the head, the student's and the teacher's together (64 MB in fp32; 110 positions of 152 k
-# words), and logits worked on at once on a CPU, where they should stay in its cache.
+# words), and the number of logits that a CPU works on at a time, so that they stay in its cache.
 CHUNK_LOGITS = 2**24
 CACHED_LOGITS = 2**18
 
@@ -39,15 +39,18 @@ class Loss:
 
 @dataclass(frozen=True)
 class TokenWeights:
-    """How much each supervised token's cross-entropy counts; `total` is the sum over the whole optimizer step."""
+    """How much the cross-entropy of each supervised token counts; `total` is the sum over the whole optimizer step.
+
+    If no token of the step counts, the total is 0 and so is the cross-entropy.
+    """
 
     values: Float[Tensor, " n"]
     total: float | Float[Tensor, ""]
 
 
 # ---- Divergences: of log-probabilities p (student) and q (teacher), by position ------------------------------------
-# Each gives its value, nats, and its gradient by the student's logits z, where p = softmax(z). The teacher's entropy
-# is included in the forward KL: it has no gradient, but without it the number is not a KL and not 0 for p = q.
+# Each returns its value in nats and its gradient with respect to the student's logits z, where p = softmax(z). The
+# forward KL includes the teacher's entropy: it has no gradient, but without it the value is no KL and not 0 for p = q.
 
 
 def forward_kl(log_p: Rows, log_q: Rows) -> tuple[Float[Tensor, " n"], Rows]:
@@ -100,22 +103,22 @@ def distillation_loss(
     Args:
         student: the student's last hidden states at the supervised positions.
         teacher: the teacher's; None leaves the plain fine-tuning loss.
-        head: the output head of both; frozen, no gradient of its weight is formed.
+        head: the output head of both; it is frozen, and the loss computes no gradient of its weight.
         tokens: the tokens under the loss.
         method: weight, divergence and temperature.
         count: supervised positions of the whole optimizer step, over all its micro-batches and processes.
         weights: of the cross-entropy of each token, which is then divided by their total and not by `count`. The
-            divergence is taken at all positions whatever their weight. None: every token counts once.
+            divergence is computed at all positions, whatever their weight. None: every token counts once.
     """
     if any(parameter.requires_grad for parameter in head.parameters()):
-        raise ValueError("the output head must be frozen: the loss forms no gradient of it")
-    scale = None if weights is None else weights.values * (count / weights.total)
+        raise ValueError("the output head must be frozen: the loss computes no gradient of it")
+    scale = None if weights is None else weights.values * (count / weights.total if weights.total else 0.0)
     total, ce, divergence = _Fused.apply(student, teacher, head.weight, head.bias, tokens, scale, method, count)
     return Loss(total, {"ce_nats": ce} | ({} if teacher is None else {"divergence_nats": divergence}))
 
 
 class _Fused(torch.autograd.Function):
-    """The loss with its gradient formed in the forward pass; backward only scales it."""
+    """The loss, with its gradient computed in the forward pass; backward only scales it."""
 
     @staticmethod
     def forward(
@@ -130,7 +133,7 @@ class _Fused(torch.autograd.Function):
         count: int | Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
         n, device = len(student), student.device
-        # Under autocast as F.linear would: the product in the low precision, everything after it in at least fp32.
+        # As F.linear does under autocast: the product in the low precision, everything after it in fp32 or better.
         low = torch.get_autocast_dtype(device.type) if torch.is_autocast_enabled(device.type) else weight.dtype
         exact = torch.promote_types(low, torch.float32)
         weight, bias = weight.to(low), None if bias is None else bias.to(low)
@@ -155,7 +158,8 @@ class _Fused(torch.autograd.Function):
                         None if scale is None else scale[part][block],
                         method,
                     )
-                gradient[part] = own.to(low) @ weight
+                if ctx.needs_input_grad[0]:
+                    gradient[part] = own.to(low) @ weight
         gradient.div_(count)
         ctx.save_for_backward(gradient)
         ctx.dtype = student.dtype
@@ -176,12 +180,12 @@ def _sums_and_gradient(
     scale: Float[Tensor, " n"] | None,
     method: Method,
 ) -> Float[Tensor, "2"]:
-    """Sums of cross-entropy and of the divergence; leaves the gradient of the loss by the logits in `student`.
+    """Sums of the cross-entropy and of the divergence; `student` is overwritten by the gradient of the loss.
 
-    `scale` is what each token's cross-entropy is multiplied by, if anything.
+    The gradient is with respect to the logits. `scale` multiplies the cross-entropy of each token; None is 1.
 
     At temperature tau both distributions are softmax(logits / tau) and the term is scaled by tau squared (Hinton et
-    al. 2015, arXiv:1503.02531, section 2), one of which the gradient by the logits loses to the chain rule.
+    al. 2015, arXiv:1503.02531, section 2); in the gradient, the chain rule leaves one tau of the two.
     """
     index = torch.arange(len(tokens), device=tokens.device)
     log_p = student.log_softmax(-1)
@@ -197,7 +201,7 @@ def _sums_and_gradient(
     tau = method.temperature
     log_q = (teacher if tau == 1 else teacher / tau).log_softmax(-1)
     if tau != 1:
-        # log p is the logits but for a constant of each position, which the softmax does not see.
+        # log p differs from the logits by a constant at each position, which the softmax ignores.
         log_p = (log_p / tau).log_softmax(-1)
     values, pull = DIVERGENCES[method.divergence](log_p, log_q)
     gradient.add_(pull, alpha=method.kl_weight * tau)

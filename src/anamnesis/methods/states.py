@@ -1,7 +1,8 @@
-"""The frozen teacher's last hidden states at every supervised position of the corpus, computed once and kept on disk.
+"""The frozen base's last hidden states and log-probabilities on the corpus, computed once and kept on disk.
 
-The frozen base says the same of a report every time. With its states on disk (a few kilobytes a token under the loss)
-a step of `static` costs one product with the output head more than plain fine-tuning, instead of a forward pass.
+The frozen base computes the same for a report every time. With its states on disk (a few kilobytes per supervised
+token), a step of `static` costs one more product with the output head than plain fine-tuning, instead of a forward
+pass. The log-probabilities of the supervised tokens (four bytes each) are what methods with token weights need.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,19 +12,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from datasets import Dataset
-from jaxtyping import Float
+from jaxtyping import Float, Int
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
 from transformers import PreTrainedModel
 
 from anamnesis.files import read_json, write_json
-from anamnesis.methods.supervision import supervised_positions
+from anamnesis.methods.supervision import IGNORED, supervised_positions
 from anamnesis.modeling.hidden_states import hidden_states_alone
 from anamnesis.modeling.loading import mixed_precision
 
 STATES = "states.bin"
 INDEX = "index.json"
+LOG_P = "log_p.safetensors"
 DOCUMENTS_AT_ONCE = 16
 
 
@@ -105,3 +109,80 @@ def open_states(folder: Path, counts: Mapping[int, int]) -> TeacherStates | None
     rows, columns = ends[-1], index["hidden_size"]
     states = torch.from_file(str(folder / STATES), shared=False, size=rows * columns, dtype=dtype)
     return TeacherStates(states.view(rows, columns), places)
+
+
+def log_probabilities(
+    head: torch.nn.Linear, states: Float[Tensor, "n hidden"], tokens: Int[Tensor, " n"]
+) -> Float[Tensor, " n"]:
+    """The log-probability of each token by the state before it, in fp32; the product is in the head's own precision."""
+    logits = F.linear(states.to(head.weight.dtype), head.weight, head.bias).float()
+    return logits.log_softmax(-1).gather(1, tokens[:, None])[:, 0]
+
+
+def corpus_log_p(
+    base: PreTrainedModel, documents: Dataset, collate: Callable[[list[Any]], Any], states: TeacherStates | None
+) -> dict[int, Float[Tensor, " n"]]:
+    """The base's log-probabilities of the supervised tokens of distinct `documents`, by document.
+
+    Each document's product with the head is taken by itself: its last bits depend on the number of rows. The result is
+    thus the same from kept states as from a forward pass, and does not depend on the other documents.
+
+    Args:
+        base: the base.
+        documents: the encoded reports, each once.
+        collate: puts reports side by side.
+        states: the base's kept states; None computes them, and keeps those of one batch at a time.
+    """
+    head = base.get_output_embeddings()
+    tokens = [
+        torch.tensor([label for label in labels[1:] if label != IGNORED]).long() for labels in documents["labels"]
+    ]
+    rows = _by_document(base, documents, collate, [len(one) for one in tokens], states)
+    device = head.weight.device
+    with torch.no_grad():
+        return {
+            document: log_probabilities(head, own.to(device), wanted.to(device)).cpu()
+            for document, own, wanted in zip(documents["document"], rows, tokens, strict=True)
+        }
+
+
+def _by_document(
+    base: PreTrainedModel,
+    documents: Dataset,
+    collate: Callable[[list[Any]], Any],
+    counts: Sequence[int],
+    states: TeacherStates | None,
+) -> Iterator[Float[Tensor, "n hidden"]]:
+    """The base's states of one document after another, kept or computed."""
+    if states is not None:
+        yield from (states.of([document]) for document in documents["document"])
+        return
+    for start, chunk in enumerate(frozen_states(base, documents, collate)):
+        yield from chunk.split(counts[start * DOCUMENTS_AT_ONCE : (start + 1) * DOCUMENTS_AT_ONCE])
+
+
+def keep_log_p(folder: Path, log_p: Mapping[int, Float[Tensor, " n"]]) -> None:
+    """Write the log-probabilities beside the states."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        "documents": torch.tensor(list(log_p), dtype=torch.int64),
+        "counts": torch.tensor([len(values) for values in log_p.values()], dtype=torch.int64),
+        "log_p": torch.cat(list(log_p.values())),
+    }
+    save_file(tensors, folder / LOG_P)
+
+
+def open_log_p(folder: Path, counts: Mapping[int, int]) -> dict[int, Float[Tensor, " n"]] | None:
+    """The log-probabilities in `folder`, or None if they are not kept.
+
+    Raises:
+        RuntimeError: a document of `counts` is not among them, with as many supervised positions.
+    """
+    if not (folder / LOG_P).is_file():
+        return None
+    kept = load_file(folder / LOG_P)
+    parts = kept["log_p"].split(kept["counts"].tolist())
+    found = dict(zip(kept["documents"].tolist(), parts, strict=True))
+    if any(document not in found or len(found[document]) != count for document, count in counts.items()):
+        raise RuntimeError(f"the log-probabilities in {folder} belong to other reports: run `dvc repro -f teacher`")
+    return {document: found[document] for document in counts}

@@ -1,8 +1,8 @@
-"""The teachers: none, the frozen base, the moving average of the student.
+"""The teachers: the frozen base, the moving average of the student, and a mix of the student and the base.
 
-All run on the student's own base, so a teacher costs no second model. A teacher returns last hidden states at given
-positions, not logits: the output head is frozen and common to both, and the states are smaller by the ratio of
-vocabulary to width (100 for Qwen2-1.5B).
+All of them run on the student's own base, so a teacher needs no second model. A teacher returns the last hidden states
+at given positions, not logits: teacher and student share the frozen output head, and hidden states are smaller by the
+ratio of vocabulary to width (100 for Qwen2-1.5B).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,12 +16,13 @@ from torch import Tensor
 from anamnesis.methods.states import TeacherStates
 from anamnesis.modeling.hidden_states import alone
 from anamnesis.modeling.student.student import Student
+from anamnesis.modeling.student.updates import distance, norm
 from anamnesis.settings.methods import Method
 
 
 @runtime_checkable
 class Teacher(Protocol):
-    """What the student is held to. `weights` are the teacher's own, in the student's place; None for the bare base."""
+    """What the student is held to. `weights` are those that the teacher keeps between steps; None if it keeps none."""
 
     @property
     def weights(self) -> list[Tensor] | None: ...
@@ -34,9 +35,13 @@ class Teacher(Protocol):
         """After optimizer step number `step`, counted from 0."""
         ...
 
+    def distance(self, student: Student) -> float:
+        """Frobenius norm of the difference between the student's update and the teacher's."""
+        ...
+
 
 class StaticTeacher:
-    """The frozen base: the student's model as if nothing were trained on it."""
+    """The frozen base: the student's model without what is trained on it."""
 
     weights = None
 
@@ -52,9 +57,12 @@ class StaticTeacher:
     def update(self, step: int) -> None:
         """The base never moves."""
 
+    def distance(self, student: Student) -> float:
+        return norm(student.updates())
+
 
 class CachedTeacher:
-    """The frozen base's states as they were computed once for the whole corpus; equal to StaticTeacher's."""
+    """The frozen base's hidden states, computed once for the whole corpus; equal to those of StaticTeacher."""
 
     weights = None
 
@@ -69,15 +77,18 @@ class CachedTeacher:
     def update(self, step: int) -> None:
         """The base never moves."""
 
+    def distance(self, student: Student) -> float:
+        return norm(student.updates())
+
 
 class EmaTeacher:
     """The exponential moving average of the student's weights.
 
     teacher <- d * teacher + (1 - d) * student after every optimizer step, with d the decay, or with warm-up
-    min(decay, (1 + step) / (10 + step)). It starts as a copy of the student: started at zero, both of LoRA's factors
-    would lag and the product with them quadratically. The average is taken over the trained tensors (of LoRA the
-    factors A and B), which is not the average of the updates. It is kept in fp32: in bf16 an average with decay 0.999
-    would never move. Decay 1 is the static teacher, since the student starts as the base.
+    min(decay, (1 + step) / (10 + step)). It starts as a copy of the student: if it started at zero, both of LoRA's
+    factors would lag behind, and their product twice as much. The average is taken over the trained tensors (for LoRA
+    the factors A and B), which is not the average of the updates. It is kept in fp32: in bf16 an average with decay
+    0.999 would never move. Decay 1 is the static teacher, since the student starts as the base.
     """
 
     def __init__(self, student: Student, decay: float, warmup: bool) -> None:
@@ -99,6 +110,37 @@ class EmaTeacher:
         student = [weight.detach().float() for weight in self._student.weights]
         torch._foreach_lerp_(self.weights, student, 1.0 - self.decay_at(step))
 
+    def distance(self, student: Student) -> float:
+        return distance(student.updates(), student.updates(self.weights))
+
+
+class AnchoredTeacher:
+    """The present student with its update scaled by `mix`: a model between the base (0) and the student (1).
+
+    The target moves with the student and never lags behind it, but always pulls it towards the base. It has no state.
+    After Anchored Learning (Wang et al. 2026, arXiv:2605.04468), which mixes distributions and not weights
+    (docs/methods-tokens.md says what is known of it).
+    """
+
+    weights = None
+
+    def __init__(self, student: Student, mix: float) -> None:
+        self.mix = mix
+        self._student = student
+        self._modules = list(student.model.modules())
+
+    def hidden_states(
+        self, batch: Mapping[str, Tensor], positions: Bool[Tensor, "batch seq"]
+    ) -> Float[Tensor, "n hidden"]:
+        mixed = self._student.holding(self._student.share(self.mix))
+        return _quietly(self._student, self._modules, mixed, batch, positions)
+
+    def update(self, step: int) -> None:
+        """The next forward reads the student's weights as they are then."""
+
+    def distance(self, student: Student) -> float:
+        return distance(student.updates(), student.updates(student.share(self.mix)))
+
 
 def make_teacher(method: Method, student: Student, states: TeacherStates | None) -> Teacher | None:
     """The teacher that `method` asks for.
@@ -111,9 +153,17 @@ def make_teacher(method: Method, student: Student, states: TeacherStates | None)
     if method.teacher == "none":
         return None
     if method.teacher == "static":
-        return StaticTeacher(student) if states is None else CachedTeacher(states)
+        return frozen_base(student, states)
+    if method.teacher == "anchored":
+        assert method.mix is not None, "settings.Method refuses an anchored teacher without a mix"
+        return AnchoredTeacher(student, method.mix)
     assert method.decay is not None, "settings.Method refuses an ema teacher without a decay"
     return EmaTeacher(student, method.decay, method.decay_warmup)
+
+
+def frozen_base(student: Student, states: TeacherStates | None) -> Teacher:
+    """The base's hidden states as a teacher returns them: read from what is kept, or computed."""
+    return StaticTeacher(student) if states is None else CachedTeacher(states)
 
 
 def _quietly(
@@ -123,14 +173,14 @@ def _quietly(
     batch: Mapping[str, Tensor],
     positions: Bool[Tensor, "batch seq"],
 ) -> Float[Tensor, "n hidden"]:
-    """A forward of the student's model as the `other` one: no gradient, no dropout, and nothing is left changed."""
+    """A forward pass of the student's model as the `other` one, without gradient or dropout; nothing stays changed."""
     with torch.no_grad(), other, without_dropout(modules):
         return alone(student.hidden_states, batch, positions)
 
 
 @contextmanager
 def without_dropout(modules: Iterable[torch.nn.Module]) -> Iterator[None]:
-    """Evaluation mode for the block; afterwards exactly the modules that were training train again."""
+    """Evaluation mode within the block; afterwards each module is in the mode it was in before."""
     training = [module for module in modules if module.training]
     for module in training:
         module.training = False

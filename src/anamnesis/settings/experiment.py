@@ -29,6 +29,7 @@ from anamnesis.settings.fisher import FisherText
 from anamnesis.settings.knowledge import Knowledge
 from anamnesis.settings.methods import Method, check_shares
 from anamnesis.settings.modeling import Model, Pretraining
+from anamnesis.settings.monitor import Monitor
 from anamnesis.settings.penalties import check_penalties
 from anamnesis.settings.profiles import PARAMS, check_params, profile_file
 from anamnesis.settings.rehearsal_text import RehearsalText
@@ -55,6 +56,7 @@ SCALE: dict[str, type] = {
     "teacher_cache": TeacherCache,
     "base_text": BaseText,
     "rehearsal_text": RehearsalText,
+    "monitor": Monitor,
     "evaluation": Evaluation,
     "compute": Compute,
 }
@@ -149,7 +151,8 @@ def check_all(root: Path, profile: str | None = None) -> None:
     check_saving(optimization, section(science, "training", Training), file)
     base_text = section(scale, "base_text", BaseText, file)
     rehearsal_text = section(scale, "rehearsal_text", RehearsalText, file)
-    _check_sampled(base_text, rehearsal_text, section(science, "fisher", FisherText), file)
+    monitor = section(scale, "monitor", Monitor, file)
+    _check_sampled(base_text, rehearsal_text, monitor, section(science, "fisher", FisherText), file)
     evaluation = section(scale, "evaluation", Evaluation, file)
     for name, task in evaluation.tasks.items():
         _check_folder(name, task, root, file)
@@ -161,7 +164,7 @@ def check_all(root: Path, profile: str | None = None) -> None:
     context, layers, place = _limits(scale, root, file)
     if isinstance(context, int):
         virtual = max(_tuner_of(science, name).virtual_tokens for name in methods)
-        _check_context(context, place, virtual, optimization, evaluation, base_text, rehearsal_text, file)
+        _check_context(context, place, virtual, optimization, evaluation, base_text, rehearsal_text, monitor, file)
     if isinstance(layers, int):
         _check_layers(layers, place, science, methods)
 
@@ -287,13 +290,24 @@ def check_synthetic(corpus: Corpus, synthesis: Synthesis, optimization: Optimiza
         )
 
 
-def _check_sampled(base_text: BaseText, rehearsal_text: RehearsalText, fisher: FisherText, file: str) -> None:
-    """What methods read of the base's own text must not be what they are measured on, and be enough."""
+def _check_sampled(
+    base_text: BaseText, rehearsal_text: RehearsalText, monitor: Monitor, fisher: FisherText, file: str
+) -> None:
+    """What methods read, what they are watched on and what they are measured on must differ, and be enough."""
     if rehearsal_text.seed == base_text.seed:
         raise SettingsError(
             f"{file}: `rehearsal_text.seed` is {rehearsal_text.seed}, as `base_text.seed`, so that methods would read "
             f"the texts that they are measured on: choose another seed."
         )
+    for name, seed, use in (
+        ("base_text", base_text.seed, "that the arms are measured on"),
+        ("rehearsal_text", rehearsal_text.seed, "that methods read"),
+    ):
+        if monitor.seed == seed:
+            raise SettingsError(
+                f"{file}: `monitor.seed` is that of `{name}`, so that training would be watched on the texts {use}: "
+                f"choose another."
+            )
     if fisher.text == "generated" and fisher.documents > rehearsal_text.texts:
         raise SettingsError(
             f"params.yaml: `fisher.documents` is {fisher.documents}, and the base writes {rehearsal_text.texts} texts: "
@@ -334,6 +348,7 @@ def _check_context(
     evaluation: Evaluation,
     base_text: BaseText,
     rehearsal_text: RehearsalText,
+    monitor: Monitor,
     file: str,
 ) -> None:
     """What is trained on and what is generated must fit into the base's context, after a tuner's virtual tokens."""
@@ -343,6 +358,7 @@ def _check_context(
         ("evaluation.max_new_tokens", evaluation.max_new_tokens + 1),
         ("base_text.max_tokens", base_text.max_tokens),
         ("rehearsal_text.max_tokens", rehearsal_text.max_tokens),
+        ("monitor.max_tokens", monitor.max_tokens),
     ):
         if tokens > context - virtual:
             raise SettingsError(

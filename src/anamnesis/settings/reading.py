@@ -12,6 +12,7 @@ from anamnesis.settings.experiment import check_all, method_names, seed_numbers,
 from anamnesis.settings.fisher import FisherText
 from anamnesis.settings.methods import Method
 from anamnesis.settings.modeling import Model
+from anamnesis.settings.monitor import Monitor
 from anamnesis.settings.profiles import PARAMS, profile_params
 from anamnesis.settings.rehearsal_text import RehearsalText
 from anamnesis.settings.rendering import Headings
@@ -42,6 +43,7 @@ class Experiment:
     teacher_cache: TeacherCache
     base_text: BaseText
     rehearsal_text: RehearsalText
+    monitor: Monitor
     evaluation: Evaluation
     compute: Compute
 
@@ -52,6 +54,11 @@ class Experiment:
     def static_runs(self) -> int:
         """How many trainings have the frozen base as their teacher."""
         return sum(arm.teacher == "static" for arm in self.methods.values()) * len(self.seeds)
+
+    @property
+    def reads_log_p(self) -> bool:
+        """Whether a method weighs tokens by the base's log-probabilities of all reports."""
+        return any(arm.tokens is not None for arm in self.methods.values())
 
     def models_of(self, method: str) -> tuple[int, int]:
         """How many models an evaluation of one run measures whole, and how many shares of an update."""
@@ -94,6 +101,7 @@ def read_experiment(root: Path, profile: str | None = None) -> Experiment:
         teacher_cache=section(scale, "teacher_cache", TeacherCache, file),
         base_text=section(scale, "base_text", BaseText, file),
         rehearsal_text=section(scale, "rehearsal_text", RehearsalText, file),
+        monitor=section(scale, "monitor", Monitor, file),
         evaluation=section(scale, "evaluation", Evaluation, file),
         compute=section(scale, "compute", Compute, file),
     )

@@ -21,6 +21,12 @@ QUANTITIES = [
     "grad_norm",
     "update_norm",
     "teacher_distance",
+    "base_kl_nats",
+    "kept_share",
+    "kept_first_share",
+    "monitor_nats",
+    "monitor_kl_nats",
+    "monitor_domain_nats",
 ]
 
 
@@ -46,7 +52,7 @@ class CurvesCallback(TrainerCallback):
         self._live.end()
 
     def _write(self, logs: Mapping[str, Any], step: int) -> None:
-        if "ce_nats" in logs:
+        if "ce_nats" in logs or "monitor_nats" in logs:
             self._live.step = step
             for name in QUANTITIES:
                 if name in logs:

@@ -1,6 +1,7 @@
 """The one training loop: Hugging Face's Trainer with a loss that may have a teacher."""
 
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -24,14 +25,15 @@ from transformers.trainer_pt_utils import BatchRebalanceSampler
 from anamnesis.compute import check_one_device_a_process, share_of
 from anamnesis.errors import InputError
 from anamnesis.methods.fisher import Fisher
-from anamnesis.methods.losses import distillation_loss
+from anamnesis.methods.losses import TokenWeights, distillation_loss
 from anamnesis.methods.penalties import Penalty
 from anamnesis.methods.supervision import supervised_positions, targets
 from anamnesis.methods.teachers import Teacher, without_dropout
+from anamnesis.methods.tokens import CorpusWeights
 from anamnesis.modeling.hidden_states import without_adapter
 from anamnesis.modeling.loading import low_precision, mixed_precision
 from anamnesis.modeling.student.student import Student
-from anamnesis.modeling.student.updates import distance, norm
+from anamnesis.modeling.student.updates import norm
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.methods import Method, Pace
 from anamnesis.settings.sections import SettingsError
@@ -39,9 +41,14 @@ from anamnesis.settings.training import Optimization, Training, check_saving
 from anamnesis.training.checkpoints import SealCheckpoints
 from anamnesis.training.data import report_collator
 from anamnesis.training.finite import FiniteTrainer
+from anamnesis.training.monitor import KeepWithin, Monitor
 
 # In a checkpoint, beside what Trainer writes.
 TEACHER_WEIGHTS = "teacher.safetensors"
+
+# The base's forward pass takes up to half the time of a step: once in so many steps it costs at most 3 %.
+BASE_KL_STEPS = 20
+BASE_KL = Method(teacher="static")
 
 
 class DistillationTrainer(FiniteTrainer):
@@ -57,7 +64,10 @@ class DistillationTrainer(FiniteTrainer):
         student: Student,
         method: Method,
         teacher: Teacher | None,
-        penalty: Penalty | None = None,
+        penalty: Penalty | None,
+        base: Teacher | None,
+        token_weights: CorpusWeights | None,
+        monitor: Monitor | None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, model=student.model, **kwargs)
@@ -65,13 +75,24 @@ class DistillationTrainer(FiniteTrainer):
         self.method = method
         self.teacher = teacher
         self.penalty = penalty
+        self.base = base
+        self.token_weights = token_weights
         # The loss is divided by the supervised tokens of the whole step: Trainer must count them and not divide again.
         self.model_accepts_loss_kwargs = True
         self.loss_is_scaled_for_ga = True
         self._loss_shifts_labels = True
         self._sums: dict[str, Tensor] = {}
+        # What is measured in the step of a point alone, as a sum over processes and as it is.
+        self._of_the_point: dict[str, Tensor] = {}
+        self._noted: dict[str, float] = {}
         self._summed_from_step = 0
         self.add_callback(_AfterStep(self))
+        self.kept_within: KeepWithin | None = None
+        if method.budget is not None:
+            assert monitor is not None, "a method with a budget needs something to measure"
+            weights = [*student.weights, *((teacher and teacher.weights) or [])]
+            self.kept_within = KeepWithin(method.budget, monitor, weights, self._noted.update, self.log)
+            self.add_callback(self.kept_within)
         self.add_callback(SealCheckpoints())
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> BatchRebalanceSampler:
@@ -79,6 +100,15 @@ class DistillationTrainer(FiniteTrainer):
         sampler = super()._get_train_sampler(train_dataset)
         sampler.seed = order_seed(self.args.seed)
         return sampler
+
+    def _get_num_items_in_batch(self, batch_samples: list[dict[str, Tensor]], device: torch.device) -> Any:
+        """Trainer's own; besides, the weight of all tokens of the step, over its forward passes and processes."""
+        if self.token_weights is not None:
+            documents = [document for batch in batch_samples for document in batch["document"].tolist()]
+            weight = self.token_weights.of(documents).double().sum()
+            of_step = torch.stack([weight, torch.tensor(len(documents)).double()]).to(device)
+            self._step_weight, self._step_reports = self.accelerator.reduce(of_step, "sum").tolist()
+        return super()._get_num_items_in_batch(batch_samples, device)
 
     def compute_loss(
         self,
@@ -106,18 +136,40 @@ class DistillationTrainer(FiniteTrainer):
         # Trainer's own mixed precision reaches model.forward alone, which is not called here.
         with self.accelerator.autocast():
             teacher = None if self.teacher is None else self.teacher.hidden_states(inputs, positions)
+            base = self._base_states(inputs, positions, teacher)
             student = self.student.hidden_states(inputs, positions)
-            loss = distillation_loss(
-                student,
-                teacher,
-                self.model.get_output_embeddings(),
-                targets(inputs["labels"]),
-                self.method,
-                positions.sum() if count is None else count,
-            )
+            count = positions.sum() if count is None else count
+            head, tokens = self.model.get_output_embeddings(), targets(inputs["labels"])
+            weights = None if self.token_weights is None else self._weights_of(inputs, self.token_weights, count)
+            loss = distillation_loss(student, teacher, head, tokens, self.method, count, weights)
+            if base is not None:
+                of_base = distillation_loss(student.detach(), base, head, tokens, BASE_KL, count)
+                self._of_the_point["base_kl_nats"] = (
+                    self._of_the_point.get("base_kl_nats", 0) + of_base.terms["divergence_nats"].double()
+                )
         for name, value in loss.terms.items():
             self._sums[name] = self._sums.get(name, 0) + value.double()
         return loss.total
+
+    def _base_states(self, inputs: dict[str, Tensor], positions: Tensor, teachers: Tensor | None) -> Tensor | None:
+        """The base's hidden states in the steps in which KL(base || student) is measured.
+
+        Shenfeld et al. (2025, arXiv:2509.04259) find that this KL, on the inputs of the new task, predicts forgetting.
+        """
+        every = self.args.logging_steps * math.ceil(BASE_KL_STEPS / self.args.logging_steps)
+        if self.base is None or (self.state.global_step + 1) % every:
+            return None
+        return teachers if self.teacher is self.base else self.base.hidden_states(inputs, positions)
+
+    def _weights_of(self, inputs: dict[str, Tensor], weights: CorpusWeights, count: int | Tensor) -> TokenWeights:
+        documents, device = inputs["document"].tolist(), inputs["labels"].device
+        values = weights.of(documents)
+        for name, share in (
+            ("kept_share", values.double().sum().to(device) / count),
+            ("kept_first_share", weights.of_first(documents).double().sum().to(device) / self._step_reports),
+        ):
+            self._sums[name] = self._sums.get(name, 0) + share
+        return TokenWeights(values.to(device), self._step_weight)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Adds means over the steps since the last point: each term of the loss, and distances between the models."""
@@ -125,16 +177,18 @@ class DistillationTrainer(FiniteTrainer):
         if "loss" in logs and steps:
             for name, total in self._sums.items():
                 logs[name] = float(self.accelerator.reduce(total, "sum")) / steps
+            for name, total in self._of_the_point.items():
+                logs[name] = float(self.accelerator.reduce(total, "sum"))
+            logs |= self._noted
             logs["update_norm"] = norm(self.student.updates())
             if self.teacher is not None:
-                own = self.teacher.weights
-                logs["teacher_distance"] = (
-                    logs["update_norm"] if own is None else distance(self.student.updates(), self.student.updates(own))
-                )
+                logs["teacher_distance"] = self.teacher.distance(self.student)
             if self.accelerator.optimizer_step_was_skipped:
                 # In fp16 while it looks for its scale; the norm is infinite.
                 logs.pop("grad_norm", None)
             self._sums.clear()
+            self._of_the_point.clear()
+            self._noted.clear()
             self._summed_from_step = self.state.global_step
         super().log(logs, start_time)
 
@@ -290,8 +344,14 @@ def make_trainer(
     scratch: Path,
     callbacks: list[TrainerCallback],
     fisher: Fisher | None = None,
+    base: Teacher | None = None,
+    token_weights: CorpusWeights | None = None,
+    monitor: Monitor | None = None,
 ) -> DistillationTrainer:
     """The same trainer for every method; order of the reports from `seed`, checkpoints (if asked for) in `scratch`.
+
+    With `base`, the divergence of the student from it is measured at times (`base_kl_nats`). `monitor` is what a method
+    with a budget is measured on.
 
     Raises:
         SettingsError: the batch cannot be divided among the processes, or is larger than the corpus; there are several
@@ -350,5 +410,8 @@ def make_trainer(
         method=method,
         teacher=teacher,
         penalty=None if method.penalties is None else Penalty(method.penalties, student, fisher),
+        base=base,
+        token_weights=token_weights,
+        monitor=monitor,
         callbacks=callbacks,
     )
