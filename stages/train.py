@@ -23,9 +23,24 @@ from anamnesis.settings.tuner import Tuner
 from anamnesis.training.checkpoints import last_checkpoint, scratch_folder
 from anamnesis.training.curves import CurvesCallback
 from anamnesis.training.data import encode_reports, supervised_counts
+from anamnesis.training.replay import read_texts
 from anamnesis.training.trainer import check_processes_agree, make_trainer
-from stages._paths import ADAPTERS, BASE, CURVES, SCRATCH, TEACHER_STATES, TRAINING_REPORTS
+from stages._paths import (
+    ADAPTERS,
+    BASE,
+    BASE_TEXT,
+    CURVES,
+    GENERAL_TEXT,
+    HELD_OUT_TEXT,
+    SCRATCH,
+    TEACHER_STATES,
+    TRAINING_REPORTS,
+)
 from stages._stage import Parameters, stage
+
+# Texts to replay by `replay.source`, and those that arms are measured on, which are not replayed.
+REPLAYED = {"general": GENERAL_TEXT, "generated": BASE_TEXT.with_name("rehearsal.jsonl")}
+MEASURED_ON = (HELD_OUT_TEXT, BASE_TEXT)
 
 log = logging.getLogger("train")
 
@@ -50,6 +65,11 @@ def main(method: str, seed: int) -> bool:
     reports = encode_reports(
         read_jsonl(TRAINING_REPORTS), headings, tokenizer, training.target, optimization.max_length
     )
+    replayed, read = None, [BASE, TRAINING_REPORTS, TEACHER_STATES / "index.json", Path("src"), Path("stages")]
+    if arm.replay is not None:
+        source = REPLAYED[arm.replay.source] if arm.replay.path is None else Path(arm.replay.path)
+        replayed = read_texts(arm.replay, source, MEASURED_ON, tokenizer, optimization.max_length)
+        read += [source, *MEASURED_ON]
     set_seed(seed)
     student = add_student(base, tuner)
     states = open_states(
@@ -67,7 +87,7 @@ def main(method: str, seed: int) -> bool:
     scratch = scratch_folder(
         unfinished,
         [arm, tuner, training, optimization, compute, headings, seed, PartialState().num_processes],
-        [BASE, TRAINING_REPORTS, TEACHER_STATES / "index.json", Path("src"), Path("stages")],
+        read,
     )
     trainer = make_trainer(
         student,
@@ -81,6 +101,7 @@ def main(method: str, seed: int) -> bool:
         seed,
         scratch,
         callbacks=[CurvesCallback(CURVES / run)] if is_main_process() else [],
+        replayed=replayed,
     )
     checkpoint = last_checkpoint(scratch)
     if checkpoint is not None:

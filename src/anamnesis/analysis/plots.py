@@ -23,6 +23,9 @@ CAPTIONS = {
 TITLES = {
     "ce_nats": "cross-entropy, nats per token",
     "divergence_nats": "divergence from the teacher, nats per token",
+    "replay_nats": "cross-entropy on replayed text, nats per token",
+    "replay_kl_nats": "KL from the base on replayed text, nats per token",
+    "replay_margin": "margin on replayed text, of last hidden states",
     "update_norm": "distance from the base, ‖ΔW‖",
     "teacher_distance": "distance from the teacher, ‖ΔW‖",
     "learning_rate": "learning rate",

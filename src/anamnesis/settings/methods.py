@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from anamnesis.settings.replay import Replay
 from anamnesis.settings.sections import STRICT, Rate, SettingsError, Share, Weight
 from anamnesis.settings.training import Schedule, WarmupRatio
 from anamnesis.settings.tuner import Tuner
@@ -29,7 +30,8 @@ class Method:
     arXiv:1503.02531), so that the gradient's size does not depend on it.
 
     tuner: what is trained; it replaces the experiment's own as a whole. pace: how fast. shares: multiples of the
-    trained update that are evaluated as models of their own, without another training.
+    trained update that are evaluated as models of their own, without another training. replay: texts that every step
+    learns from beside its reports.
     """
 
     teacher: Literal["none", "static", "ema"]
@@ -41,6 +43,7 @@ class Method:
     decay_warmup: bool = False
     tuner: Tuner | None = None
     pace: Pace | None = None
+    replay: Replay | None = None
     shares: list[Annotated[float, Field(gt=0, lt=1)]] = Field(default_factory=list)
 
     def __post_init__(self) -> None:

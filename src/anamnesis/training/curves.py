@@ -10,7 +10,17 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from anamnesis.errors import InputError
 
-QUANTITIES = ["ce_nats", "divergence_nats", "learning_rate", "grad_norm", "update_norm", "teacher_distance"]
+QUANTITIES = [
+    "ce_nats",
+    "divergence_nats",
+    "replay_nats",
+    "replay_kl_nats",
+    "replay_margin",
+    "learning_rate",
+    "grad_norm",
+    "update_norm",
+    "teacher_distance",
+]
 
 
 class CurvesCallback(TrainerCallback):

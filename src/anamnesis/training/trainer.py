@@ -38,6 +38,7 @@ from anamnesis.settings.training import Optimization, Training, check_saving
 from anamnesis.training.checkpoints import SealCheckpoints
 from anamnesis.training.data import report_collator
 from anamnesis.training.finite import FiniteTrainer
+from anamnesis.training.replay import Replaying
 
 # In a checkpoint, beside what Trainer writes.
 TEACHER_WEIGHTS = "teacher.safetensors"
@@ -50,11 +51,20 @@ class DistillationTrainer(FiniteTrainer):
     where gradient checkpointing runs the forward again.
     """
 
-    def __init__(self, *args: Any, student: Student, method: Method, teacher: Teacher | None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        student: Student,
+        method: Method,
+        teacher: Teacher | None,
+        replay: Replaying | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, model=student.model, **kwargs)
         self.student = student
         self.method = method
         self.teacher = teacher
+        self.replay = replay
         # The loss is divided by the supervised tokens of the whole step: Trainer must count them and not divide again.
         self.model_accepts_loss_kwargs = True
         self.loss_is_scaled_for_ga = True
@@ -69,6 +79,15 @@ class DistillationTrainer(FiniteTrainer):
         sampler = super()._get_train_sampler(train_dataset)
         sampler.seed = order_seed(self.args.seed)
         return sampler
+
+    def training_step(self, model: torch.nn.Module, inputs: Any, num_items_in_batch: Any = None) -> Tensor:
+        """A step's replay comes before its last reports, with whose gradients DDP then exchanges all."""
+        replayed = (
+            self.replay.learn(self.state.global_step, self.accelerator)
+            if self.replay is not None and self.accelerator.sync_gradients
+            else 0.0
+        )
+        return super().training_step(model, inputs, num_items_in_batch) + replayed
 
     def compute_loss(
         self,
@@ -106,6 +125,8 @@ class DistillationTrainer(FiniteTrainer):
         if "loss" in logs and steps:
             for name, total in self._sums.items():
                 logs[name] = float(self.accelerator.reduce(total, "sum")) / steps
+            if self.replay is not None:
+                logs |= self.replay.means(self.accelerator)
             logs["update_norm"] = norm(self.student.updates())
             if self.teacher is not None:
                 own = self.teacher.weights
@@ -268,8 +289,11 @@ def make_trainer(
     seed: int,
     scratch: Path,
     callbacks: list[TrainerCallback],
+    replayed: Dataset | None = None,
 ) -> DistillationTrainer:
     """The same trainer for every method; order of the reports from `seed`, checkpoints (if asked for) in `scratch`.
+
+    A method with a replay needs the texts that may be `replayed`.
 
     Raises:
         SettingsError: the batch cannot be divided among the processes, or is larger than the corpus; there are several
@@ -289,6 +313,11 @@ def make_trainer(
             f"a step takes {step} reports (`optimization.batch_size` times `gradient_accumulation_steps`), but there "
             f"are {len(reports)} to train on: lower them in the profile."
         )
+    at_once = share_of(optimization.batch_size, "`optimization.batch_size`")
+    replay = None
+    if method.replay is not None:
+        assert replayed is not None, "a method with a replay needs texts"
+        replay = Replaying(method.replay, student, replayed, collator, step, at_once, seed)
     return DistillationTrainer(
         student=student,
         args=TrainingArguments(
@@ -297,7 +326,7 @@ def make_trainer(
             bf16=low_precision(model) == torch.bfloat16,
             fp16=low_precision(model) == torch.float16,
             max_steps=optimization.max_steps,
-            per_device_train_batch_size=share_of(optimization.batch_size, "`optimization.batch_size`"),
+            per_device_train_batch_size=at_once,
             gradient_accumulation_steps=optimization.gradient_accumulation_steps,
             # A step's reports are drawn at random, and dealt by length into its forward passes and processes: little
             # padding, and the same steps however they are divided.
@@ -327,5 +356,6 @@ def make_trainer(
         processing_class=tokenizer,
         method=method,
         teacher=teacher,
+        replay=replay,
         callbacks=callbacks,
     )
