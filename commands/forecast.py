@@ -35,6 +35,7 @@ from stages._paths import (
     CATEGORIES,
     CORPUS,
     EXAM,
+    GENERAL_TEXT,
     HELD_OUT_TEXT,
     SCRATCH,
     TRAINING_REPORTS,
@@ -165,7 +166,7 @@ def _print_precision(experiment: Experiment, forecast: Forecast) -> None:
 
 def _files(experiment: Experiment) -> Files:
     held_out = CORPUS / f"{experiment.split}.jsonl"
-    return Files(BASE, TRAINING_REPORTS, held_out, CATEGORIES, EXAM, HELD_OUT_TEXT, BASE_TEXT)
+    return Files(BASE, TRAINING_REPORTS, held_out, CATEGORIES, EXAM, HELD_OUT_TEXT, BASE_TEXT, GENERAL_TEXT)
 
 
 if __name__ == "__main__":

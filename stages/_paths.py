@@ -33,6 +33,9 @@ SHARED_INPUTS = {
     "rehearsal": REHEARSAL,
     "fisher": FISHER,
     "monitor": MONITOR,
+    "general_text": GENERAL_TEXT,
+    "held_out_text": HELD_OUT_TEXT,
+    "base_text": BASE_TEXT,
 }
 INPUTS = Path("data/prepared/inputs")
 ADAPTERS = Path("models/adapters")

@@ -18,12 +18,14 @@ from anamnesis.methods.inputs import inputs_of, needed
 from anamnesis.publishing.repository import Repository
 from anamnesis.settings.reading import Experiment, read_experiment
 from stages import ROOT
-from stages._paths import NEEDS, SHARED_INPUTS
+from stages._paths import NEEDS
 from stages._progress import DONE, PLAN, Plan
 from stages._stage import stage
 
 # A run with more work ahead is timed before it starts, in seconds.
 LONG = 15 * 60
+# The stages that make shared inputs of another name.
+MADE_BY = {"general_text": "knowledge", "held_out_text": "knowledge"}
 # A guess of what a thread of a processor computes, in FLOP/s, and of a report's tokens. They only decide on timing.
 RATE, TOKENS = 40e9, 290
 
@@ -95,8 +97,8 @@ def follows(experiment: Experiment, stage: str, before: str) -> bool:
         file = ROOT / NEEDS / f"{name}.json"
         was_needed = read_json(file) if file.is_file() else None
         return was_needed != (name in made)
-    if name == "inputs" and before in SHARED_INPUTS:
-        return before in inputs_of(experiment.methods[method])
+    if name == "inputs":
+        return before in {MADE_BY.get(one, one) for one in inputs_of(experiment.methods[method])}
     if (before, name) == ("rehearsal", "fisher"):
         return experiment.fisher.text == "generated"
     return before != "rehearsal" or "rehearsal" in made

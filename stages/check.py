@@ -12,6 +12,7 @@ from anamnesis.settings.evaluation import FACTS as EXAMS_ON_FACTS
 from anamnesis.settings.evaluation import Evaluation
 from anamnesis.settings.experiment import check_all, check_synthetic
 from anamnesis.settings.knowledge import Knowledge
+from anamnesis.settings.methods import Method
 from anamnesis.settings.sections import read_yaml, section
 from anamnesis.settings.synthesis import Synthesis
 from anamnesis.settings.training import Optimization
@@ -32,6 +33,8 @@ def main() -> None:
         check_synthetic(corpus, section(science, "synthesis", Synthesis), section(scale, "optimization", Optimization))
     elif not Path(corpus.path).exists():
         raise InputError(missing_corpus(corpus.path, ROOT))
+    for name in science["methods"]:
+        check_replayed(name, section(science, name, Method))
     evaluation = section(read_yaml(ROOT / f"profiles/{science['profile']}.yaml"), "evaluation", Evaluation)
     if evaluation.tasks.keys() - EXAMS_ON_FACTS:
         # The harness takes seconds to load.
@@ -44,6 +47,15 @@ def main() -> None:
         for metric in evaluation.text_metrics:
             scorer(metric)
     check_questions(section(science, "knowledge", Knowledge).questions_per_subject)
+
+
+def check_replayed(name: str, method: Method) -> None:
+    """Refuse a replay of another task whose file is not there."""
+    if method.replay is not None and method.replay.path is not None and not Path(method.replay.path).is_file():
+        raise InputError(
+            f"params.yaml: `{name}.replay.path`: there is no file {method.replay.path}; put the examples there, or "
+            f"remove `{name}` from `methods`."
+        )
 
 
 def missing_corpus(path: str, root: Path) -> str:

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -24,12 +25,14 @@ from anamnesis.settings.compute import Compute
 from anamnesis.settings.methods import Method, check_shares
 from anamnesis.settings.penalties import check_penalties
 from anamnesis.settings.rendering import Headings
+from anamnesis.settings.replay import Replay
 from anamnesis.settings.training import Optimization, Training
 from anamnesis.settings.tuner import Tuner, check_checkpointing
 from anamnesis.training.checkpoints import last_checkpoint, scratch_folder
 from anamnesis.training.curves import CurvesCallback
 from anamnesis.training.data import distinct, encode_reports, report_collator, supervised_counts
 from anamnesis.training.monitor import Monitor
+from anamnesis.training.replay import read_texts
 from anamnesis.training.trainer import check_processes_agree, make_trainer
 from stages._paths import (
     ADAPTERS,
@@ -43,6 +46,9 @@ from stages._paths import (
     TRAINING_REPORTS,
 )
 from stages._stage import Parameters, stage
+
+# The shared input that is replayed, by `replay.source`.
+REPLAYED = {"general": "general_text", "generated": "rehearsal"}
 
 log = logging.getLogger("train")
 
@@ -78,6 +84,9 @@ def main(method: str, seed: int) -> bool:
     kept = SCRATCH / "teacher" / read_json(inputs["teacher"])["folder"] if "teacher" in inputs else None
     states = None if kept is None else open_states(kept, supervised_counts(reports))
     token_weights = weights_of_tokens(method, arm, base, tokenizer, reports, states, kept)
+    replayed = None
+    if arm.replay is not None:
+        replayed = texts_to_replay(arm.replay, inputs, tokenizer, optimization.max_length, tuner.virtual_tokens)
     set_seed(seed)
     student = add_student(base, tuner)
     teacher = make_teacher(arm, student, states)
@@ -92,7 +101,7 @@ def main(method: str, seed: int) -> bool:
     scratch = scratch_folder(
         unfinished,
         [arm, tuner, training, optimization, compute, headings, seed, PartialState().num_processes],
-        [BASE, TRAINING_REPORTS, MONITOR, TEACHER_STATES / "index.json", Path("src"), Path("stages")],
+        [BASE, TRAINING_REPORTS, INPUTS / f"{method}.json", *examples_of(arm), Path("src"), Path("stages")],
     )
     trainer = make_trainer(
         student,
@@ -110,6 +119,7 @@ def main(method: str, seed: int) -> bool:
         base=teacher if arm.teacher == "static" else frozen_base(student, states),
         token_weights=token_weights,
         monitor=open_monitor(inputs["monitor"], student, tokenizer, headings, training) if arm.budget else None,
+        replayed=replayed,
     )
     checkpoint = last_checkpoint(scratch)
     if checkpoint is not None:
@@ -147,6 +157,24 @@ def weights_of_tokens(
     weights = corpus_weights(arm.tokens, log_p, method)
     log.info("%.3f of the tokens count, and %.3f of the first tokens of the reports", *weights.shares())
     return weights
+
+
+def texts_to_replay(
+    replay: Replay,
+    inputs: Mapping[str, Path],
+    tokenizer: PreTrainedTokenizerBase,
+    max_length: int,
+    virtual_tokens: int,
+) -> Dataset:
+    """The texts of the method's source, without those that arms are measured on."""
+    source = Path(replay.path) if replay.path is not None else inputs[REPLAYED[replay.source]]
+    measured_on = [inputs["held_out_text"], inputs["base_text"]]
+    return read_texts(replay, source, measured_on, tokenizer, max_length, virtual_tokens)
+
+
+def examples_of(arm: Method) -> list[Path]:
+    """The file of another task, which is not among the shared inputs."""
+    return [Path(arm.replay.path)] if arm.replay is not None and arm.replay.path is not None else []
 
 
 def open_monitor(

@@ -1,16 +1,16 @@
-"""One process of a small EMA training with a penalty and token weights; writes the curve to a file.
-
-test_training starts several of them.
-"""
+"""One process of a small training with many parts; writes the curve to a file. Tests start several."""
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
+from accelerate import PartialState
 from transformers import set_seed
 
 from anamnesis.compute import configure_compute, is_main_process
+from anamnesis.files import write_jsonl
 from anamnesis.methods.states import corpus_log_p
 from anamnesis.methods.teachers import frozen_base, make_teacher
 from anamnesis.methods.tokens import corpus_weights
@@ -19,12 +19,14 @@ from anamnesis.modeling.student.tuners import add_student
 from anamnesis.settings.budget import Budget
 from anamnesis.settings.methods import Method
 from anamnesis.settings.penalties import L2SP, Penalties
+from anamnesis.settings.replay import Replay
 from anamnesis.settings.tokens import Tokens
 from anamnesis.settings.training import Optimization
 from anamnesis.settings.tuner import Tuner
 from anamnesis.training import trainer as training_loop
 from anamnesis.training.data import distinct, encode_reports, report_collator
 from anamnesis.training.monitor import Monitor
+from anamnesis.training.replay import read_texts
 from anamnesis.training.trainer import check_processes_agree, make_trainer
 from tests.conftest import CPU, HEADINGS, TRAINING, TUNER, random_qwen2
 
@@ -47,9 +49,12 @@ METHOD = Method(
     tokens=Tokens(keep_share=0.6),
     budget=Budget(every_steps=2, nats=1e9),
 )
+# One text or two to a step of eight reports: of two processes the second sometimes has none.
+REPLAY = Replay(source="general", share=0.2, loss="margin", weight=10.0, label_weight=1.0)
 
 
-def main(output: Path, disturb: bool, tuner: Tuner) -> None:
+def main(output: Path, disturb: bool, replay: bool, tuner: Tuner) -> None:
+    method = replace(METHOD, replay=REPLAY) if replay else METHOD
     configure_compute(CPU)
     reports = [
         {"description": f"Узел {i} мм" + ", коллоид" * (i % 4), "category": "II", "conclusion": "Контроль." * (i % 3)}
@@ -59,13 +64,18 @@ def main(output: Path, disturb: bool, tuner: Tuner) -> None:
     encoded = encode_reports(reports, HEADINGS, tokenizer, "conclusion", OPTIMIZATION.max_length)
     base = random_qwen2(tokenizer)
     log_p = corpus_log_p(base, distinct(encoded), report_collator(tokenizer), None)
+    texts = output.with_suffix(".texts")
+    if is_main_process():
+        write_jsonl(texts, [{"text": f"Вода {'кипит ' * (i % 3)}при {i} градусах"} for i in range(10)])
+    PartialState().wait_for_everyone()
     set_seed(0)
     student = add_student(base, tuner)
-    teacher = make_teacher(METHOD, student, None)
+    teacher = make_teacher(method, student, None)
     trainer = make_trainer(
-        student, tokenizer, encoded, METHOD, teacher, TRAINING, OPTIMIZATION, CPU, 0, output.parent / "scratch", [],
+        student, tokenizer, encoded, method, teacher, TRAINING, OPTIMIZATION, CPU, 0, output.parent / "scratch", [],
         base=frozen_base(student, None), token_weights=corpus_weights(METHOD.tokens, log_p, "stm"),
         monitor=Monitor(student, tokenizer, [[0, 5, 6, 7], [0, 8, 9]], encoded.select(range(4))),
+        replayed=read_texts(REPLAY, texts, [], tokenizer, OPTIMIZATION.max_length) if replay else None,
     )  # fmt: skip
     trainer.train()
     if disturb and not is_main_process():
@@ -77,4 +87,5 @@ def main(output: Path, disturb: bool, tuner: Tuner) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), "--disturb" in sys.argv, Tuner(kind="full") if "--full" in sys.argv else TUNER)
+    kind = Tuner(kind="full") if "--full" in sys.argv else TUNER
+    main(Path(sys.argv[1]), "--disturb" in sys.argv, "--replay" in sys.argv, kind)

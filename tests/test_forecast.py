@@ -33,6 +33,7 @@ from anamnesis.publishing.repository import Repository
 from anamnesis.rendering import completion, prompt
 from anamnesis.settings.evaluation import Task
 from anamnesis.settings.reading import Experiment, read_experiment
+from anamnesis.settings.replay import Replay
 from commands import forecast as command
 from stages import _progress
 from stages._plan import in_order, jobs_of_make
@@ -102,6 +103,19 @@ def test_the_count_for_qwen_needs_no_weights() -> None:
     assert h100.seconds["train@ema"] > h100.seconds["train@none"]
     twice = replace(experiment, optimization=replace(experiment.optimization, max_steps=2000))
     assert count(twice, GPUS["H100"]).seconds["train@none"] - 30 == pytest.approx(2 * (h100.seconds["train@none"] - 30))
+
+
+def test_a_replay_is_counted_by_its_share_and_with_the_base_if_its_loss_needs_it(tiny: Experiment) -> None:
+    def seconds(**values: Any) -> float:
+        replay = Replay(source="general", **values)
+        method = replace(tiny.methods["none"], replay=replay)
+        return count(replace(tiny, methods={"replay": method}), GPUS["H100"]).seconds["train@replay"]
+
+    none = count(tiny, GPUS["H100"]).seconds["train@none"]
+    small, large = seconds(share=0.1), seconds(share=0.5)
+    assert seconds(share=0.0) == none
+    assert large - none == pytest.approx(5 * (small - none))
+    assert none < small < seconds(share=0.1, loss="teacher") == seconds(share=0.1, loss="margin")
 
 
 def test_a_gpu_is_found_by_name_and_an_unknown_model_is_refused(tiny: Experiment) -> None:

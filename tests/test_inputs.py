@@ -16,6 +16,7 @@ from anamnesis.settings.fisher import FisherText
 from anamnesis.settings.methods import Method
 from anamnesis.settings.penalties import EWC, L2SP, Penalties
 from anamnesis.settings.reading import read_experiment
+from anamnesis.settings.replay import Replay
 from anamnesis.settings.tokens import Tokens
 from stages import _plan
 from tests.project import Project
@@ -25,6 +26,8 @@ ELASTIC = Method(teacher="none", penalties=Penalties(ewc=EWC(10.0)))
 HELD = Method(teacher="none", penalties=Penalties(l2_sp=L2SP(0.1)))
 MASKED = Method(teacher="none", tokens=Tokens(keep_share=0.5))
 BUDGETED = Method(teacher="none", budget=Budget(every_steps=2, nats=1.0))
+REPLAYING = Method(teacher="none", replay=Replay(source="general", share=0.2))
+REHEARSING = Method(teacher="none", replay=Replay(source="generated", share=0.2))
 BOTH = Method(teacher="static", kl_weight=0.1, penalties=Penalties(ewc=EWC(10.0)))
 GENERAL = FisherText(text="general", documents=10, labels="data", seed=0)
 GENERATED = FisherText(text="generated", documents=10, labels="data", seed=0)
@@ -36,6 +39,8 @@ def test_a_method_reads_what_its_parts_need() -> None:
     assert inputs_of(ELASTIC) == ["fisher"]
     assert inputs_of(MASKED) == ["teacher"]
     assert inputs_of(BUDGETED) == ["monitor"]
+    assert inputs_of(REPLAYING) == ["general_text", "held_out_text", "base_text"]
+    assert inputs_of(REHEARSING) == ["rehearsal", "held_out_text", "base_text"]
     assert inputs_of(BOTH) == ["teacher", "fisher"]
 
 
@@ -43,6 +48,8 @@ def test_what_an_input_is_made_from_is_needed_with_it() -> None:
     assert needed([NONE, HELD], GENERATED) == set()
     assert needed([NONE, ELASTIC], GENERAL) == {"fisher"}
     assert needed([NONE, BUDGETED], GENERATED) == {"monitor"}
+    assert "rehearsal" in needed([NONE, REHEARSING], GENERAL)
+    assert "rehearsal" not in needed([NONE, REPLAYING], GENERAL)
     assert needed([NONE, ELASTIC], GENERATED) == {"fisher", "rehearsal"}
 
 
@@ -62,7 +69,7 @@ def test_a_training_refuses_an_input_that_its_method_did_not_name(tmp_path: Path
 # ---- In DVC's eyes ---------------------------------------------------------------------------------------------------
 
 
-METHODS = ["none", "static", "ema", "ewc", "budgeted"]
+METHODS = ["none", "static", "ema", "ewc", "budgeted", "replay", "rehearsal"]
 INPUTS = [f"inputs@{method}" for method in METHODS]
 
 
@@ -210,9 +217,21 @@ def test_text_that_the_base_writes_matters_to_those_that_read_it(
 ) -> None:
     pipeline.change("profiles/tiny.yaml", {"rehearsal_text.seed": 9})
     assert pipeline.stale() == {"rehearsal"}
-    assert pipeline.planned(monkeypatch) == {"rehearsal"}
-    pipeline.change("params.yaml", {"fisher.text": "generated", "fisher.documents": 6})
     # The monitor's texts must not be among them.
     watched = {"monitor", "inputs@budgeted", *branch("budgeted")}
-    expected = {"needs", "rehearsal", "fisher", "inputs@ewc", *branch("ewc"), *watched}
+    expected = {"rehearsal", "inputs@rehearsal", *branch("rehearsal"), *watched}
     assert pipeline.planned(monkeypatch) == expected
+    pipeline.change("params.yaml", {"fisher.text": "generated", "fisher.documents": 6})
+    assert pipeline.planned(monkeypatch) == {*expected, "needs", "fisher", "inputs@ewc", *branch("ewc")}
+    pipeline.pretend("rehearsal", "of another seed")
+    pipeline.run(*INPUTS)
+    assert {"train@rehearsal-0"} == {name for name in pipeline.stale() if name.startswith("train")}
+
+
+def test_text_that_is_not_replayed_matters_to_a_replay_alone(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline.change("profiles/tiny.yaml", {"base_text.seed": 9})
+    trained = {name for name in pipeline.planned(monkeypatch) if name.startswith("train")}
+    assert {"train@replay-0", "train@rehearsal-0"} <= trained
+    assert not trained & {"train@none-0", "train@static-0", "train@ema-0"}

@@ -219,6 +219,7 @@ def test_the_parameters_as_they_stand_are_good(profile: str) -> None:
             {"kind": "dora", "r": 2, "alpha": 2.0, "dropout": 0.0, "target_modules": "all-linear"},
             "`anchored.teacher` is anchored",
         ),
+        ("params.yaml", "anchored.tuner", {"kind": "prefix", "tokens": 4}, "`anchored.teacher` is anchored"),
         ("params.yaml", "none.shares", [0.5, 0.5], "names a share twice"),
         ("params.yaml", "none.shares", [1.0], "less than 1"),
         ("params.yaml", "none.shares", [0.5, 0.5000001], "names a share twice"),

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 from accelerate import Accelerator
+from datasets import Dataset
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor
 from transformers import (
@@ -29,6 +30,7 @@ from transformers import (
 )
 
 from anamnesis.errors import InputError
+from anamnesis.files import write_jsonl
 from anamnesis.methods.fisher import Fisher, estimate_fisher
 from anamnesis.methods.states import (
     TeacherStates,
@@ -56,12 +58,13 @@ from anamnesis.settings.budget import Budget
 from anamnesis.settings.methods import Method, Pace
 from anamnesis.settings.modeling import Model
 from anamnesis.settings.penalties import EWC, L1, L2SP, Penalties
+from anamnesis.settings.replay import Replay
 from anamnesis.settings.tokens import Tokens
 from anamnesis.settings.training import Optimization
 from anamnesis.settings.tuner import Tuner
 from anamnesis.training import trainer as training_loop
 from anamnesis.training.checkpoints import last_checkpoint, scratch_folder
-from anamnesis.training.curves import CurvesCallback
+from anamnesis.training.curves import QUANTITIES, CurvesCallback
 from anamnesis.training.data import (
     distinct,
     encode_report,
@@ -70,6 +73,7 @@ from anamnesis.training.data import (
     supervised_counts,
 )
 from anamnesis.training.monitor import Monitor
+from anamnesis.training.replay import read_texts
 from anamnesis.training.trainer import DistillationTrainer, check_gradients, make_trainer
 from tests.conftest import CPU, HEADINGS, OPTIMIZATION, ROOT, TRAINING, TUNER, random_qwen2
 
@@ -113,7 +117,7 @@ def train(tokenizer: PreTrainedTokenizerBase, reports: Reports, tmp_path: Path) 
             student, tokenizer, encoded, method, teacher, TRAINING, optimization, CPU, 0, tmp_path / "scratch",
             callbacks=[*callbacks, *([] if curves is None else [CurvesCallback(curves)])],
             fisher=fisher, base=frozen_base(student, states) if measured else None, token_weights=token_weights,
-            monitor=monitor,
+            monitor=monitor, replayed=texts_to_replay(method, tokenizer, tmp_path),
         )  # fmt: skip
         trainer.train(resume_from_checkpoint=last_checkpoint(tmp_path / "scratch"))
         return trainer
@@ -128,6 +132,15 @@ def monitor_of(student: Student, tokenizer: PreTrainedTokenizerBase, reports: Re
     texts = [[tokenizer.eos_token_id, *text] for text in written]
     encoded = encode_reports(reports[:3], HEADINGS, tokenizer, "conclusion", 256)
     return Monitor(student, tokenizer, texts, encoded)
+
+
+def texts_to_replay(method: Method, tokenizer: PreTrainedTokenizerBase, folder: Path) -> Dataset | None:
+    """Ten texts of different lengths."""
+    if method.replay is None:
+        return None
+    texts = [{"text": f"Вода {'кипит ' * (number % 4)}при {number + 90} градусах."} for number in range(10)]
+    write_jsonl(folder / "texts.jsonl", texts)
+    return read_texts(method.replay, folder / "texts.jsonl", [], tokenizer, 256)
 
 
 def weights(trainer: DistillationTrainer) -> list[Tensor]:
@@ -723,6 +736,53 @@ def test_a_budgeted_training_resumes_as_if_never_stopped(train: Any, killed_at: 
     for table in (tmp_path / "whole").rglob("*.tsv"):
         again = tmp_path / "resumed" / table.relative_to(tmp_path / "whole")
         assert table.read_text() == again.read_text(), table
+
+
+# ---- All parts at once ---------------------------------------------------------------------------------------------
+
+COMBINED = {
+    "ema": (EMA, replace(TUNER, dropout=0.3)),
+    "anchored": (ANCHORED, TUNER),
+    "static": (STATIC, replace(TUNER, kind="dora")),
+}
+
+
+@pytest.mark.parametrize("teacher", COMBINED)
+def test_all_parts_at_once_resume_bit_for_bit_and_all_without_effect_are_plain_fine_tuning(
+    train: Any, fisher: Fisher, teacher: str
+) -> None:
+    method, tuner = COMBINED[teacher]
+    plain = replace(OPTIMIZATION, max_steps=8, batch_size=2, gradient_accumulation_steps=2)
+    off = replace(
+        method,
+        kl_weight=0.0,
+        penalties=Penalties(L1(0.0, of="factors"), L2SP(0.0), EWC(0.0)),
+        tokens=Tokens(keep_share=1.0),
+        replay=Replay(source="general", share=0.0),
+        pace=Pace(),
+        budget=replace(WITHOUT_LIMIT, choose="last"),
+    )
+    assert identical(weights(train(off, plain, tuner, fisher=fisher)), weights(train(NONE, plain, tuner)))
+
+    every = replace(
+        method,
+        penalties=Penalties(L1(1e-3, of="factors"), L2SP(1e-2), EWC(10.0)),
+        tokens=Tokens(keep_share=0.5),
+        replay=Replay(source="general", share=0.3, loss="margin", label_weight=1.0),
+        pace=Pace(rate=0.5, schedule="cosine"),
+        budget=WITHOUT_LIMIT,
+    )
+    whole = train(every, plain, tuner, fisher=fisher)
+    with pytest.raises(KilledError):
+        train(every, replace(plain, save_every_steps=2), tuner, callbacks=[Kill(5)], fisher=fisher)
+    resumed = train(every, replace(plain, save_every_steps=2), tuner, fisher=fisher)
+    assert identical(weights(whole), weights(resumed))
+    if teacher == "ema":
+        assert identical(teachers_weights(whole), teachers_weights(resumed))
+    curves = [{name: row[name] for name in QUANTITIES if name in row} for row in whole.state.log_history]
+    assert curves == [{name: row[name] for name in QUANTITIES if name in row} for row in resumed.state.log_history]
+    terms = {"divergence_nats", "penalty_nats", "kept_share", "replay_nats", "replay_margin", "monitor_kl_nats"}
+    assert terms <= {name for row in curves for name in row}
 
 
 # ---- Resuming from a checkpoint, low precision, several processes --------------------------------------------------

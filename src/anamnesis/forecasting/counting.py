@@ -190,7 +190,8 @@ def _writing(texts: float, tokens: int, batch: int) -> float:
 
 
 def _training(experiment: Experiment, method: str, shape: Shape, gpu: Gpu, tokens: int, kept: bool) -> float:
-    optimization, teacher = experiment.optimization, experiment.methods[method].teacher
+    optimization, arm = experiment.optimization, experiment.methods[method]
+    teacher, rank = arm.teacher, experiment.tuner_of(method).r or 0
     step = optimization.batch_size * optimization.gradient_accumulation_steps
     work = flops(
         shape,
@@ -198,9 +199,13 @@ def _training(experiment: Experiment, method: str, shape: Shape, gpu: Gpu, token
         tokens,
         round(SUPERVISED_SHARE * tokens),
         "cached" if teacher == "static" and kept else teacher,
-        experiment.tuner_of(method).r or 0,
+        rank,
         optimization.gradient_checkpointing,
     )
+    if (replay := arm.replay) is not None:
+        base = "none" if replay.loss == "labels" else "static"
+        texts, checkpointing = replay.share * step, optimization.gradient_checkpointing
+        work += flops(shape, texts, TEXT_TOKENS, TEXT_TOKENS, base, rank, checkpointing)
     return optimization.max_steps * work / (gpu.rate * UTILISATION)
 
 

@@ -82,7 +82,7 @@ def adapter_bytes(config: Sizes, rank: int) -> int:
 
 
 def flops(
-    config: Sizes, batch: int, length: int, supervised: int, method: str, rank: int, checkpointing: bool = False
+    config: Sizes, batch: float, length: int, supervised: int, method: str, rank: int, checkpointing: bool = False
 ) -> float:
     """Floating-point operations of the matrix products that a step cannot avoid (2 per multiply-add).
 
@@ -93,7 +93,7 @@ def flops(
 
     Args:
         config: the model.
-        batch: reports in a step.
+        batch: reports in a step, on average.
         length: tokens per report.
         supervised: tokens under the loss per report.
         method: none, static, cached (static with the teacher's saved states), ema or anchored.

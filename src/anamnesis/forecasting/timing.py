@@ -52,6 +52,7 @@ from anamnesis.settings.base_text import BaseText
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.reading import Experiment
 from anamnesis.training.data import distinct, encode_reports, report_collator, supervised_counts
+from anamnesis.training.replay import read_texts
 from anamnesis.training.trainer import make_trainer
 
 # Timed steps of a method: no more than this many, and none that begins after this many seconds.
@@ -69,6 +70,7 @@ class Files:
     exam: Path
     general_text: Path
     base_text: Path
+    replayed_text: Path
 
 
 @dataclass(frozen=True)
@@ -192,7 +194,9 @@ def time_experiment(experiment: Experiment, files: Files, say: Callable[[str], N
         base = student = None
         gc.collect()
         base, tokenizer = load_base(files.base, experiment.compute)
-        student, of_step, of_report = _steps(experiment, method, base, tokenizer, reports, kept, clock)
+        student, of_step, of_report = _steps(
+            experiment, method, base, tokenizer, reports, files.replayed_text, kept, clock
+        )
         seconds[f"train@{method}"] = startup + encoding + of_step * experiment.optimization.max_steps
         if of_report is not None:
             seconds["teacher"] = startup + encoding + of_report * len(supervised_counts(reports))
@@ -275,12 +279,14 @@ def _steps(
     base: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     reports: Dataset,
+    replayed_text: Path,
     kept: bool,
     clock: Clock,
 ) -> tuple[Student, float, float | None]:
     """The student after a few steps, the seconds of a mean step, and those of a report in the stage `teacher`, if any.
 
-    A step's time is taken per token, and multiplied by the tokens of a mean step of the whole run.
+    A step's time is taken per token, and multiplied by the tokens of a mean step of the whole run. Text to be replayed
+    that the base writes is not there yet: the general text is timed in its place.
     """
     # A budget is measured too rarely to be timed.
     arm, optimization = replace(experiment.methods[method], budget=None), experiment.optimization
@@ -304,6 +310,10 @@ def _steps(
         set_seed(experiment.seeds[0])
         student = add_student(base, experiment.tuner_of(method))
         teacher = make_teacher(arm, student, states)
+        replayed = None
+        if arm.replay is not None:
+            source = replayed_text if arm.replay.path is None else Path(arm.replay.path)
+            replayed = read_texts(arm.replay, source, [], tokenizer, optimization.max_length, student.virtual_tokens)
         times = StepTimes(clock)
         trainer = make_trainer(
             student,
@@ -318,6 +328,7 @@ def _steps(
             Path(scratch),
             callbacks=[times],
             fisher=_any_fisher(student) if "fisher" in inputs_of(arm) else None,
+            replayed=replayed,
         )
         trainer.compute_loss = times.counting(trainer.compute_loss)  # type: ignore[method-assign]
         trainer.remove_callback(ProgressCallback)

@@ -1,9 +1,9 @@
 """Which of the files that methods share a method reads, and that a training reads the files it was meant to.
 
 A file is shared if several methods may read it and it is made once: the frozen base's states and log-probabilities,
-its Fisher information, what a budget is measured on, texts that the base wrote. If every training depended on all of
-them, another Fisher information would make all of them stale. So the stage `inputs` writes for each method the hashes
-of what it reads, and that file is what `train` depends on.
+its Fisher information, what a budget is measured on, texts to replay and texts that must not be replayed. If every
+training depended on all of them, another Fisher information would make all of them stale. So the stage `inputs` writes
+for each method the hashes of what it reads, and that file is what `train` depends on.
 
 Without torch.
 """
@@ -22,11 +22,20 @@ def _has_ewc(method: Method) -> bool:
     return method.penalties is not None and method.penalties.ewc is not None
 
 
+def _replays(method: Method, source: str) -> bool:
+    return method.replay is not None and method.replay.source == source
+
+
 # By the name of a shared input, whether a method reads it.
 READ_BY: dict[str, Callable[[Method], bool]] = {
     "teacher": lambda method: method.teacher == "static" or method.tokens is not None,
     "fisher": _has_ewc,
     "monitor": lambda method: method.budget is not None,
+    "rehearsal": lambda method: _replays(method, "generated"),
+    "general_text": lambda method: _replays(method, "general"),
+    # What a replay leaves out, since the arms are measured on it.
+    "held_out_text": lambda method: method.replay is not None,
+    "base_text": lambda method: method.replay is not None,
 }
 
 # Those that are made only if a method reads them.

@@ -119,7 +119,7 @@ class AnchoredTeacher:
 
     The target moves with the student and never lags behind it, but always pulls it towards the base. It has no state.
     After Anchored Learning (Wang et al. 2026, arXiv:2605.04468), which mixes distributions and not weights
-    (docs/methods-tokens.md says what is known of it).
+    (docs/methods.md says what is known of it).
     """
 
     weights = None

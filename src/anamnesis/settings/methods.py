@@ -7,6 +7,7 @@ from pydantic.dataclasses import dataclass
 
 from anamnesis.settings.budget import Budget
 from anamnesis.settings.penalties import Penalties
+from anamnesis.settings.replay import Replay
 from anamnesis.settings.sections import STRICT, Rate, SettingsError, Share, Weight
 from anamnesis.settings.tokens import Tokens
 from anamnesis.settings.training import Schedule, WarmupRatio
@@ -32,7 +33,7 @@ class Method:
     arXiv:1503.02531), so that the gradient's size does not depend on it.
 
     penalties: what is added to the loss for the distance of the student from the base. tokens: how much each supervised
-    token counts in the cross-entropy.
+    token counts in the cross-entropy. replay: texts that every step learns from beside its reports.
 
     tuner: what is trained; it replaces the experiment's own as a whole. pace: how fast. budget: how much may be
     forgotten before training stops. shares: multiples of the trained update that are evaluated as models of their own,
@@ -49,6 +50,7 @@ class Method:
     mix: Share | None = None
     penalties: Penalties | None = None
     tokens: Tokens | None = None
+    replay: Replay | None = None
     tuner: Tuner | None = None
     pace: Pace | None = None
     budget: Budget | None = None

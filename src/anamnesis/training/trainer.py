@@ -42,6 +42,7 @@ from anamnesis.training.checkpoints import SealCheckpoints
 from anamnesis.training.data import report_collator
 from anamnesis.training.finite import FiniteTrainer
 from anamnesis.training.monitor import KeepWithin, Monitor
+from anamnesis.training.replay import Replaying
 
 # In a checkpoint, beside what Trainer writes.
 TEACHER_WEIGHTS = "teacher.safetensors"
@@ -52,7 +53,7 @@ BASE_KL = Method(teacher="static")
 
 
 class DistillationTrainer(FiniteTrainer):
-    """Trainer whose loss is CE + kl_weight * divergence(teacher, student) + penalties; any term may be absent.
+    """Trainer whose loss is CE + kl_weight * divergence(teacher, student) + penalties + replay; any term may be absent.
 
     The teacher's forward comes first, so that the model is the student in the student's forward and in its backward,
     where gradient checkpointing runs the forward again.
@@ -68,6 +69,7 @@ class DistillationTrainer(FiniteTrainer):
         base: Teacher | None,
         token_weights: CorpusWeights | None,
         monitor: Monitor | None,
+        replay: Replaying | None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, model=student.model, **kwargs)
@@ -77,6 +79,7 @@ class DistillationTrainer(FiniteTrainer):
         self.penalty = penalty
         self.base = base
         self.token_weights = token_weights
+        self.replay = replay
         # The loss is divided by the supervised tokens of the whole step: Trainer must count them and not divide again.
         self.model_accepts_loss_kwargs = True
         self.loss_is_scaled_for_ga = True
@@ -109,6 +112,15 @@ class DistillationTrainer(FiniteTrainer):
             of_step = torch.stack([weight, torch.tensor(len(documents)).double()]).to(device)
             self._step_weight, self._step_reports = self.accelerator.reduce(of_step, "sum").tolist()
         return super()._get_num_items_in_batch(batch_samples, device)
+
+    def training_step(self, model: torch.nn.Module, inputs: Any, num_items_in_batch: Any = None) -> Tensor:
+        """A step's replay comes before its last reports, with whose gradients DDP then exchanges all."""
+        replayed = (
+            self.replay.learn(self.state.global_step, self.accelerator)
+            if self.replay is not None and self.accelerator.sync_gradients
+            else 0.0
+        )
+        return super().training_step(model, inputs, num_items_in_batch) + replayed
 
     def compute_loss(
         self,
@@ -180,6 +192,8 @@ class DistillationTrainer(FiniteTrainer):
             for name, total in self._of_the_point.items():
                 logs[name] = float(self.accelerator.reduce(total, "sum"))
             logs |= self._noted
+            if self.replay is not None:
+                logs |= self.replay.means(self.accelerator)
             logs["update_norm"] = norm(self.student.updates())
             if self.teacher is not None:
                 logs["teacher_distance"] = self.teacher.distance(self.student)
@@ -347,11 +361,12 @@ def make_trainer(
     base: Teacher | None = None,
     token_weights: CorpusWeights | None = None,
     monitor: Monitor | None = None,
+    replayed: Dataset | None = None,
 ) -> DistillationTrainer:
     """The same trainer for every method; order of the reports from `seed`, checkpoints (if asked for) in `scratch`.
 
     With `base`, the divergence of the student from it is measured at times (`base_kl_nats`). `monitor` is what a method
-    with a budget is measured on.
+    with a budget is measured on, `replayed` are the texts that one with a replay draws from.
 
     Raises:
         SettingsError: the batch cannot be divided among the processes, or is larger than the corpus; there are several
@@ -371,6 +386,11 @@ def make_trainer(
             f"a step takes {step} reports (`optimization.batch_size` times `gradient_accumulation_steps`), but there "
             f"are {len(reports)} to train on: lower them in the profile."
         )
+    at_once = share_of(optimization.batch_size, "`optimization.batch_size`")
+    replay = None
+    if method.replay is not None:
+        assert replayed is not None, "a method with a replay needs texts"
+        replay = Replaying(method.replay, student, replayed, collator, step, at_once, seed)
     return DistillationTrainer(
         student=student,
         args=TrainingArguments(
@@ -379,7 +399,7 @@ def make_trainer(
             bf16=low_precision(model) == torch.bfloat16,
             fp16=low_precision(model) == torch.float16,
             max_steps=optimization.max_steps,
-            per_device_train_batch_size=share_of(optimization.batch_size, "`optimization.batch_size`"),
+            per_device_train_batch_size=at_once,
             gradient_accumulation_steps=optimization.gradient_accumulation_steps,
             # A step's reports are drawn at random, and dealt by length into its forward passes and processes: little
             # padding, and the same steps however they are divided.
@@ -413,5 +433,6 @@ def make_trainer(
         base=base,
         token_weights=token_weights,
         monitor=monitor,
+        replay=replay,
         callbacks=callbacks,
     )
