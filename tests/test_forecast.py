@@ -31,9 +31,11 @@ from anamnesis.forecasting.shapes import SHAPES, linear_weights, shape_of
 from anamnesis.forecasting.timing import Sampled
 from anamnesis.publishing.repository import Repository
 from anamnesis.rendering import completion, prompt
+from anamnesis.settings.budget import Budget
 from anamnesis.settings.evaluation import Task
 from anamnesis.settings.reading import Experiment, read_experiment
 from anamnesis.settings.replay import Replay
+from anamnesis.settings.tokens import Tokens
 from commands import forecast as command
 from stages import _progress
 from stages._plan import in_order, jobs_of_make
@@ -116,6 +118,20 @@ def test_a_replay_is_counted_by_its_share_and_with_the_base_if_its_loss_needs_it
     assert seconds(share=0.0) == none
     assert large - none == pytest.approx(5 * (small - none))
     assert none < small < seconds(share=0.1, loss="teacher") == seconds(share=0.1, loss="margin")
+
+
+def test_what_methods_share_is_counted_if_one_reads_it(tiny: Experiment) -> None:
+    plain = count(replace(tiny, methods={"none": tiny.methods["none"]}), GPUS["H100"]).seconds
+    assert not {"monitor", "teacher", "rehearsal", "fisher"} & plain.keys()
+    for name, stage, part in (
+        ("budgeted", "monitor", {"budget": Budget(every_steps=2, nats=1.0)}),
+        ("stm", "teacher", {"tokens": Tokens(keep_share=0.5)}),
+        ("rehearsal", "rehearsal", {"replay": Replay(source="generated", share=0.2)}),
+    ):
+        methods = {name: replace(tiny.methods["none"], **part)}
+        assert count(replace(tiny, methods=methods), GPUS["H100"]).seconds.keys() - plain.keys() == {
+            stage, f"train@{name}", f"evaluate_general@{name}", f"evaluate_domain@{name}",
+        }  # fmt: skip
 
 
 def test_a_gpu_is_found_by_name_and_an_unknown_model_is_refused(tiny: Experiment) -> None:

@@ -3,10 +3,12 @@
 import shutil
 from pathlib import Path
 
+import pytest
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from anamnesis.files import read_jsonl
-from stages.monitor import new_texts, plain
+from anamnesis.files import read_jsonl, write_jsonl
+from stages import _paths
+from stages.monitor import new_texts, plain, read_elsewhere
 from tests.project import Project
 
 
@@ -16,6 +18,19 @@ def test_only_texts_that_are_read_nowhere_else_are_kept(tokenizer: PreTrainedTok
     kept = new_texts(sampled, {plain("Картина неясная.")}, tokenizer)
     assert [plain(tokenizer.decode(tokens)) for tokens in kept] == ["узел есть", "коллоид нет"]
     assert new_texts(sampled, {plain(text) for text in written}, tokenizer) == []
+
+
+def test_texts_of_every_file_that_is_read_elsewhere_are_left_out(
+    tokenizer: PreTrainedTokenizerBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_jsonl(_paths.GENERAL_TEXT, [{"text": "Узел есть."}])
+    write_jsonl(_paths.HELD_OUT_TEXT, [{"kind": "facts", "text": "Коллоид есть."}])
+    write_jsonl(_paths.EXAM, [{"question": "Есть узел?", "choices": ["да", "нет"], "answer": 1}])
+    for file, text in ((_paths.BASE_TEXT, "Узел нет."), (_paths.REHEARSAL, "Коллоид нет.")):
+        write_jsonl(file, [{"tokens": [*tokenizer(text)["input_ids"], tokenizer.eos_token_id]}])
+    words = {"узел есть", "коллоид есть", "есть узел? нет", "узел нет", "коллоид нет"}
+    assert read_elsewhere(tokenizer) == words
 
 
 def test_a_run_with_a_budget_and_one_with_a_mask(tmp_path: Path) -> None:
