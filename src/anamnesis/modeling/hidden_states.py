@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from peft import PeftModel
 from torch import Tensor
 from transformers import PreTrainedModel
@@ -22,17 +22,24 @@ def hidden_states(
 
     There is no attention mask: reports are padded on the right, where a causal model's earlier positions do not look.
     With a mask, attention would compute all pairs of positions and could not use the fastest kernels.
-
-    On a CPU in 16 bits there is more such padding. oneDNN compiles a kernel for every shape and keeps the last 1,024:
-    with every text in its own length, a training of SmolLM2-135M grows to 4.5 GB (1.6 GB so) and takes 1.15 times as
-    long.
     """
     decoder = (model.get_base_model() if isinstance(model, PeftModel) else model).get_decoder()
-    ids = batch["input_ids"]
-    if ids.device.type == "cpu" and low_precision(model) is not None:
-        more = (0, -ids.shape[1] % LENGTHS)
-        ids, positions = F.pad(ids, more), F.pad(positions, more)
+    ids, positions = in_few_lengths(model, batch["input_ids"], positions)
     return decoder(input_ids=ids, use_cache=False).last_hidden_state[positions]
+
+
+def in_few_lengths(
+    model: PreTrainedModel | PeftModel, ids: Int[Tensor, "batch seq"], positions: Bool[Tensor, "batch seq"]
+) -> tuple[Int[Tensor, "batch longer"], Bool[Tensor, "batch longer"]]:
+    """On a CPU in 16 bits, tokens and positions with more padding, or as they are.
+
+    oneDNN compiles a kernel for every shape and keeps the last 1,024: with every text in its own length, a training of
+    SmolLM2-135M grows to 4.5 GB (1.6 GB so) and takes 1.15 times as long.
+    """
+    if ids.device.type != "cpu" or low_precision(model) is None:
+        return ids, positions
+    more = (0, -ids.shape[1] % LENGTHS)
+    return F.pad(ids, more), F.pad(positions, more)
 
 
 def hidden_states_alone(
