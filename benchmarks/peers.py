@@ -18,24 +18,21 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 from anamnesis.files import read_jsonl
 from anamnesis.markdown import table
 from anamnesis.methods.supervision import supervised_positions
-from anamnesis.modeling.loading import load_base, low_precision
+from anamnesis.modeling.loading import load_base
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.rendering import Headings
 from anamnesis.settings.sections import read_yaml, section
 from anamnesis.training.data import encode_reports
 from benchmarks._models import (
     KEEP_FREED_MEMORY,
-    LEARNING_RATE,
-    MAX_STEPS,
     METHODS,
-    TRAINING,
     InTurn,
     project_trainer,
     quiet,
     restart_with,
     student_and_teacher,
 )
-from benchmarks.step import gkd, measure, ratio, with_lora
+from benchmarks.step import gkd, measure, ratio, trl_arguments, with_lora
 
 CPU = Compute(device="cpu", threads=1)
 
@@ -47,21 +44,7 @@ def sft(base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, reports: Data
     set_seed(0)
     return SFTTrainer(
         model=with_lora(base),
-        args=SFTConfig(
-            output_dir=str(scratch),
-            dataset_kwargs={"skip_prepare_dataset": True},
-            use_cpu=True,
-            bf16=low_precision(base) == torch.bfloat16,
-            gradient_checkpointing=False,
-            max_steps=MAX_STEPS,
-            per_device_train_batch_size=len(reports),
-            learning_rate=LEARNING_RATE,
-            max_grad_norm=TRAINING.max_grad_norm,
-            logging_steps=MAX_STEPS,
-            save_strategy="no",
-            report_to=[],
-            seed=0,
-        ),
+        args=SFTConfig(**trl_arguments(base, len(reports), scratch), dataset_kwargs={"skip_prepare_dataset": True}),
         train_dataset=reports.select_columns(["input_ids", "labels"]),
         processing_class=tokenizer,
     )

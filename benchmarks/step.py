@@ -125,6 +125,24 @@ def with_lora(base: PreTrainedModel) -> PeftModel:
     return get_peft_model(base, config)
 
 
+def trl_arguments(base: PreTrainedModel, batch: int, scratch: Path) -> dict[str, Any]:
+    """What TRL's trainers are told: a step as the project's, and nothing beside it."""
+    return {
+        "output_dir": str(scratch),
+        "use_cpu": base.device.type == "cpu",
+        "bf16": low_precision(base) == torch.bfloat16,
+        "gradient_checkpointing": False,
+        "max_steps": MAX_STEPS,
+        "per_device_train_batch_size": batch,
+        "learning_rate": LEARNING_RATE,
+        "max_grad_norm": TRAINING.max_grad_norm,
+        "logging_steps": MAX_STEPS,
+        "save_strategy": "no",
+        "report_to": [],
+        "seed": 0,
+    }
+
+
 def gkd(base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, reports: Dataset, batch: int, scratch: Path) -> Any:
     """TRL's GKD trainer on the given reports alone (lmbda 0), with the forward KL (beta 0) to the bare base."""
     from trl.experimental.gkd import GKDConfig, GKDTrainer
@@ -134,23 +152,7 @@ def gkd(base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, reports: Data
     return GKDTrainer(
         model=with_lora(base),
         teacher_model=teacher,
-        args=GKDConfig(
-            output_dir=str(scratch),
-            lmbda=0.0,
-            beta=0.0,
-            temperature=1.0,
-            use_cpu=base.device.type == "cpu",
-            bf16=low_precision(base) == torch.bfloat16,
-            gradient_checkpointing=False,
-            max_steps=MAX_STEPS,
-            per_device_train_batch_size=batch,
-            learning_rate=LEARNING_RATE,
-            max_grad_norm=TRAINING.max_grad_norm,
-            logging_steps=MAX_STEPS,
-            save_strategy="no",
-            report_to=[],
-            seed=0,
-        ),
+        args=GKDConfig(**trl_arguments(base, batch, scratch), lmbda=0.0, beta=0.0, temperature=1.0),
         train_dataset=reports,
         data_collator=report_collator(tokenizer),
         processing_class=tokenizer,

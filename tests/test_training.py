@@ -74,7 +74,7 @@ from anamnesis.training.data import (
 )
 from anamnesis.training.monitor import Monitor
 from anamnesis.training.replay import read_texts
-from anamnesis.training.trainer import DistillationTrainer, check_gradients, make_trainer
+from anamnesis.training.trainer import DistillationTrainer, check_gradients, check_head, make_trainer
 from tests.conftest import CPU, HEADINGS, OPTIMIZATION, ROOT, TRAINING, TUNER, random_qwen2
 
 NONE = Method(teacher="none")
@@ -1080,3 +1080,14 @@ def test_a_saved_adapter_has_the_same_bytes_every_time(train: Any, tmp_path: Pat
     modules = json.loads(config)["target_modules"]
     assert modules == sorted(modules)
     assert len(modules) == 14
+
+
+def test_the_head_of_a_16_bit_model_is_checked_on_one_length(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Read in two lengths, logits are rounded in two ways: SmolLM2's then differ by more than the check allows."""
+    student = add_student(random_qwen2(tokenizer).to(torch.bfloat16), TUNER)
+    lengths: list[int] = []
+    student.model.get_base_model().get_decoder().register_forward_pre_hook(
+        lambda _, __, inputs: lengths.append(inputs["input_ids"].shape[1]), with_kwargs=True
+    )
+    check_head(student, {"input_ids": torch.arange(4, 13)[None], "attention_mask": torch.ones(1, 9, dtype=torch.long)})
+    assert lengths == [32, 32]
