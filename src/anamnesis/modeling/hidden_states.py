@@ -51,8 +51,8 @@ def in_few_lengths(
     """On a CPU in 16 bits, tokens and positions with more padding, or as they are.
 
     oneDNN compiles a kernel for every shape and keeps the last 1,024: with every text in its own length, 40
-    texts through SmolLM2-135M take 2.3 GB and still more with each, and so 1.6 GB and 0.87 of the time. `before` is the number of positions that are
-    read before the text.
+    texts through SmolLM2-135M take 2.3 GB and still more with each, and so 1.6 GB and 0.87 of the time.
+    `before` is the number of positions that are read before the text.
     """
     if ids.device.type != "cpu" or low_precision(model) is None:
         return ids, positions
