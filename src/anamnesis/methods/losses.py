@@ -28,6 +28,10 @@ CACHED_LOGITS = 2**18
 
 Rows = Float[Tensor, "n vocab"]
 
+# The losses of a text that is no method's report.
+CROSS_ENTROPY = Method(teacher="none")
+DIVERGENCE = Method(teacher="static", kl_weight=1.0)
+
 
 @dataclass(frozen=True)
 class Loss:

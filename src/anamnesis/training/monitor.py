@@ -22,7 +22,7 @@ from transformers import (
 )
 
 from anamnesis.files import read_json, write_json
-from anamnesis.methods.losses import distillation_loss
+from anamnesis.methods.losses import CROSS_ENTROPY, DIVERGENCE, distillation_loss
 from anamnesis.methods.supervision import IGNORED, supervised_positions, targets
 from anamnesis.methods.teachers import without_dropout
 from anamnesis.modeling.loading import mixed_precision
@@ -34,7 +34,6 @@ from anamnesis.training.data import report_collator
 # In a checkpoint: the points so far, and the weights of the chosen one.
 POINTS, WEIGHTS = "budget.json", "budget.safetensors"
 
-NO_TEACHER, BASE = Method(teacher="none"), Method(teacher="static")
 ROWS_AT_ONCE = 16
 
 log = logging.getLogger("train")
@@ -77,8 +76,8 @@ class Monitor:
 
     def measure(self, step: int) -> Point:
         """The same on every process: that of the first, since two GPUs may round differently."""
-        of_texts = self._losses(self._texts, self._base, BASE)
-        of_reports = self._losses(self._reports, [None] * len(self._reports), NO_TEACHER)
+        of_texts = self._losses(self._texts, self._base, DIVERGENCE)
+        of_reports = self._losses(self._reports, [None] * len(self._reports), CROSS_ENTROPY)
         measured = [of_texts["ce_nats"], of_texts["divergence_nats"], of_reports["ce_nats"]]
         if PartialState().num_processes > 1:
             broadcast_object_list(measured)

@@ -3,6 +3,7 @@
 import hashlib
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from transformers.trainer_pt_utils import BatchRebalanceSampler
 from anamnesis.compute import check_one_device_a_process, share_of
 from anamnesis.errors import InputError
 from anamnesis.methods.fisher import Fisher
-from anamnesis.methods.losses import TokenWeights, distillation_loss
+from anamnesis.methods.losses import DIVERGENCE, TokenWeights, distillation_loss
 from anamnesis.methods.penalties import Penalty
 from anamnesis.methods.supervision import supervised_positions, targets
 from anamnesis.methods.teachers import Teacher, without_dropout
@@ -49,7 +50,6 @@ TEACHER_WEIGHTS = "teacher.safetensors"
 
 # The base's forward pass takes up to half the time of a step: once in so many steps it costs at most 3 %.
 BASE_KL_STEPS = 20
-BASE_KL = Method(teacher="static")
 
 
 class DistillationTrainer(FiniteTrainer):
@@ -97,6 +97,11 @@ class DistillationTrainer(FiniteTrainer):
             self.kept_within = KeepWithin(method.budget, monitor, weights, self._noted.update, self.log)
             self.add_callback(self.kept_within)
         self.add_callback(SealCheckpoints())
+
+    def train(self, *args: Any, **kwargs: Any) -> Any:
+        mixed = low_precision(self.student.model) is not None
+        with self.student.under_autocast() if mixed else nullcontext():
+            return super().train(*args, **kwargs)
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> BatchRebalanceSampler:
         """Trainer's own, which without this would give every seed the same order."""
@@ -155,7 +160,7 @@ class DistillationTrainer(FiniteTrainer):
             weights = None if self.token_weights is None else self._weights_of(inputs, self.token_weights, count)
             loss = distillation_loss(student, teacher, head, tokens, self.method, count, weights)
             if base is not None:
-                of_base = distillation_loss(student.detach(), base, head, tokens, BASE_KL, count)
+                of_base = distillation_loss(student.detach(), base, head, tokens, DIVERGENCE, count)
                 self._of_the_point["base_kl_nats"] = (
                     self._of_the_point.get("base_kl_nats", 0) + of_base.terms["divergence_nats"].double()
                 )

@@ -44,7 +44,6 @@ class BottleneckLayer(nn.Module, BaseTunerLayer):
     # Of BaseTunerLayer.
     active_adapters: list[str]
     set_adapter: Callable[..., None]
-    _cast_input_dtype: Callable[..., Tensor]
     _move_adapter_to_device_of_base_layer: Callable[..., None]
 
     def __init__(self, base_layer: nn.Linear, adapter_name: str, config: BottleneckConfig) -> None:
@@ -69,7 +68,8 @@ class BottleneckLayer(nn.Module, BaseTunerLayer):
         result = output
         for name in self.active_adapters:
             down, up = self.layers(name)
-            states = self._cast_input_dtype(output, down.weight.dtype)
+            # Autocast casts by itself.
+            states = output if torch.is_autocast_enabled(output.device.type) else output.to(down.weight.dtype)
             result = result + up(nn.functional.gelu(down(states)))
         return result.to(output.dtype)
 
