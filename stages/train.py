@@ -13,7 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 from anamnesis.compute import configure_compute, is_main_process
 from anamnesis.files import read_json, read_jsonl, write_json
 from anamnesis.methods.fisher import load_fisher
-from anamnesis.methods.inputs import checked_inputs
+from anamnesis.methods.inputs import checked_inputs, paths_of
 from anamnesis.methods.states import TeacherStates, corpus_log_p, open_log_p, open_states
 from anamnesis.methods.teachers import frozen_base, make_teacher
 from anamnesis.methods.tokens import CorpusWeights, corpus_weights
@@ -47,8 +47,8 @@ from stages._paths import (
 )
 from stages._stage import Parameters, stage
 
-# The shared input that is replayed, by `replay.source`.
-REPLAYED = {"general": "general_text", "generated": "rehearsal"}
+# The input that is replayed, by `replay.source`.
+REPLAYED = {"general": "general_text", "generated": "rehearsal", "multitask": "examples"}
 
 log = logging.getLogger("train")
 
@@ -80,7 +80,7 @@ def main(method: str, seed: int) -> bool:
         optimization.max_length,
         tuner.virtual_tokens,
     )
-    inputs = checked_inputs(INPUTS / f"{method}.json", SHARED_INPUTS)
+    inputs = checked_inputs(INPUTS / f"{method}.json", paths_of(arm, SHARED_INPUTS))
     kept = SCRATCH / "teacher" / read_json(inputs["teacher"])["folder"] if "teacher" in inputs else None
     states = None if kept is None else open_states(kept, supervised_counts(reports))
     token_weights = weights_of_tokens(method, arm, base, tokenizer, reports, states, kept)
@@ -101,7 +101,7 @@ def main(method: str, seed: int) -> bool:
     scratch = scratch_folder(
         unfinished,
         [arm, tuner, training, optimization, compute, headings, seed, PartialState().num_processes],
-        [BASE, TRAINING_REPORTS, INPUTS / f"{method}.json", *examples_of(arm), Path("src"), Path("stages")],
+        [BASE, TRAINING_REPORTS, INPUTS / f"{method}.json", Path("src"), Path("stages")],
     )
     trainer = make_trainer(
         student,
@@ -167,14 +167,8 @@ def texts_to_replay(
     virtual_tokens: int,
 ) -> Dataset:
     """The texts of the method's source, without those that arms are measured on."""
-    source = Path(replay.path) if replay.path is not None else inputs[REPLAYED[replay.source]]
     measured_on = [inputs["held_out_text"], inputs["base_text"]]
-    return read_texts(replay, source, measured_on, tokenizer, max_length, virtual_tokens)
-
-
-def examples_of(arm: Method) -> list[Path]:
-    """The file of another task, which is not among the shared inputs."""
-    return [Path(arm.replay.path)] if arm.replay is not None and arm.replay.path is not None else []
+    return read_texts(replay, inputs[REPLAYED[replay.source]], measured_on, tokenizer, max_length, virtual_tokens)
 
 
 def open_monitor(

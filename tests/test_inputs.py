@@ -8,8 +8,8 @@ import pytest
 from dvc.repo import Repo
 
 from anamnesis.errors import InputError
-from anamnesis.files import write_json
-from anamnesis.methods.inputs import checked_inputs, digest, inputs_of, needed
+from anamnesis.files import write_json, write_jsonl
+from anamnesis.methods.inputs import READ_BY, checked_inputs, digest, inputs_of, needed, paths_of
 from anamnesis.publishing.repository import Repository
 from anamnesis.settings.budget import Budget
 from anamnesis.settings.fisher import FisherText
@@ -28,6 +28,8 @@ MASKED = Method(teacher="none", tokens=Tokens(keep_share=0.5))
 BUDGETED = Method(teacher="none", budget=Budget(every_steps=2, nats=1.0))
 REPLAYING = Method(teacher="none", replay=Replay(source="general", share=0.2))
 REHEARSING = Method(teacher="none", replay=Replay(source="generated", share=0.2))
+EXAMPLES = "data/domains/multitask.jsonl"
+MULTITASK = Method(teacher="none", replay=Replay(source="multitask", share=0.2, path=EXAMPLES))
 BOTH = Method(teacher="static", kl_weight=0.1, penalties=Penalties(ewc=EWC(10.0)))
 GENERAL = FisherText(text="general", documents=10, labels="data", seed=0)
 GENERATED = FisherText(text="generated", documents=10, labels="data", seed=0)
@@ -42,6 +44,11 @@ def test_a_method_reads_what_its_parts_need() -> None:
     assert inputs_of(REPLAYING) == ["general_text", "held_out_text", "base_text"]
     assert inputs_of(REHEARSING) == ["rehearsal", "held_out_text", "base_text"]
     assert inputs_of(BOTH) == ["teacher", "fisher"]
+    shared = {name: Path(name) for name in READ_BY}
+    assert paths_of(BOTH, shared) == {"teacher": Path("teacher"), "fisher": Path("fisher")}
+    assert paths_of(MULTITASK, shared) == {
+        "held_out_text": Path("held_out_text"), "base_text": Path("base_text"), "examples": Path(EXAMPLES),
+    }  # fmt: skip
 
 
 def test_what_an_input_is_made_from_is_needed_with_it() -> None:
@@ -53,14 +60,13 @@ def test_what_an_input_is_made_from_is_needed_with_it() -> None:
     assert needed([NONE, ELASTIC], GENERATED) == {"fisher", "rehearsal"}
 
 
-def test_a_training_refuses_an_input_that_its_method_did_not_name(tmp_path: Path) -> None:
-    paths = {"fisher": tmp_path / "fisher", "teacher": tmp_path / "teacher"}
-    for name, path in paths.items():
-        path.write_text(name, encoding="utf-8")
+def test_a_training_refuses_an_input_that_is_not_the_one_named(tmp_path: Path) -> None:
+    paths = {"fisher": tmp_path / "fisher"}
+    paths["fisher"].write_text("fisher", encoding="utf-8")
     write_json(tmp_path / "inputs.json", {"fisher": digest(paths["fisher"])})
-    assert checked_inputs(tmp_path / "inputs.json", paths) == {"fisher": paths["fisher"]}
-    paths["teacher"].write_text("another", encoding="utf-8")
-    checked_inputs(tmp_path / "inputs.json", paths)
+    assert checked_inputs(tmp_path / "inputs.json", paths) == paths
+    with pytest.raises(InputError, match="teacher has changed since the stage `inputs` read it"):
+        checked_inputs(tmp_path / "inputs.json", {"teacher": tmp_path / "teacher"})
     paths["fisher"].write_text("another", encoding="utf-8")
     with pytest.raises(InputError, match="fisher has changed since the stage `inputs` read it"):
         checked_inputs(tmp_path / "inputs.json", paths)
@@ -69,7 +75,7 @@ def test_a_training_refuses_an_input_that_its_method_did_not_name(tmp_path: Path
 # ---- In DVC's eyes ---------------------------------------------------------------------------------------------------
 
 
-METHODS = ["none", "static", "ema", "ewc", "budgeted", "replay", "rehearsal"]
+METHODS = ["none", "static", "ema", "ewc", "budgeted", "replay", "rehearsal", "multitask"]
 INPUTS = [f"inputs@{method}" for method in METHODS]
 
 
@@ -80,6 +86,7 @@ class Pipeline:
         self.project = Project(folder)
         self.repository = Repository(folder)
         self.change("params.yaml", {"methods": METHODS})
+        self.write_examples("first")
         for stage in self.repository.outputs_by_stage():
             self.make_up(stage, "first")
         for stage in ("needs", *INPUTS):
@@ -90,6 +97,9 @@ class Pipeline:
 
     def change(self, file: str, changes: dict[str, Any]) -> None:
         self.project.change(file, changes)
+
+    def write_examples(self, completion: str) -> None:
+        write_jsonl(self.project.folder / EXAMPLES, [{"prompt": "", "completion": completion}])
 
     def make_up(self, stage: str, content: str) -> None:
         """Outputs as if the stage had run: folders hold one file."""
@@ -122,6 +132,7 @@ class Pipeline:
     def restore(self) -> None:
         """Back to where all stages are up to date."""
         self.project.run("git", "checkout", "--quiet", "--force", "HEAD")
+        self.write_examples("first")
         with chdir(self.project.folder), Repo() as repo:
             repo.checkout(force=True)
 
@@ -186,6 +197,16 @@ def test_another_monitor_makes_the_branches_with_a_budget_stale(pipeline: Pipeli
     assert pipeline.stale() == set(INPUTS)
     pipeline.run(*INPUTS)
     assert pipeline.stale() == {"train@budgeted-0"}
+
+
+def test_other_examples_make_the_branch_that_learns_from_them_stale(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline.write_examples("second")
+    assert pipeline.stale() == set(INPUTS)
+    assert pipeline.planned(monkeypatch) == {*INPUTS, *branch("multitask")}
+    pipeline.run(*INPUTS)
+    assert pipeline.stale() == {"train@multitask-0"}
 
 
 def test_a_new_method_makes_only_its_own_stages_stale(pipeline: Pipeline) -> None:

@@ -49,6 +49,7 @@ LABELS = Replay(source="general", share=0.25)
 TEACHER = replace(LABELS, loss="teacher")
 MARGIN = replace(LABELS, loss="margin", weight=10.0)
 GERE = replace(MARGIN, label_weight=1.0)
+MULTITASK = Replay(source="multitask", share=1.0, path="data/domains/task.jsonl")
 ALL = {"labels": LABELS, "teacher": TEACHER, "margin": MARGIN, "gere": GERE}
 TERMS = {
     "labels": ["replay_nats"],
@@ -71,8 +72,10 @@ def using(replay: Replay) -> Method:
     ("values", "said"),
     [
         ({"source": "multitask", "share": 0.5}, "multitask needs a path"),
-        ({"source": "general", "share": 0.5, "path": "a.jsonl"}, "path belongs to source multitask"),
-        ({"source": "multitask", "share": 0.5, "path": "a.xlsx"}, r"name a \.jsonl or a \.csv file"),
+        ({"source": "general", "share": 0.5, "path": "data/domains/a.jsonl"}, "path belongs to source multitask"),
+        ({"source": "multitask", "share": 0.5, "path": "data/domains/a.xlsx"}, r"name a \.jsonl or a \.csv file"),
+        ({"source": "multitask", "share": 0.5, "path": "data/raw/a.csv"}, "put the file into data/domains"),
+        ({"source": "multitask", "share": 0.5, "path": "data/domains/../a.csv"}, "put the file into data/domains"),
         ({"source": "general", "share": 0.5, "label_weight": 1.0}, "label_weight belongs to loss margin"),
         ({"source": "general", "share": 1.5}, "less than or equal to 1"),
         ({"source": "exam", "share": 0.5}, "general"),
@@ -83,12 +86,14 @@ def test_a_replay_that_cannot_be_is_refused_with_a_sentence(values: dict[str, An
         Replay(**values)
 
 
-def test_a_method_whose_file_of_another_task_is_missing_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "tasks.jsonl"
-    method = using(Replay(source="multitask", share=1.0, path=str(file)))
+def test_a_method_whose_file_of_another_task_is_missing_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    method = using(MULTITASK)
     with pytest.raises(InputError, match=r"`multitask\.replay\.path`: there is no file"):
         check_replayed("multitask", method)
-    file.touch()
+    write_jsonl(Path(MULTITASK.path), [])
     check_replayed("multitask", method)
     check_replayed("none", NONE)
 
@@ -180,9 +185,6 @@ def test_a_long_document_is_cut_and_one_without_a_token_is_left_out(read: Any) -
         read([{"tokens": [], "text": ""}])
 
 
-MULTITASK = Replay(source="multitask", share=1.0, path="texts.jsonl")
-
-
 def test_of_another_task_only_the_answers_are_under_the_loss(
     read: Any, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
 ) -> None:
@@ -222,6 +224,8 @@ def test_what_arms_are_measured_on_is_never_replayed(read: Any, tokenizer: PreTr
         {"tokens": [*tokenizer(" Узел 7 мм")["input_ids"], end], "text": " Узел 7 мм<|endoftext|>"},
         # Cut at its longest length: what begins so would be trained on.
         {"tokens": tokenizer("Узел 8 мм,")["input_ids"], "text": "Узел 8 мм,"},
+        # Cut without a word.
+        {"tokens": tokenizer("\n")["input_ids"], "text": "\n"},
         # Not cut: a longer text that begins so is another text.
         {"tokens": [*tokenizer("Узел 9 мм")["input_ids"], end], "text": "Узел 9 мм<|endoftext|>"},
     ]
@@ -555,12 +559,12 @@ def test_the_stage_replays_each_source(
     write_jsonl(prepared / "knowledge" / "train.jsonl", [{"text": "Вода кипит."}, {"text": "Лёд тает."}])
     write_jsonl(prepared / "knowledge" / "heldout.jsonl", [{"kind": "facts", "text": "Вода кипит."}])
     write_jsonl(prepared / "base_text.jsonl", [])
-    write_jsonl(tmp_path / "data" / "task.jsonl", [{"prompt": "Вода", "completion": " кипит"}])
+    write_jsonl(tmp_path / MULTITASK.path, [{"prompt": "Вода", "completion": " кипит"}])
     values = {
         "none": NONE,
         "replay": using(LABELS),
         "rehearsal": using(replace(LABELS, source="generated")),
-        "multitask": using(replace(MULTITASK, path="data/task.jsonl")),
+        "multitask": using(MULTITASK),
         "tuner": TUNER,
         "training": TRAINING,
         "optimization": replace(OPTIMIZATION, max_steps=2),

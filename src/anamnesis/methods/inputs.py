@@ -47,6 +47,12 @@ def inputs_of(method: Method) -> list[str]:
     return [name for name, reads in READ_BY.items() if reads(method)]
 
 
+def paths_of(method: Method, shared: Mapping[str, Path]) -> dict[str, Path]:
+    """The files that a training by this method reads, by name: of the shared ones, and one of its own (`examples`)."""
+    own = method.replay.path if method.replay is not None else None
+    return {name: shared[name] for name in inputs_of(method)} | ({} if own is None else {"examples": Path(own)})
+
+
 def needed(methods: Iterable[Method], fisher: FisherText) -> set[str]:
     """Names of the shared inputs that must be made, with those that others are made from."""
     names = {name for method in methods for name in inputs_of(method)}
@@ -63,13 +69,13 @@ def digest(path: Path) -> str:
 
 
 def checked_inputs(file: Path, paths: Mapping[str, Path]) -> dict[str, Path]:
-    """The paths of what a method reads, by name, as the stage `inputs` wrote it into `file`.
+    """The paths, each of which is what the stage `inputs` saw when it wrote `file`.
 
     Raises:
-        InputError: one of them is not what that stage saw.
+        InputError: one of them is not.
     """
-    digests: dict[str, str] = read_json(file)
-    for name, seen in digests.items():
-        if digest(paths[name]) != seen:
-            raise InputError(f"{paths[name]} has changed since the stage `inputs` read it: train by `dvc repro`.")
-    return {name: paths[name] for name in digests}
+    seen: dict[str, str] = read_json(file)
+    for name, path in paths.items():
+        if name not in seen or digest(path) != seen[name]:
+            raise InputError(f"{path} has changed since the stage `inputs` read it: train by `dvc repro`.")
+    return dict(paths)

@@ -12,6 +12,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+# The thresholds are taken from this many texts: the size of GeRe's own set.
+TEXTS_FOR_THRESHOLDS = 1000
+
 
 @dataclass(frozen=True)
 class Thresholds:

@@ -24,20 +24,13 @@ from transformers import PreTrainedTokenizerBase
 
 from anamnesis.errors import InputError
 from anamnesis.files import read_jsonl
-from anamnesis.methods.losses import TokenWeights, distillation_loss
-from anamnesis.methods.margin import Thresholds, margin_loss, thresholds
+from anamnesis.methods.losses import CROSS_ENTROPY, DIVERGENCE, TokenWeights, distillation_loss
+from anamnesis.methods.margin import TEXTS_FOR_THRESHOLDS, Thresholds, margin_loss, thresholds
 from anamnesis.methods.supervision import IGNORED, supervised_positions, targets
 from anamnesis.methods.teachers import StaticTeacher
 from anamnesis.modeling.sampling import start_token
 from anamnesis.modeling.student.student import Student
-from anamnesis.settings.methods import Method
 from anamnesis.settings.replay import Replay
-
-# The margin's thresholds are taken from this many texts of the pool: the size of GeRe's own.
-TEXTS_FOR_THRESHOLDS = 1000
-
-LABELS = Method(teacher="none")
-TEACHER = Method(teacher="static", kl_weight=1.0)
 
 log = logging.getLogger("train")
 
@@ -119,7 +112,8 @@ def _without(
     """The rows whose text is not evaluated, and does not begin with an evaluated text that was cut at its length."""
     texts = {_plain(row, tokenizer) for row in evaluated}
     cut = [row for row in evaluated if "tokens" in row and tokenizer.eos_token_id not in row["tokens"]]
-    beginnings = tuple(_plain(row, tokenizer) for row in cut)
+    # One without a word, such as line breaks up to its length, would begin all others.
+    beginnings = tuple(filter(None, (_plain(row, tokenizer) for row in cut)))
     plain = [_plain(row, tokenizer) for row in rows]
     return [row for row, text in zip(rows, plain, strict=True) if text not in texts and not text.startswith(beginnings)]
 
@@ -127,7 +121,7 @@ def _without(
 def _encode_documents(
     rows: Sequence[Mapping[str, Any]], tokenizer: PreTrainedTokenizerBase, longest: int
 ) -> list[Encoded]:
-    """Every token of a document is under the loss, its end too; before it stands what precedes it in pretraining."""
+    """Every token of a document is under the loss, its end too; before it comes what precedes it in pretraining."""
     end = [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
     encode = [row["text"] for row in rows if "tokens" not in row]
     written = iter(tokenizer(encode, add_special_tokens=False)["input_ids"] if encode else [])
@@ -245,7 +239,7 @@ class Replaying:
         states = self._student.hidden_states(batch, positions)
         if replay.loss == "teacher":
             no_labels = TokenWeights(torch.zeros(len(tokens), device=states.device), float(count))
-            loss = distillation_loss(states, base, head, tokens, TEACHER, count, no_labels)
+            loss = distillation_loss(states, base, head, tokens, DIVERGENCE, count, no_labels)
             self._add("replay_kl_nats", loss.terms["divergence_nats"])
             return replay.weight * loss.total
         parts = []
@@ -254,7 +248,7 @@ class Replaying:
             self._add("replay_margin", margin.detach())
             parts.append(replay.weight * margin)
         if (label_weight := self._label_weight) is not None:
-            loss = distillation_loss(states, None, head, tokens, LABELS, count)
+            loss = distillation_loss(states, None, head, tokens, CROSS_ENTROPY, count)
             self._add("replay_nats", loss.terms["ce_nats"])
             parts.append(label_weight * loss.total)
         return torch.stack(parts).sum()
