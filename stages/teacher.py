@@ -35,11 +35,17 @@ from stages import ROOT
 from stages._paths import BASE, SCRATCH, TEACHER_STATES, TRAINING_REPORTS
 from stages._stage import Parameters, stage
 
-# The code that computes them.
-CODE = (
-    Path("src/anamnesis/methods"),
-    Path("src/anamnesis/modeling/hidden_states.py"),
-    Path("src/anamnesis/modeling/loading.py"),
+# The code on which they depend.
+CODE = tuple(
+    Path("src/anamnesis") / file
+    for file in (
+        "rendering.py",
+        "methods/states.py",
+        "methods/supervision.py",
+        "modeling/hidden_states.py",
+        "modeling/loading.py",
+        "training/data.py",
+    )
 )
 
 log = logging.getLogger("teacher")

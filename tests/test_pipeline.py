@@ -18,6 +18,7 @@ from anamnesis.settings.experiment import PLAIN, SCALE, SCIENCE
 from anamnesis.settings.sections import read_yaml
 from stages import _paths
 from stages._stage import Parameters
+from stages.teacher import CODE
 from tests.conftest import ROOT
 
 PIPELINE: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
@@ -147,11 +148,20 @@ def test_adapter_and_base_are_dependencies_of_every_evaluation() -> None:
 def test_what_methods_share_reaches_the_trainings_only_through_their_inputs() -> None:
     """The stage `inputs` depends on all of it, and `train` on what it wrote for the method."""
     deps = {name: {Path(dep) for dep in stage["deps"]} for name, stage in STAGES.items()}
-    for path in _paths.SHARED_INPUTS.values():
+    for path in (*_paths.SHARED_INPUTS.values(), Path(FOLDER)):
         assert deps["inputs"] & {path, path.parent}, path
         assert not deps["train"] & {path, path.parent}, path
     assert _paths.INPUTS / "${item.method}.json" in deps["train"]
     assert READ_BY.keys() <= _paths.SHARED_INPUTS.keys()
+
+
+def test_what_is_kept_of_the_teacher_is_named_by_the_code_that_it_depends_on() -> None:
+    """The stage's dependencies but the settings, what all stages share, and two files that decide where and whether."""
+    rooms = {Path("src/anamnesis") / room for room in ("methods", "modeling", "training")}
+    code = {Path(dep) for dep in STAGES["teacher"]["deps"] if rooms & set(Path(dep).parents)}
+    elsewhere = {Path("src/anamnesis/methods/keeping.py"), Path("src/anamnesis/training/checkpoints.py")}
+    assert elsewhere < code
+    assert set(CODE) == code - elsewhere | {Path("src/anamnesis/rendering.py")}
 
 
 def test_only_measurements_on_reports_depend_on_the_split_and_read_no_other_part() -> None:
@@ -308,7 +318,10 @@ def test_lock_file_has_pins_and_no_addresses() -> None:
 
 
 def test_git_ignores_whatever_is_put_under_data() -> None:
-    for path in ("data/hospital.csv", "data/raw/reports.jsonl", "data/new/folder/x.xlsx", "data/evaluated/x.jsonl"):
+    for path in (
+        "data/hospital.csv", "data/raw/reports.jsonl", "data/new/folder/x.xlsx", "data/evaluated/x.jsonl",
+        "data/domains/task.jsonl", "data/domains/more/task.csv",
+    ):  # fmt: skip
         assert subprocess.run(["git", "check-ignore", "--quiet", path], cwd=ROOT).returncode == 0, path
     for path in ("data/facts/countries.csv", "data/base/model.safetensors"):
         assert subprocess.run(["git", "check-ignore", "--quiet", path], cwd=ROOT).returncode == 1
@@ -318,7 +331,8 @@ def test_nothing_private_or_large_is_tracked() -> None:
     tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode()
     for name in filter(None, tracked.split("\0")):
         if name.startswith(("data/", "models/")):
-            assert name.startswith(("data/facts/", "data/base/")) or Path(name).name == ".gitignore", name
+            shipped = name.startswith(("data/facts/", "data/base/")) or name == "data/domains/README.md"
+            assert shipped or Path(name).name == ".gitignore", name
         largest = 5_000_000 if name == "data/base/model.safetensors" else 1_000_000
         assert (ROOT / name).stat().st_size < largest if (ROOT / name).exists() else True, name
     shipped = sum(file.stat().st_size for file in (ROOT / "data/base").iterdir())
