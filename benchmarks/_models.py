@@ -36,7 +36,8 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from anamnesis.forecasting import shapes
+from anamnesis.forecasting.steps import step_flops
+from anamnesis.forecasting.tuning import trained_weights
 from anamnesis.methods.states import TeacherStates, frozen_states, keep_states, open_states
 from anamnesis.methods.supervision import IGNORED
 from anamnesis.methods.teachers import Teacher, make_teacher
@@ -53,8 +54,7 @@ from anamnesis.settings.tuner import Tuner
 from anamnesis.training.data import document_number, report_collator, supervised_counts
 from anamnesis.training.trainer import DistillationTrainer, make_trainer
 
-RANK = 16
-TUNER = Tuner(kind="lora", r=RANK, alpha=32.0, dropout=0.0, target_modules="all-linear")
+TUNER = Tuner(kind="lora", r=16, alpha=32.0, dropout=0.0, target_modules="all-linear")
 METHODS = {
     "none": Method(teacher="none"),
     "static": Method(teacher="static", kl_weight=1.0),
@@ -370,14 +370,14 @@ def quiet() -> None:
 
 def adapter_bytes(config: Qwen2Config) -> int:
     """Bytes of one adapter in fp32."""
-    return shapes.adapter_bytes(config, RANK)
+    return 4 * trained_weights(config, TUNER)
 
 
 def flops(
     config: Qwen2Config, batch: int, length: int, supervised: int, method: str, checkpointing: bool = False
 ) -> float:
     """Floating-point operations that a step cannot avoid."""
-    return shapes.flops(config, batch, length, supervised, method, RANK, checkpointing)
+    return step_flops(config, TUNER, batch, length, supervised, method, checkpointing)
 
 
 # ---- Tables ---------------------------------------------------------------------------------------------------------

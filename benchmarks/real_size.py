@@ -14,15 +14,15 @@ import click
 from transformers import Qwen2Config
 
 from anamnesis.compute import configure_compute
-from anamnesis.forecasting.shapes import held, highest, taken
+from anamnesis.forecasting.steps import held, highest, taken
 from anamnesis.markdown import table
 from anamnesis.methods.losses import CHUNK_LOGITS
 from anamnesis.modeling.loading import load_base
 from anamnesis.settings.compute import Compute
 from benchmarks._models import (
     METHODS,
-    RANK,
     RETURN_FREED_MEMORY,
+    TUNER,
     VOCABULARY,
     InTurn,
     PeakMemory,
@@ -125,7 +125,7 @@ def main(batch: int, length: int, layers: int, vocabulary: int, threads: int, fo
 def counted(config: Qwen2Config, batch: int, length: int, resident: int, peak: int) -> Iterator[list[str]]:
     """The calculated and the measured memory of this step, and the calculated memory of the full size on a GPU."""
     shapes = [(batch, length, 4), (8, 1024, 2)]
-    between = [held(config, exact, RANK) for *_, exact in shapes]
+    between = [held(config, exact, TUNER, "ema") for *_, exact in shapes]
     above = [
         taken(config, batch, length, supervised_tokens(length), exact, CHUNK_LOGITS) for batch, length, exact in shapes
     ]

@@ -19,7 +19,7 @@ from anamnesis.errors import InputError
 from anamnesis.files import read_json, write_json
 from anamnesis.forecasting.counting import GPUS, UTILISATION, count, disk_bytes, gpu_named, guesses
 from anamnesis.forecasting.forecast import FILE, Forecast, key_of, load_forecast, save_forecast, stages_of
-from anamnesis.forecasting.page import arms_table, precision_lines, totals
+from anamnesis.forecasting.page import arms_table, left_out, precision_lines, totals
 from anamnesis.forecasting.precision import detectable, plan, shelved_like
 from anamnesis.forecasting.timing import Files, time_experiment
 from anamnesis.machine import processor
@@ -78,7 +78,7 @@ def _print_count(experiment: Experiment, gpus: list[str]) -> None:
         )
         if counted.peak_gigabytes * 1e9 > gpu.memory:
             click.echo(f"It does not fit: a {name} has {gpu.memory / 1e9:.0f} GB.")
-        click.echo("\n".join(totals(experiment, counted, 1, {})) + "\n")
+        click.echo("\n".join([*totals(experiment, counted, 1, {}), left_out(experiment, counted=True)]) + "\n")
     _print_precision(experiment, counted)
 
 
@@ -93,7 +93,7 @@ def _print_timed(experiment: Experiment, jobs: int, short: bool) -> None:
     costs = {} if short else _costs(experiment)
     click.echo(f"{experiment.profile} on {processor()}, from a few steps and questions:\n")
     click.echo(f"{arms_table(experiment, forecast, costs)}\n")
-    click.echo("\n".join(totals(experiment, forecast, jobs, costs)) + "\n")
+    click.echo("\n".join([*totals(experiment, forecast, jobs, costs), left_out(experiment, counted=False)]) + "\n")
     if not short:
         _print_precision(experiment, forecast)
 
@@ -132,7 +132,7 @@ def _timed(experiment: Experiment, key: str, jobs: int) -> Forecast:
         key=key,
         seconds={kind: fmean(of["seconds"][kind] for of in found) for kind in one["seconds"]},
         peak_gigabytes=max(of["peak_gigabytes"] for of in found),
-        disk_gigabytes=disk_bytes(experiment, base, one["adapter_bytes"], bytes_of_states) / 1e9,
+        disk_gigabytes=disk_bytes(experiment, base, one["trained_weights"], bytes_of_states) / 1e9,
         cases=one["cases"],
     )
 

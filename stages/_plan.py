@@ -13,12 +13,13 @@ from anamnesis.errors import InputError
 from anamnesis.files import read_json, write_json
 from anamnesis.forecasting.forecast import FILE, key_of, load_forecast, stages_of
 from anamnesis.forecasting.schedule import expected, wall_seconds
-from anamnesis.forecasting.shapes import flops, shape_of
-from anamnesis.methods.inputs import inputs_of, needed
+from anamnesis.forecasting.shapes import shape_of
+from anamnesis.forecasting.steps import step_flops
+from anamnesis.methods.inputs import digest, inputs_of, needed, paths_of
 from anamnesis.publishing.repository import Repository
 from anamnesis.settings.reading import Experiment, read_experiment
 from stages import ROOT
-from stages._paths import NEEDS
+from stages._paths import INPUTS, NEEDS, SHARED_INPUTS
 from stages._progress import DONE, PLAN, Plan
 from stages._stage import stage
 
@@ -75,10 +76,11 @@ def in_order(planned: set[str], long: list[str]) -> list[str]:
 
 def planned_stages(experiment: Experiment) -> set[str]:
     """The stages that are not up to date, and all that follow from them."""
-    stale = Repository(ROOT).stale_stages()
+    stale = set(Repository(ROOT).stale_stages())
     with Repo(str(ROOT)) as repo:
         graph = repo.index.graph
-        todo, reached = [one for one in graph if one.addressing in stale], set()
+        changing = {one for one in stale if not writes_the_same(experiment, one)}
+        todo, reached = [one for one in graph if one.addressing in changing], set()
         while todo:
             one = todo.pop()
             if one not in reached:
@@ -86,7 +88,17 @@ def planned_stages(experiment: Experiment) -> set[str]:
                 todo += [
                     after for after in graph.predecessors(one) if follows(experiment, after.addressing, one.addressing)
                 ]
-        return {one.addressing for one in reached}
+        return {one.addressing for one in reached} | stale
+
+
+def writes_the_same(experiment: Experiment, stage: str) -> bool:
+    """Whether a stage is stale but its output is not: `inputs` depends on files that only one method may read."""
+    name, _, method = stage.partition("@")
+    file = ROOT / INPUTS / f"{method}.json"
+    if name != "inputs" or not file.is_file():
+        return False
+    paths = {name: ROOT / path for name, path in paths_of(experiment.methods[method], SHARED_INPUTS).items()}
+    return bool(read_json(file) == {name: digest(path) for name, path in paths.items() if path.exists()})
 
 
 def follows(experiment: Experiment, stage: str, before: str) -> bool:
@@ -112,7 +124,8 @@ def rough_seconds(experiment: Experiment, name: str) -> float:
     if shape is None or experiment.compute.device != "cpu":
         return float(LONG * len(stages_of(experiment)))
     step = of.batch_size * of.gradient_accumulation_steps
-    work = flops(shape, step, min(TOKENS, of.max_length), TOKENS // 5, "none", experiment.tuner.r or 0)
+    tuner = experiment.tuner_of(name.removeprefix("train@").rpartition("-")[0])
+    work = step_flops(shape, tuner, step, min(TOKENS, of.max_length), TOKENS // 5, "none")
     return of.max_steps * work / (RATE * experiment.compute.threads)
 
 

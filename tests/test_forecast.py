@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from itertools import count as count_up
@@ -13,35 +14,47 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from dvc.repo import Repo
 from lm_eval.api.instance import Instance
-from transformers import AutoTokenizer
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from anamnesis.analysis.statistics import Estimate, detectable_with, difference, mean_of, smallest_detectable
 from anamnesis.costs import COSTS, Cost, write_cost
 from anamnesis.errors import InputError
 from anamnesis.evaluation.leak import prompts
 from anamnesis.files import read_json, read_jsonl, write_json
+from anamnesis.forecasting import steps
 from anamnesis.forecasting.counting import GPUS, count, counted_cases, gpu_named, guesses
 from anamnesis.forecasting.forecast import Forecast, evaluations, key_of, stages_of, trainings
 from anamnesis.forecasting.page import arms_table, precision_lines, totals
 from anamnesis.forecasting.precision import Detectable, Planned, compared, detectable, plan, shelved_like
 from anamnesis.forecasting.schedule import expected, kind_of, minutes, wall_seconds
 from anamnesis.forecasting.shapes import SHAPES, linear_weights, shape_of
+from anamnesis.forecasting.steps import backward_flops, forward_flops
 from anamnesis.forecasting.timing import Sampled
+from anamnesis.forecasting.tuning import trained_weights
+from anamnesis.modeling.student.tuners import add_student
 from anamnesis.publishing.repository import Repository
 from anamnesis.rendering import completion, prompt
 from anamnesis.settings.budget import Budget
 from anamnesis.settings.evaluation import Task
+from anamnesis.settings.methods import Method
 from anamnesis.settings.reading import Experiment, read_experiment
 from anamnesis.settings.replay import Replay
+from anamnesis.settings.sections import read_yaml, section
 from anamnesis.settings.tokens import Tokens
+from anamnesis.settings.tuner import Tuner
 from commands import forecast as command
 from stages import _progress
 from stages._plan import in_order, jobs_of_make
-from tests.conftest import HEADINGS, ROOT
+from tests.conftest import HEADINGS, ROOT, TUNER, random_qwen2
 from tests.project import Project
+from tests.test_student import TUNERS
 
+# `target_modules` as a pattern, over a few layers.
+MORE_TUNERS = {"pattern": replace(TUNER, target_modules=r".*layers\.[12]\..*_proj")}
 CASES = {"exam_acc": 600, "base_text_kl_nats": 128, "bethesda_macro_f1": 402}
 TASK = Task(shots=None, limit=None, folder=None)
 
@@ -107,6 +120,100 @@ def test_the_count_for_qwen_needs_no_weights() -> None:
     assert count(twice, GPUS["H100"]).seconds["train@none"] - 30 == pytest.approx(2 * (h100.seconds["train@none"] - 30))
 
 
+def llama(tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
+    """Without biases."""
+    shape = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4}
+    return LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), num_key_value_heads=2, **shape))
+
+
+@pytest.mark.parametrize("kind", TUNERS | MORE_TUNERS)
+@pytest.mark.parametrize("make", [random_qwen2, llama], ids=["qwen2", "llama"])
+def test_as_many_weights_are_counted_as_a_student_trains(
+    tokenizer: PreTrainedTokenizerBase, make: Callable[..., PreTrainedModel], kind: str
+) -> None:
+    tuner = (TUNERS | MORE_TUNERS)[kind]
+    if make is llama and tuner.kind == "bitfit":
+        pytest.skip("refused: there are no biases")
+    base = make(tokenizer)
+    counted = trained_weights(base.config, tuner)
+    assert counted == sum(weight.numel() for weight in add_student(base, tuner).weights)
+
+
+def test_the_weights_of_qwen_are_those_of_the_table_in_the_docs() -> None:
+    shape, docs = SHAPES["Qwen/Qwen2-1.5B"], (ROOT / "docs/methods.md").read_text(encoding="utf-8")
+    params = read_yaml(ROOT / "params.yaml")
+    for name in ("none", "mlp_only", "dora", "adapters", "bitfit", "prefix", "prompt", "full"):
+        tuner = section(params, name, Method).tuner or section(params, "tuner", Tuner)
+        assert f"{trained_weights(shape, tuner):,}" in docs, name
+
+
+@pytest.mark.parametrize("kind", ["lora", "mlp", "upper", "bottleneck", "bitfit", "full", "upper_full", "prompt"])
+def test_as_many_operations_are_counted_as_torch_does(
+    tokenizer: PreTrainedTokenizerBase, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """With attention that looks at all pairs of positions, as the plain one does: torch knows the count of no other."""
+    batch, length, tuner = 2, 40, TUNERS[kind]
+
+    def all_pairs(config: Any, tuner: Tuner | None, batch: float, length: int) -> float:
+        read = length + (0 if tuner is None else tuner.virtual_tokens)
+        return float(2 * 2 * config.hidden_size * batch * read**2)
+
+    monkeypatch.setattr(steps, "_attention", all_pairs)
+    monkeypatch.setattr(steps, "ATTENTION_BACKWARD", 2)
+    student = add_student(random_qwen2(tokenizer, attn_implementation="eager"), tuner)
+    where = torch.ones(batch, length, dtype=torch.bool)
+    with FlopCounterMode(display=False) as counter:
+        states = student.hidden_states({"input_ids": torch.full((batch, length), 7)}, where)
+        forward = counter.get_total_flops()
+        states.sum().backward()
+    config = student.model.config
+    assert forward == pytest.approx(forward_flops(config, tuner, batch, length), rel=0.01)
+    backward = counter.get_total_flops() - forward
+    assert backward == pytest.approx(backward_flops(config, tuner, batch, length), rel=0.01)
+
+
+def test_memory_and_disk_are_counted_by_what_is_trained() -> None:
+    qwen = read_experiment(ROOT, "qwen2-1.5b")
+    exact = replace(qwen, model=replace(qwen.model, quantization="none"))
+    plain = qwen.methods["none"]
+
+    def counted(experiment: Experiment, **parts: Any) -> Forecast:
+        return count(replace(experiment, methods={"one": replace(plain, **parts)}), GPUS["H100"])
+
+    # In 16 bits and with it 16 bytes a trained weight: itself, its gradient and AdamW's averages in fp32.
+    full = Tuner(kind="full")
+    weights = trained_weights(SHAPES["Qwen/Qwen2-1.5B"], full)
+    low = counted(exact)
+    adapter = trained_weights(SHAPES["Qwen/Qwen2-1.5B"], exact.tuner)
+    assert 1e9 * (counted(exact, tuner=full).peak_gigabytes - low.peak_gigabytes) == pytest.approx(
+        16 * weights - 12 * adapter
+    )
+    for teacher in ({"teacher": "ema", "decay": 0.9}, {"teacher": "anchored", "mix": 0.5}):
+        more = counted(exact, tuner=full, kl_weight=0.1, **teacher)
+        assert 1e9 * (more.peak_gigabytes - counted(exact, tuner=full).peak_gigabytes) == pytest.approx(4 * weights)
+    # Saved in the base's 16 bits; three runs, and a copy in DVC's cache.
+    assert 1e9 * (counted(exact, tuner=full).disk_gigabytes - low.disk_gigabytes) == pytest.approx(
+        2 * 3 * (2 * weights - 4 * adapter) + 2 * 2 * 3 * 4 * (weights - adapter)
+    )
+    small = counted(qwen, tuner=Tuner(kind="bitfit"))
+    assert small.peak_gigabytes < counted(qwen).peak_gigabytes
+    assert small.disk_gigabytes < counted(qwen).disk_gigabytes
+
+
+def test_a_budget_is_counted_by_its_points(tiny: Experiment) -> None:
+    def seconds(every: int | None) -> float:
+        budget = None if every is None else Budget(every_steps=every, nats=1.0)
+        methods = {"one": replace(tiny.methods["none"], budget=budget)}
+        # The mean length of the tiny base's texts.
+        watched = replace(tiny, methods=methods, monitor=replace(tiny.monitor, max_tokens=32))
+        return count(watched, GPUS["H100"]).seconds["train@one"]
+
+    # 420 steps: 43 points, and 15.
+    assert seconds(10) - seconds(None) == pytest.approx(43 / 15 * (seconds(30) - seconds(None)))
+    # docs/methods.md: a point costs 1.23 steps of `none`.
+    assert (seconds(30) - seconds(None)) / 15 == pytest.approx(1.23 * (seconds(None) - 30) / 420, rel=0.02)
+
+
 def test_a_replay_is_counted_by_its_share_and_with_the_base_if_its_loss_needs_it(tiny: Experiment) -> None:
     def seconds(**values: Any) -> float:
         replay = Replay(source="general", **values)
@@ -117,7 +224,10 @@ def test_a_replay_is_counted_by_its_share_and_with_the_base_if_its_loss_needs_it
     small, large = seconds(share=0.1), seconds(share=0.5)
     assert seconds(share=0.0) == none
     assert large - none == pytest.approx(5 * (small - none))
-    assert none < small < seconds(share=0.1, loss="teacher") == seconds(share=0.1, loss="margin")
+    assert none < small < seconds(share=0.1, loss="teacher")
+    # Both need a forward pass of the base; the margin no logits, but once the base's states of 1,000 texts.
+    margin, both = (seconds(share=0.1, loss="margin", label_weight=weight) for weight in (0.0, 1.0))
+    assert none < margin < both
 
 
 def test_what_methods_share_is_counted_if_one_reads_it(tiny: Experiment) -> None:

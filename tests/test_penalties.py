@@ -171,7 +171,7 @@ def test_a_layer_without_fisher_information_is_named(tokenizer: PreTrainedTokeni
 
 def test_ewc_without_an_update_of_the_weights_is_refused() -> None:
     with pytest.raises(
-        SettingsError, match=r"`mine\.penalties\.ewc` cannot be had with .* bitfit: set .* to lora or dora"
+        SettingsError, match=r"`mine\.penalties\.ewc` does not work with .* bitfit: set .* to lora or dora"
     ):
         check_penalties("mine", ELASTIC, BITFIT)
     for penalties, tuner in ((ELASTIC, TUNER), (ELASTIC, DORA), (SQUARE, BITFIT), (None, BITFIT)):

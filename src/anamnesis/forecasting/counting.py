@@ -8,11 +8,25 @@ from dataclasses import dataclass
 
 from anamnesis.errors import InputError
 from anamnesis.forecasting.forecast import Forecast, keeps_states
-from anamnesis.forecasting.shapes import Shape, adapter_bytes, flops, held, highest, linear_weights, shape_of, taken
+from anamnesis.forecasting.shapes import Shape, linear_weights, shape_of
+from anamnesis.forecasting.steps import (
+    backward_flops,
+    base_bytes,
+    forward_flops,
+    head_flops,
+    held,
+    highest,
+    step_flops,
+    taken,
+)
+from anamnesis.forecasting.tuning import trained_weights
 from anamnesis.methods.inputs import needed
 from anamnesis.methods.losses import CHUNK_LOGITS
+from anamnesis.methods.margin import TEXTS_FOR_THRESHOLDS
 from anamnesis.settings.evaluation import EXAMS, MMLU, Task
 from anamnesis.settings.reading import Experiment
+from anamnesis.settings.replay import Replay
+from anamnesis.settings.tuner import Tuner
 
 # Shares of the GPU's rate in training and in reading a text; assumptions, to be replaced by a measurement. Small
 # batches and 4-bit weights, which are unpacked in every pass, keep them low.
@@ -29,7 +43,7 @@ GUESSED_REPORT_TOKENS = {"Qwen/Qwen2": 153}
 OTHER_REPORT_TOKENS = 290
 # Of a report's tokens, those under the loss: 0.20 with the tiny base's tokenizer, and 0.23 with SmolLM2's.
 SUPERVISED_SHARE = 0.22
-# Guesses.
+# Guesses; of general text, and of text that the base writes.
 TEXT_TOKENS, QUESTION_TOKENS = 60, 40
 # Five-shot MMLU: the worked examples that a subject's questions share are read once. The numbers of tokens are guesses
 # for Qwen2's tokenizer, the same as in benchmarks/gpu.py.
@@ -83,7 +97,7 @@ def count(experiment: Experiment, gpu: Gpu) -> Forecast:
     tokens = report_tokens(experiment)
     corpus = training_reports(experiment)
     cases = counted_cases(experiment)
-    runs, kept = experiment.static_runs, keeps_states(experiment, corpus)
+    kept = keeps_states(experiment, corpus)
     read = _Reading(shape, gpu.rate * UTILISATION)
     seconds = {
         "base_text": STARTUP_SECONDS
@@ -95,13 +109,15 @@ def count(experiment: Experiment, gpu: Gpu) -> Forecast:
         seconds["rehearsal"] = STARTUP_SECONDS + _writing(texts.texts, texts.max_tokens, texts.batch_size)
     if "fisher" in made:
         # A backward pass without gradients of the weights takes as long as the forward pass.
-        seconds["fisher"] = STARTUP_SECONDS + 2 * read.seconds(experiment.fisher.documents * TEXT_TOKENS)
+        texts_tokens = experiment.fisher.documents * TEXT_TOKENS
+        seconds["fisher"] = STARTUP_SECONDS + 2 * read.seconds(texts_tokens, texts_tokens)
     if "monitor" in made:
         sampled = experiment.monitor.sampled
         seconds["monitor"] = STARTUP_SECONDS + _writing(sampled.texts, sampled.max_tokens, sampled.batch_size)
-    if runs or experiment.reads_log_p:
-        whole_corpus = kept or experiment.reads_log_p
-        seconds["teacher"] = STARTUP_SECONDS + (read.seconds(corpus * tokens) if whole_corpus else 0.0)
+    if experiment.static_runs or experiment.reads_log_p:
+        supervised = corpus * tokens * SUPERVISED_SHARE if experiment.reads_log_p else 0.0
+        states = read.seconds(corpus * tokens, supervised) if kept or experiment.reads_log_p else 0.0
+        seconds["teacher"] = STARTUP_SECONDS + states
     general = [_general(experiment, read, part) for part in (False, True)]
     domain = [_domain(experiment, read, tokens, cases, part) for part in (False, True)]
     for method in experiment.methods:
@@ -110,13 +126,13 @@ def count(experiment: Experiment, gpu: Gpu) -> Forecast:
         for kind, (whole, part) in {"general": general, "domain": domain}.items():
             seconds[f"evaluate_{kind}@{method}"] = STARTUP_SECONDS + models * whole + shares * part
             seconds[f"evaluate_base_{kind}"] = STARTUP_SECONDS + whole
-    states = corpus * tokens * SUPERVISED_SHARE * shape.hidden_size * 2 if kept else 0.0
+    bytes_of_states = corpus * tokens * SUPERVISED_SHARE * shape.hidden_size * 2 if kept else 0.0
+    trained = {method: trained_weights(shape, experiment.tuner_of(method)) for method in experiment.methods}
     return Forecast(
         key="counted",
         seconds=seconds,
         peak_gigabytes=peak_bytes(experiment, shape) / 1e9,
-        disk_gigabytes=disk_bytes(experiment, _base_bytes(experiment, shape), _adapter(experiment, shape), states)
-        / 1e9,
+        disk_gigabytes=disk_bytes(experiment, _base_bytes(experiment, shape), trained, bytes_of_states) / 1e9,
         cases=cases,
     )
 
@@ -134,6 +150,8 @@ def guesses(experiment: Experiment) -> str:
     named = ["the share of the rate"]
     if not experiment.model.source.startswith(tuple(REPORT_TOKENS)):
         named.append(f"{report_tokens(experiment)} tokens a report")
+    if any(arm.replay is not None for arm in experiment.methods.values()):
+        named.append(f"{TEXT_TOKENS} tokens a replayed text")
     if set(MMLU) & experiment.evaluation.tasks.keys():
         named.append(f"{MMLU_OWN_TOKENS} tokens a question of MMLU, and {MMLU_SHARED_TOKENS} of its worked examples")
     named.append(f"{1000 * SECONDS_PER_WRITTEN_TOKEN:.0f} ms a written token")
@@ -181,8 +199,9 @@ class _Reading:
     shape: Shape
     rate: float
 
-    def seconds(self, tokens: float) -> float:
-        return 2 * tokens * linear_weights(self.shape) / self.rate
+    def seconds(self, tokens: float, logits: float = 0.0) -> float:
+        """Of so many tokens, and of the logits at some of them."""
+        return (2 * tokens * linear_weights(self.shape) + head_flops(self.shape, logits)) / self.rate
 
 
 def _writing(texts: float, tokens: int, batch: int) -> float:
@@ -190,23 +209,38 @@ def _writing(texts: float, tokens: int, batch: int) -> float:
 
 
 def _training(experiment: Experiment, method: str, shape: Shape, gpu: Gpu, tokens: int, kept: bool) -> float:
-    optimization, arm = experiment.optimization, experiment.methods[method]
-    teacher, rank = arm.teacher, experiment.tuner_of(method).r or 0
-    step = optimization.batch_size * optimization.gradient_accumulation_steps
-    work = flops(
-        shape,
-        step,
-        tokens,
-        round(SUPERVISED_SHARE * tokens),
-        "cached" if teacher == "static" and kept else teacher,
-        rank,
-        optimization.gradient_checkpointing,
-    )
+    """Penalties and the weights of tokens have no product as large as the model's, and are not counted."""
+    of, arm, tuner = experiment.optimization, experiment.methods[method], experiment.tuner_of(method)
+    step = of.batch_size * of.gradient_accumulation_steps
+    teacher = "cached" if arm.teacher == "static" and kept else arm.teacher
+    supervised = round(SUPERVISED_SHARE * tokens)
+    work = of.max_steps * step_flops(shape, tuner, step, tokens, supervised, teacher, of.gradient_checkpointing)
     if (replay := arm.replay) is not None:
-        base = "none" if replay.loss == "labels" else "static"
-        texts, checkpointing = replay.share * step, optimization.gradient_checkpointing
-        work += flops(shape, texts, TEXT_TOKENS, TEXT_TOKENS, base, rank, checkpointing)
-    return optimization.max_steps * work / (gpu.rate * UTILISATION)
+        work += of.max_steps * _replay(shape, tuner, replay, replay.share * step, of.gradient_checkpointing)
+        if replay.loss == "margin":
+            work += forward_flops(shape, None, TEXTS_FOR_THRESHOLDS, TEXT_TOKENS)
+    if arm.budget is not None:
+        points = 1 + -(-of.max_steps // arm.budget.every_steps)
+        work += points * _monitoring(experiment, shape, tuner, tokens, supervised)
+    return work / (gpu.rate * UTILISATION)
+
+
+def _replay(shape: Shape, tuner: Tuner, replay: Replay, texts: float, checkpointing: bool) -> float:
+    """Operations of a step's replayed texts."""
+    passes = forward_flops(shape, tuner, texts, TEXT_TOKENS) * (2 if checkpointing else 1)
+    passes += backward_flops(shape, tuner, texts, TEXT_TOKENS)
+    if replay.loss != "labels":
+        passes += forward_flops(shape, None, texts, TEXT_TOKENS)
+    # Logits and their gradient, and the base's logits; the margin is taken of states.
+    heads = {"labels": 2, "teacher": 3, "margin": 2 if replay.label_weight else 0}[replay.loss]
+    return passes + heads * head_flops(shape, texts * TEXT_TOKENS)
+
+
+def _monitoring(experiment: Experiment, shape: Shape, tuner: Tuner, tokens: int, supervised: int) -> float:
+    """Operations of a budget's measurement: the logits of student and base on the texts, of the student on reports."""
+    of = experiment.monitor
+    passes = forward_flops(shape, tuner, of.texts, of.max_tokens) + forward_flops(shape, tuner, of.reports, tokens)
+    return passes + head_flops(shape, 2 * of.texts * of.max_tokens + of.reports * supervised)
 
 
 def _general(experiment: Experiment, read: _Reading, part: bool) -> float:
@@ -237,29 +271,43 @@ def _exact(experiment: Experiment) -> int:
     return 4 if experiment.model.dtype == "float32" else 2
 
 
-def _adapter(experiment: Experiment, shape: Shape) -> int:
-    return max(adapter_bytes(shape, experiment.tuner_of(method).r or 0) for method in experiment.methods)
-
-
 def _base_bytes(experiment: Experiment, shape: Shape) -> float:
-    exact, packed = _exact(experiment), experiment.model.quantization == "nf4"
-    parts = held(shape, exact, rank=0, packed=packed)
-    return sum(parts.values())
+    return sum(base_bytes(shape, _exact(experiment), experiment.model.quantization == "nf4").values())
 
 
 def peak_bytes(experiment: Experiment, shape: Shape) -> float:
-    """Of a training step with the longest reports, with the EMA teacher."""
+    """Of a training step with the longest reports, by the method that takes most."""
     of, exact = experiment.optimization, _exact(experiment)
-    rank = max(experiment.tuner_of(method).r or 0 for method in experiment.methods)
     supervised = round(SUPERVISED_SHARE * of.max_length)
-    step = taken(shape, of.batch_size, of.max_length, supervised, exact, CHUNK_LOGITS, of.gradient_checkpointing)
-    packed = experiment.model.quantization == "nf4"
-    return sum(held(shape, exact, rank, packed).values()) + highest(step)
+    packed, most = experiment.model.quantization == "nf4", 0.0
+    for method, arm in experiment.methods.items():
+        tuner = experiment.tuner_of(method)
+        length = of.max_length + tuner.virtual_tokens
+        step = taken(shape, of.batch_size, length, supervised, exact, CHUNK_LOGITS, of.gradient_checkpointing)
+        between = sum(held(shape, exact, tuner, arm.teacher, packed).values())
+        # An adapter's gradients take the place of the layers' inputs, and are smaller.
+        gradients = 4.0 * trained_weights(shape, tuner) if tuner.kind == "full" else 0.0
+        most = max(most, between + gradients + highest(step))
+    return most
 
 
-def disk_bytes(experiment: Experiment, base: float, adapter: float, states: float) -> float:
-    """What the run leaves, twice since DVC's cache may hold a copy, and the last two checkpoints of two trainings."""
-    adapters = sum(1 + (arm.teacher == "ema") for arm in experiment.methods.values()) * len(experiment.seeds) * adapter
-    # Student, teacher, and AdamW's two averages.
-    checkpoints = 2 * 2 * 4 * adapter if experiment.optimization.save_every_steps else 0.0
-    return 2 * (base + adapters) + states + checkpoints
+def disk_bytes(experiment: Experiment, base: float, trained: Mapping[str, int], states: float) -> float:
+    """What the run leaves, twice since DVC's cache may hold a copy, and the last two checkpoints of two trainings.
+
+    Args:
+        experiment: the experiment.
+        base: bytes of the base.
+        trained: the number of trained weights by method.
+        states: bytes of the frozen teacher's kept states.
+    """
+    runs, checkpoint = 0.0, 0.0
+    for method, arm in experiment.methods.items():
+        models = 1 + (arm.teacher == "ema")
+        # What is trained is in fp32; the base's own weights are saved in its precision.
+        saved = _exact(experiment) if experiment.tuner_of(method).kind == "full" else 4
+        runs += models * len(experiment.seeds) * saved * trained[method]
+        # The models, once more as the best point of a budget, and AdamW's two averages.
+        copies = models * (1 if arm.budget is None else 2) + 2
+        checkpoint = max(checkpoint, 4.0 * copies * trained[method])
+    checkpoints = 2 * 2 * checkpoint if experiment.optimization.save_every_steps else 0.0
+    return 2 * (base + runs) + states + checkpoints

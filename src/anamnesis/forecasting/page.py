@@ -7,6 +7,7 @@ from anamnesis.forecasting.forecast import Forecast, stages_of
 from anamnesis.forecasting.precision import Detectable, Planned
 from anamnesis.forecasting.schedule import expected, kind_of, minutes, wall_seconds
 from anamnesis.markdown import table
+from anamnesis.methods.margin import TEXTS_FOR_THRESHOLDS
 from anamnesis.settings.reading import Experiment
 
 ONCE = ("base_text", "teacher", "rehearsal", "fisher", "monitor")
@@ -56,6 +57,19 @@ def totals(experiment: Experiment, forecast: Forecast, jobs: int, costs: Mapping
         peak += f" a stage, {jobs * forecast.peak_gigabytes:.1f} GB for {jobs}"
     known = [costs[stage].peak_memory_gigabytes for stage in stages if stage in costs]
     yield f"{peak}{f' (actual: {max(known):.1f} GB)' if known else ''}. Disk: {forecast.disk_gigabytes:.1f} GB."
+
+
+def left_out(experiment: Experiment, counted: bool) -> str:
+    """What the seconds of a training do not have in them, in a sentence."""
+    parts = ["the distance from the base in the curves (at most 3 % of a training)"]
+    if counted:
+        parts += ["penalties", "the weights of tokens", "AdamW's step"]
+    else:
+        replays = {name: arm.replay for name, arm in experiment.methods.items() if arm.replay is not None}
+        margins = [name for name, replay in replays.items() if replay.loss == "margin"]
+        if margins:
+            parts.append(f"the pass over {TEXTS_FOR_THRESHOLDS} texts before the first step of {', '.join(margins)}")
+    return f"Left out: {', '.join(parts)}."
 
 
 def precision_lines(found: Sequence[Detectable], planned: Sequence[Planned], seeds: int, shelved: str) -> Iterator[str]:

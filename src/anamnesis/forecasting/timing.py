@@ -52,6 +52,7 @@ from anamnesis.settings.base_text import BaseText
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.reading import Experiment
 from anamnesis.training.data import distinct, encode_reports, report_collator, supervised_counts
+from anamnesis.training.monitor import Monitor
 from anamnesis.training.replay import read_texts
 from anamnesis.training.trainer import make_trainer
 
@@ -81,7 +82,7 @@ class Timed:
     peak_gigabytes: float
     supervised_tokens: int
     hidden_size: int
-    adapter_bytes: int
+    trained_weights: dict[str, int]
     cases: dict[str, int]
 
 
@@ -188,7 +189,7 @@ def time_experiment(experiment: Experiment, files: Files, say: Callable[[str], N
         seconds["fisher"] = startup + _fisher(experiment, files, base, tokenizer, clock)
     if "monitor" in made:
         seconds["monitor"] = startup + _sampling(experiment.monitor.sampled, base, tokenizer, clock)
-    kept = keeps_states(experiment, len(reports))
+    kept, trained = keeps_states(experiment, len(reports)), {}
     for method in experiment.methods:
         # One model at a time, or the peak of memory would not be a stage's.
         base = student = None
@@ -197,9 +198,12 @@ def time_experiment(experiment: Experiment, files: Files, say: Callable[[str], N
         student, of_step, of_report = _steps(
             experiment, method, base, tokenizer, reports, files.replayed_text, kept, clock
         )
-        seconds[f"train@{method}"] = startup + encoding + of_step * experiment.optimization.max_steps
+        trained[method] = sum(weight.numel() for weight in student.weights)
+        watched = _watching(experiment, method, student, tokenizer, files.base_text, reports, clock)
+        seconds[f"train@{method}"] = startup + encoding + of_step * experiment.optimization.max_steps + watched
         if of_report is not None:
-            seconds["teacher"] = startup + encoding + of_report * len(supervised_counts(reports))
+            of_teacher = startup + encoding + of_report * len(supervised_counts(reports))
+            seconds["teacher"] = max(seconds.get("teacher", 0.0), of_teacher)
         say(f"{method}: {of_step:.2f} s a step")
     assert student is not None, "an experiment without methods is refused"
     gc.collect()
@@ -216,7 +220,7 @@ def time_experiment(experiment: Experiment, files: Files, say: Callable[[str], N
         peak_gigabytes=_peak_bytes() / 1e9,
         supervised_tokens=sum(supervised_counts(reports).values()) if kept else 0,
         hidden_size=hidden_size,
-        adapter_bytes=sum(weight.numel() * weight.element_size() for weight in student.weights),
+        trained_weights=trained,
         cases=cases,
     )
 
@@ -288,7 +292,7 @@ def _steps(
     A step's time is taken per token, and multiplied by the tokens of a mean step of the whole run. Text to be replayed
     that the base writes is not there yet: the general text is timed in its place.
     """
-    # A budget is measured too rarely to be timed.
+    # A budget is measured too rarely to be met in a few steps: see `_watching`.
     arm, optimization = replace(experiment.methods[method], budget=None), experiment.optimization
     step = optimization.batch_size * optimization.gradient_accumulation_steps
     count = min(len(reports), step * (STEPS + 2))
@@ -338,6 +342,30 @@ def _steps(
     padded = sum(times.tokens[: len(times.seconds)]) / len(times.seconds)
     real = step * fmean(len(ids) for ids in sample["input_ids"])
     return student, times.seconds_per_token * (padded / real) * step * mean, of_report
+
+
+def _watching(
+    experiment: Experiment,
+    method: str,
+    student: Student,
+    tokenizer: PreTrainedTokenizerBase,
+    base_text: Path,
+    reports: Dataset,
+    clock: Clock,
+) -> float:
+    """Seconds that a training spends on its budget; on texts of `base_text`, since those of the monitor are not there.
+
+    Each of them is as long as it would be cut for the monitor.
+    """
+    budget, of = experiment.methods[method].budget, experiment.monitor
+    if budget is None:
+        return 0.0
+    texts = [[start_token(tokenizer), *row["tokens"][: of.max_tokens]] for row in read_jsonl(base_text)[: of.texts]]
+    monitor = Monitor(student, tokenizer, texts, reports.select(range(min(of.reports, len(reports)))))
+    start = clock()
+    monitor.measure(0)
+    points = 1 + -(-experiment.optimization.max_steps // budget.every_steps)
+    return (clock() - start) * points * of.texts / len(texts)
 
 
 def _evaluation(

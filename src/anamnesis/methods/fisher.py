@@ -5,8 +5,8 @@ F * dW^2 is the rise in nats per token that F predicts for an update dW. With th
 is the empirical Fisher information, with tokens sampled from the base the true one (Kunstner et al. 2019,
 arXiv:1905.12558). F is taken of the weights and not of LoRA's factors: of A it would be 0 at the start, where B is 0.
 
-Of each linear layer the sums of F over its rows and over its columns are kept, and F_ij = row_i column_j / sum stands
-for F: two vectors instead of a matrix (4.6 MB for Qwen2-1.5B). On the tiny base it correlates with F at 0.98.
+Of each linear layer the sums of F over its rows and over its columns are kept, and row_i column_j / sum is taken for
+F_ij: two vectors instead of a matrix (4.6 MB for Qwen2-1.5B). On the tiny base it correlates with F at 0.98.
 
 A layer's gradient G = sum over positions of delta x' (delta: gradient of its output, x: its input) is not formed. Its
 row sums sum_j G_ij^2 are (delta' X delta)_ii with the positions' products X = x x', and its column sums (x' D x)_jj

@@ -88,7 +88,7 @@ class EmaTeacher:
     min(decay, (1 + step) / (10 + step)). It starts as a copy of the student: if it started at zero, both of LoRA's
     factors would lag behind, and their product twice as much. The average is taken over the trained tensors (for LoRA
     the factors A and B), which is not the average of the updates. It is kept in fp32: in bf16 an average with decay
-    0.999 would never move. Decay 1 is the static teacher, since the student starts as the base.
+    0.999 would never move. Decay 1 is the static teacher if the student starts as the base (not with virtual tokens).
     """
 
     def __init__(self, student: Student, decay: float, warmup: bool) -> None:

@@ -43,7 +43,7 @@ def sample_whole_texts(
 ) -> list[list[int]]:
     """Sample texts as `sample_texts` does, but only those that have an end, and none that is among `others`.
 
-    A text that goes on where one of `others` was cut off is left out as well, and so is one without a word.
+    A text that begins with one of `others`, which may be cut off, is left out as well, and so is one without a word.
 
     Raises:
         InputError: the texts are longer than the model's context, or too few of them end.

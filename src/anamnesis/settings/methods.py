@@ -82,11 +82,11 @@ def check_shares(name: str, method: Method, tuner: Tuner) -> None:
     """
     if method.teacher == "anchored" and not tuner.scalable:
         raise SettingsError(
-            f"params.yaml: `{name}.teacher` is anchored, a share of the update, which cannot be had with a tuner of "
+            f"params.yaml: `{name}.teacher` is anchored, a share of the update, which does not work with a tuner of "
             f"kind {tuner.kind}: set it to static or ema, or set the kind of `{name}.tuner` (or of `tuner`) to lora."
         )
     if method.shares and not tuner.scalable:
         raise SettingsError(
-            f"params.yaml: `{name}.shares` cannot be had with a tuner of kind {tuner.kind}, which makes no update that "
-            f"is linear in its weights: make it [], or set the kind of `{name}.tuner` (or of `tuner`) to lora."
+            f"params.yaml: `{name}.shares` do not work with a tuner of kind {tuner.kind}, whose update is not linear "
+            f"in its weights: make it [], or set the kind of `{name}.tuner` (or of `tuner`) to lora."
         )

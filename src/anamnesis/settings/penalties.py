@@ -7,7 +7,7 @@ from pydantic.dataclasses import dataclass
 from anamnesis.settings.sections import STRICT, SettingsError, Weight
 from anamnesis.settings.tuner import Tuner
 
-# The kinds of tuner that each penalty can be had with. Of biases and norms there is no Fisher information.
+# The kinds of tuner that each penalty works with. Of biases and norms there is no Fisher information.
 TUNERS = {
     "l1": ("lora", "dora", "bitfit"),
     "l2_sp": ("lora", "dora", "bitfit", "full"),
@@ -59,6 +59,6 @@ def check_penalties(name: str, penalties: Penalties | None, tuner: Tuner) -> Non
     for part, kinds in TUNERS.items():
         if penalties is not None and getattr(penalties, part) is not None and tuner.kind not in kinds:
             raise SettingsError(
-                f"params.yaml: `{name}.penalties.{part}` cannot be had with a tuner of kind {tuner.kind}: set the kind "
+                f"params.yaml: `{name}.penalties.{part}` does not work with a tuner of kind {tuner.kind}: set the kind "
                 f"of `{name}.tuner` (or of `tuner`) to {' or '.join(kinds)}, or remove the penalty."
             )
