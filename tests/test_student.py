@@ -494,6 +494,17 @@ def test_a_16_bit_student_starts_as_the_base_under_autocast(tokenizer: PreTraine
         assert torch.equal(read(student.model), before)
 
 
+@pytest.mark.parametrize("kind", LAYERS)
+def test_a_16_bit_student_starts_as_the_base_without_autocast_too(
+    tokenizer: PreTrainedTokenizerBase, kind: str
+) -> None:
+    """DoRA by its norms in fp32, in which its forward takes them."""
+    before = logits(random_qwen2(tokenizer).to(torch.bfloat16))
+    student = add_student(random_qwen2(tokenizer).to(torch.bfloat16), TUNERS[kind])
+    assert torch.equal(logits(student.model), before)
+    assert norm(student.updates()) == pytest.approx(0, abs=1e-4)
+
+
 @pytest.mark.parametrize(("dtype", "read"), [(torch.float32, 9), (torch.bfloat16, 32)])
 def test_in_16_bits_on_a_cpu_texts_are_read_in_few_lengths_with_the_same_states(
     tokenizer: PreTrainedTokenizerBase, dtype: torch.dtype, read: int
