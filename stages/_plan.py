@@ -15,7 +15,7 @@ from anamnesis.forecasting.forecast import FILE, key_of, load_forecast, stages_o
 from anamnesis.forecasting.schedule import expected, wall_seconds
 from anamnesis.forecasting.shapes import shape_of
 from anamnesis.forecasting.steps import step_flops
-from anamnesis.methods.inputs import digest, inputs_of, needed, paths_of
+from anamnesis.methods.inputs import digest, inputs_of, needed, own_files
 from anamnesis.publishing.repository import Repository
 from anamnesis.settings.reading import Experiment, read_experiment
 from stages import ROOT
@@ -97,8 +97,10 @@ def writes_the_same(experiment: Experiment, stage: str) -> bool:
     file = ROOT / INPUTS / f"{method}.json"
     if name != "inputs" or not file.is_file():
         return False
-    paths = {name: ROOT / path for name, path in paths_of(experiment.methods[method], SHARED_INPUTS).items()}
-    return bool(read_json(file) == {name: digest(path) for name, path in paths.items() if path.exists()})
+    arm = experiment.methods[method]
+    paths = {name: SHARED_INPUTS[name] for name in inputs_of(arm)} | own_files(arm)
+    there = {name: ROOT / path for name, path in paths.items() if (ROOT / path).exists()}
+    return bool(read_json(file) == {name: digest(path) for name, path in there.items()})
 
 
 def follows(experiment: Experiment, stage: str, before: str) -> bool:

@@ -3,7 +3,7 @@
 import click
 
 from anamnesis.files import write_json
-from anamnesis.methods.inputs import digest, paths_of
+from anamnesis.methods.inputs import digest, inputs_of, own_files
 from anamnesis.settings.methods import Method
 from stages._paths import INPUTS, SHARED_INPUTS
 from stages._stage import Parameters, stage
@@ -14,7 +14,7 @@ from stages._stage import Parameters, stage
 @stage
 def main(method: str) -> None:
     arm = Parameters(f"inputs@{method}").section(method, Method)
-    paths = paths_of(arm, SHARED_INPUTS)
+    paths = {name: SHARED_INPUTS[name] for name in inputs_of(arm)} | own_files(arm)
     write_json(INPUTS / f"{method}.json", {name: digest(path) for name, path in paths.items()})
 
 

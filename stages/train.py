@@ -13,7 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 from anamnesis.compute import configure_compute, is_main_process
 from anamnesis.files import read_json, read_jsonl, write_json
 from anamnesis.methods.fisher import load_fisher
-from anamnesis.methods.inputs import checked_inputs, paths_of
+from anamnesis.methods.inputs import checked_inputs, own_files
 from anamnesis.methods.states import TeacherStates, corpus_log_p, open_log_p, open_states
 from anamnesis.methods.teachers import frozen_base, make_teacher
 from anamnesis.methods.tokens import CorpusWeights, corpus_weights
@@ -80,7 +80,7 @@ def main(method: str, seed: int) -> bool:
         optimization.max_length,
         tuner.virtual_tokens,
     )
-    inputs = checked_inputs(INPUTS / f"{method}.json", paths_of(arm, SHARED_INPUTS))
+    inputs = checked_inputs(INPUTS / f"{method}.json", SHARED_INPUTS | own_files(arm))
     kept = SCRATCH / "teacher" / read_json(inputs["teacher"])["folder"] if "teacher" in inputs else None
     states = None if kept is None else open_states(kept, supervised_counts(reports))
     token_weights = weights_of_tokens(method, arm, base, tokenizer, reports, states, kept)

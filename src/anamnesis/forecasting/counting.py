@@ -301,13 +301,13 @@ def disk_bytes(experiment: Experiment, base: float, trained: Mapping[str, int], 
         states: bytes of the frozen teacher's kept states.
     """
     runs, checkpoint = 0.0, 0.0
-    for method, arm in experiment.methods.items():
-        models = 1 + (arm.teacher == "ema")
+    for method, weights in trained.items():
+        models, _ = experiment.models_of(method)
         # What is trained is in fp32; the base's own weights are saved in its precision.
         saved = _exact(experiment) if experiment.tuner_of(method).kind == "full" else 4
-        runs += models * len(experiment.seeds) * saved * trained[method]
+        runs += models * len(experiment.seeds) * saved * weights
         # The models, once more as the best point of a budget, and AdamW's two averages.
-        copies = models * (1 if arm.budget is None else 2) + 2
-        checkpoint = max(checkpoint, 4.0 * copies * trained[method])
+        copies = models * (1 if experiment.methods[method].budget is None else 2) + 2
+        checkpoint = max(checkpoint, 4.0 * copies * weights)
     checkpoints = 2 * 2 * checkpoint if experiment.optimization.save_every_steps else 0.0
     return 2 * (base + runs) + states + checkpoints

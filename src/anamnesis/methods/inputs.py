@@ -47,10 +47,10 @@ def inputs_of(method: Method) -> list[str]:
     return [name for name, reads in READ_BY.items() if reads(method)]
 
 
-def paths_of(method: Method, shared: Mapping[str, Path]) -> dict[str, Path]:
-    """The files that a training by this method reads, by name: of the shared ones, and one of its own (`examples`)."""
-    own = method.replay.path if method.replay is not None else None
-    return {name: shared[name] for name in inputs_of(method)} | ({} if own is None else {"examples": Path(own)})
+def own_files(method: Method) -> dict[str, Path]:
+    """The files that only this method reads, by name: the examples of another task, if it replays some."""
+    path = None if method.replay is None else method.replay.path
+    return {} if path is None else {"examples": Path(path)}
 
 
 def needed(methods: Iterable[Method], fisher: FisherText) -> set[str]:
@@ -69,13 +69,13 @@ def digest(path: Path) -> str:
 
 
 def checked_inputs(file: Path, paths: Mapping[str, Path]) -> dict[str, Path]:
-    """The paths, each of which is what the stage `inputs` saw when it wrote `file`.
+    """The paths of what a method reads, by name, as the stage `inputs` wrote it into `file`.
 
     Raises:
-        InputError: one of them is not.
+        InputError: one of them is not what that stage saw.
     """
-    seen: dict[str, str] = read_json(file)
-    for name, path in paths.items():
-        if name not in seen or digest(path) != seen[name]:
-            raise InputError(f"{path} has changed since the stage `inputs` read it: train by `dvc repro`.")
-    return dict(paths)
+    digests: dict[str, str] = read_json(file)
+    for name, seen in digests.items():
+        if digest(paths[name]) != seen:
+            raise InputError(f"{paths[name]} has changed since the stage `inputs` read it: train by `dvc repro`.")
+    return {name: paths[name] for name in digests}
