@@ -103,17 +103,7 @@ def count(experiment: Experiment, gpu: Gpu) -> Forecast:
         "base_text": STARTUP_SECONDS
         + _writing(experiment.base_text.texts, experiment.base_text.max_tokens, experiment.base_text.batch_size)
     }
-    made = needed(experiment.methods.values(), experiment.fisher)
-    if "rehearsal" in made:
-        texts = experiment.rehearsal_text
-        seconds["rehearsal"] = STARTUP_SECONDS + _writing(texts.texts, texts.max_tokens, texts.batch_size)
-    if "fisher" in made:
-        # A backward pass without gradients of the weights takes as long as the forward pass.
-        texts_tokens = experiment.fisher.documents * TEXT_TOKENS
-        seconds["fisher"] = STARTUP_SECONDS + 2 * read.seconds(texts_tokens, texts_tokens)
-    if "monitor" in made:
-        sampled = experiment.monitor.sampled
-        seconds["monitor"] = STARTUP_SECONDS + _writing(sampled.texts, sampled.max_tokens, sampled.batch_size)
+    seconds |= _made_for_methods(experiment, read)
     if experiment.static_runs or experiment.reads_log_p:
         supervised = corpus * tokens * SUPERVISED_SHARE if experiment.reads_log_p else 0.0
         states = read.seconds(corpus * tokens, supervised) if kept or experiment.reads_log_p else 0.0
@@ -206,6 +196,21 @@ class _Reading:
 
 def _writing(texts: float, tokens: int, batch: int) -> float:
     return -(-texts // batch) * tokens * SECONDS_PER_WRITTEN_TOKEN
+
+
+def _made_for_methods(experiment: Experiment, read: _Reading) -> dict[str, float]:
+    """Seconds of the stages that run only if a method reads what they make."""
+    texts, sampled = experiment.rehearsal_text, experiment.monitor.sampled
+    read_by_fisher = experiment.fisher.documents * TEXT_TOKENS
+    seconds = {
+        # As if every text that is begun had an end.
+        "rehearsal": _writing(texts.texts, texts.max_tokens, texts.batch_size),
+        # A backward pass without gradients of the weights takes as long as the forward pass.
+        "fisher": 2 * read.seconds(read_by_fisher, read_by_fisher),
+        "monitor": _writing(sampled.texts, sampled.max_tokens, sampled.batch_size),
+    }
+    made = needed(experiment.methods.values(), experiment.fisher)
+    return {stage: STARTUP_SECONDS + took for stage, took in seconds.items() if stage in made}
 
 
 def _training(experiment: Experiment, method: str, shape: Shape, gpu: Gpu, tokens: int, kept: bool) -> float:
