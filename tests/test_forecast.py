@@ -24,16 +24,16 @@ from anamnesis.analysis.statistics import Estimate, detectable_with, difference,
 from anamnesis.costs import COSTS, Cost, write_cost
 from anamnesis.errors import InputError
 from anamnesis.evaluation.leak import prompts
-from anamnesis.files import read_json, read_jsonl, write_json
+from anamnesis.files import read_json, read_jsonl, write_json, write_jsonl
 from anamnesis.forecasting import steps
 from anamnesis.forecasting.counting import GPUS, count, counted_cases, gpu_named, guesses
 from anamnesis.forecasting.forecast import Forecast, evaluations, key_of, stages_of, trainings
-from anamnesis.forecasting.page import arms_table, precision_lines, totals
+from anamnesis.forecasting.page import arms_table, left_out, precision_lines, totals
 from anamnesis.forecasting.precision import Detectable, Planned, compared, detectable, plan, shelved_like
 from anamnesis.forecasting.schedule import expected, kind_of, minutes, wall_seconds
 from anamnesis.forecasting.shapes import SHAPES, linear_weights, shape_of
 from anamnesis.forecasting.steps import backward_flops, forward_flops
-from anamnesis.forecasting.timing import Sampled
+from anamnesis.forecasting.timing import Sampled, _watching
 from anamnesis.forecasting.tuning import trained_weights
 from anamnesis.modeling.student.tuners import add_student
 from anamnesis.publishing.repository import Repository
@@ -46,6 +46,7 @@ from anamnesis.settings.replay import Replay
 from anamnesis.settings.sections import read_yaml, section
 from anamnesis.settings.tokens import Tokens
 from anamnesis.settings.tuner import Tuner
+from anamnesis.training.data import encode_reports
 from commands import forecast as command
 from stages import _progress
 from stages._plan import in_order, jobs_of_make
@@ -212,6 +213,36 @@ def test_a_budget_is_counted_by_its_points(tiny: Experiment) -> None:
     assert seconds(10) - seconds(None) == pytest.approx(43 / 15 * (seconds(30) - seconds(None)))
     # docs/methods.md: a point costs 1.23 steps of `none`.
     assert (seconds(30) - seconds(None)) / 15 == pytest.approx(1.23 * (seconds(None) - 30) / 420, rel=0.02)
+
+
+def test_a_budget_is_timed_by_one_measurement(
+    tiny: Experiment, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    base_text, plain = tmp_path / "base_text.jsonl", tiny.methods["none"]
+    write_jsonl(base_text, [{"tokens": [5, 6, 7, 8]}] * 3)
+    report = {"description": "Узел 7 мм", "category": "II", "conclusion": "Контроль."}
+    reports = encode_reports([report], HEADINGS, tokenizer, "conclusion", 256)
+    watched = replace(plain, budget=Budget(every_steps=30, nats=1.0))
+    experiment = replace(tiny, methods={"none": plain, "watched": watched})
+    student = add_student(random_qwen2(tokenizer), TUNER)
+    # A clock that is a second later whenever it is read.
+    seconds = count_up()
+    took = {
+        method: _watching(experiment, method, student, tokenizer, base_text, reports, lambda: float(next(seconds)))
+        for method in experiment.methods
+    }
+    # One second for 3 texts of 16, at 15 points of 420 steps.
+    assert took == {"none": 0, "watched": pytest.approx(15 * 16 / 3)}
+
+
+def test_a_forecast_says_what_it_leaves_out(tiny: Experiment) -> None:
+    assert left_out(tiny, counted=False) == (
+        "Left out: the distance from the base in the curves (at most 3 % of a training)."
+    )
+    assert "penalties, the weights of tokens" in left_out(tiny, counted=True)
+    gere = replace(tiny.methods["none"], replay=Replay(source="general", share=0.1, loss="margin"))
+    said = left_out(replace(tiny, methods=tiny.methods | {"gere": gere}), counted=False)
+    assert said.endswith("the pass over 1000 texts before the first step of gere.")
 
 
 def test_a_replay_is_counted_by_its_share_and_with_the_base_if_its_loss_needs_it(tiny: Experiment) -> None:
