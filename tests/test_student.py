@@ -488,8 +488,13 @@ def test_a_16_bit_student_starts_as_the_base_under_autocast(tokenizer: PreTraine
     before = read(random_qwen2(tokenizer).to(torch.bfloat16))
     student = add_student(random_qwen2(tokenizer).to(torch.bfloat16), TUNERS[kind])
     assert torch.equal(read(student.model), before)
+    with student.under_autocast():
+        assert torch.equal(read(student.model), before)
     disturb(student.weights)
-    assert not torch.equal(read(student.model), before)
+    changed = read(student.model)
+    assert not torch.equal(changed, before)
+    with student.under_autocast():
+        assert torch.equal(read(student.model), changed)
     with torch.no_grad(), student.as_base():
         assert torch.equal(read(student.model), before)
 
