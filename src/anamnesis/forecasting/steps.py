@@ -162,8 +162,9 @@ def base_bytes(config: Sizes, exact: int, packed: bool = True) -> dict[str, floa
 def taken(
     config: Sizes, batch: int, length: int, supervised: int, exact: int, chunk_logits: int, checkpointing: bool = True
 ) -> dict[str, float]:
-    """Bytes above that at the two places where a step can peak; arguments as in `held` and `flops`,
-    and the logits that the loss has in memory at a time.
+    """Bytes above that at the two places where a step can peak.
+
+    Arguments as in `held` and `step_flops`, and the logits that the loss has in memory at a time.
 
     In a layer's backward: the inputs of all layers, kept for recomputation (the adapter's gradients replace them and
     are smaller); what one layer's forward keeps, about four vectors of the inner width and nine of the hidden width per

@@ -189,7 +189,8 @@ def time_experiment(experiment: Experiment, files: Files, say: Callable[[str], N
         seconds["fisher"] = startup + _fisher(experiment, files, base, tokenizer, clock)
     if "monitor" in made:
         seconds["monitor"] = startup + _sampling(experiment.monitor.sampled, base, tokenizer, clock)
-    kept, trained = keeps_states(experiment, len(reports)), {}
+    kept = keeps_states(experiment, len(reports))
+    trained: dict[str, int] = {}
     for method in experiment.methods:
         # One model at a time, or the peak of memory would not be a stage's.
         base = student = None
