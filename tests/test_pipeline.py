@@ -15,6 +15,7 @@ from dvc.repo import Repo
 
 from anamnesis.methods.inputs import READ_BY
 from anamnesis.settings.experiment import PLAIN, SCALE, SCIENCE
+from anamnesis.settings.replay import FOLDER
 from anamnesis.settings.sections import read_yaml
 from stages import _paths
 from stages._stage import Parameters
