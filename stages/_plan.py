@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import time
+from typing import Any
 
 import click
 from dvc.repo import Repo
@@ -14,7 +15,7 @@ from anamnesis.files import read_json, write_json
 from anamnesis.forecasting.forecast import FILE, key_of, load_forecast, stages_of
 from anamnesis.forecasting.schedule import expected, wall_seconds
 from anamnesis.forecasting.shapes import flops, shape_of
-from anamnesis.methods.inputs import inputs_of, needed
+from anamnesis.methods.inputs import inputs_of, needed, needed_domains
 from anamnesis.publishing.repository import Repository
 from anamnesis.settings.reading import Experiment, read_experiment
 from stages import ROOT
@@ -93,15 +94,24 @@ def follows(experiment: Experiment, stage: str, before: str) -> bool:
     """Whether a stage may be stale because of one that it depends on: some write what they wrote before."""
     name, _, method = stage.partition("@")
     made = needed(experiment.methods.values(), experiment.fisher)
+    domains = needed_domains(experiment.methods.values())
     if before == "needs":
-        file = ROOT / NEEDS / f"{name}.json"
-        was_needed = read_json(file) if file.is_file() else None
-        return was_needed != (name in made)
+        return was_needed(name) != (domains if name == "domains" else name in made)
+    if before == "domains":
+        if name == "inputs":
+            return bool(experiment.methods[method].other_domains)
+        return bool(domains or was_needed("domains"))
     if name == "inputs":
         return before in {MADE_BY.get(one, one) for one in inputs_of(experiment.methods[method])}
     if (before, name) == ("rehearsal", "fisher"):
         return experiment.fisher.text == "generated"
     return before != "rehearsal" or "rehearsal" in made
+
+
+def was_needed(name: str) -> Any:
+    """What the stage `needs` said of an input, or of the domains; None if it has not run."""
+    file = ROOT / NEEDS / f"{name}.json"
+    return read_json(file) if file.is_file() else None
 
 
 def rough_seconds(experiment: Experiment, name: str) -> float:
@@ -113,7 +123,9 @@ def rough_seconds(experiment: Experiment, name: str) -> float:
         return float(LONG * len(stages_of(experiment)))
     step = of.batch_size * of.gradient_accumulation_steps
     work = flops(shape, step, min(TOKENS, of.max_length), TOKENS // 5, "none", experiment.tuner.r or 0)
-    return of.max_steps * work / (RATE * experiment.compute.threads)
+    method = name.removeprefix("train@").rpartition("-")[0]
+    domains = len(experiment.methods[method].domains)
+    return domains * of.max_steps * work / (RATE * experiment.compute.threads)
 
 
 if __name__ == "__main__":

@@ -151,6 +151,9 @@ def test_what_methods_share_reaches_the_trainings_only_through_their_inputs() ->
         assert deps["inputs"] & {path, path.parent}, path
         assert not deps["train"] & {path, path.parent}, path
     assert _paths.INPUTS / "${item.method}.json" in deps["train"]
+    assert _paths.DOMAINS in deps["inputs"]
+    assert not any(_paths.DOMAINS in {dep, *dep.parents} for name in ("train", "evaluate_domain") for dep in deps[name])
+    assert _paths.INPUTS / "${item.method}.held_out.json" in deps["evaluate_domain"]
     assert READ_BY.keys() <= _paths.SHARED_INPUTS.keys()
 
 
@@ -308,9 +311,15 @@ def test_lock_file_has_pins_and_no_addresses() -> None:
 
 
 def test_git_ignores_whatever_is_put_under_data() -> None:
-    for path in ("data/hospital.csv", "data/raw/reports.jsonl", "data/new/folder/x.xlsx", "data/evaluated/x.jsonl"):
+    for path in (
+        "data/hospital.csv",
+        "data/raw/reports.jsonl",
+        "data/new/folder/x.xlsx",
+        "data/evaluated/x.jsonl",
+        "data/domains/RuMedTop3/x.jsonl",
+    ):
         assert subprocess.run(["git", "check-ignore", "--quiet", path], cwd=ROOT).returncode == 0, path
-    for path in ("data/facts/countries.csv", "data/base/model.safetensors"):
+    for path in ("data/facts/countries.csv", "data/base/model.safetensors", "data/domains/README.md"):
         assert subprocess.run(["git", "check-ignore", "--quiet", path], cwd=ROOT).returncode == 1
 
 
@@ -318,7 +327,8 @@ def test_nothing_private_or_large_is_tracked() -> None:
     tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode()
     for name in filter(None, tracked.split("\0")):
         if name.startswith(("data/", "models/")):
-            assert name.startswith(("data/facts/", "data/base/")) or Path(name).name == ".gitignore", name
+            kept = name.startswith(("data/facts/", "data/base/")) or name == "data/domains/README.md"
+            assert kept or Path(name).name == ".gitignore", name
         largest = 5_000_000 if name == "data/base/model.safetensors" else 1_000_000
         assert (ROOT / name).stat().st_size < largest if (ROOT / name).exists() else True, name
     shipped = sum(file.stat().st_size for file in (ROOT / "data/base").iterdir())

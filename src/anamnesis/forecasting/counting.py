@@ -105,11 +105,15 @@ def count(experiment: Experiment, gpu: Gpu) -> Forecast:
     general = [_general(experiment, read, part) for part in (False, True)]
     domain = [_domain(experiment, read, tokens, cases, part) for part in (False, True)]
     for method in experiment.methods:
-        seconds[f"train@{method}"] = STARTUP_SECONDS + _training(experiment, method, shape, gpu, tokens, kept)
+        # Other domains are taken to be like the corpus.
+        domains = len(experiment.methods[method].domains)
+        of_domain = STARTUP_SECONDS + _training(experiment, method, shape, gpu, tokens, kept)
+        seconds[f"train@{method}"] = of_domain * domains
         models, shares = experiment.models_of(method)
         for kind, (whole, part) in {"general": general, "domain": domain}.items():
             seconds[f"evaluate_{kind}@{method}"] = STARTUP_SECONDS + models * whole + shares * part
             seconds[f"evaluate_base_{kind}"] = STARTUP_SECONDS + whole
+        seconds[f"evaluate_domain@{method}"] += models * (domains - 1) * domain[1]
     states = corpus * tokens * SUPERVISED_SHARE * shape.hidden_size * 2 if kept else 0.0
     return Forecast(
         key="counted",
@@ -259,7 +263,8 @@ def peak_bytes(experiment: Experiment, shape: Shape) -> float:
 
 def disk_bytes(experiment: Experiment, base: float, adapter: float, states: float) -> float:
     """What the run leaves, twice since DVC's cache may hold a copy, and the last two checkpoints of two trainings."""
-    adapters = sum(1 + (arm.teacher == "ema") for arm in experiment.methods.values()) * len(experiment.seeds) * adapter
+    models = sum(experiment.models_of(method)[0] for method in experiment.methods)
+    adapters = models * len(experiment.seeds) * adapter
     # Student, teacher, and AdamW's two averages.
     checkpoints = 2 * 2 * 4 * adapter if experiment.optimization.save_every_steps else 0.0
     return 2 * (base + adapters) + states + checkpoints

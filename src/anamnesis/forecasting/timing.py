@@ -197,7 +197,9 @@ def time_experiment(experiment: Experiment, files: Files, say: Callable[[str], N
         student, of_step, of_report = _steps(
             experiment, method, base, tokenizer, reports, files.replayed_text, kept, clock
         )
-        seconds[f"train@{method}"] = startup + encoding + of_step * experiment.optimization.max_steps
+        # A step in another domain is taken to last as long as one on the corpus.
+        of_domain = startup + encoding + of_step * experiment.optimization.max_steps
+        seconds[f"train@{method}"] = of_domain * len(experiment.methods[method].domains)
         if of_report is not None:
             seconds["teacher"] = startup + encoding + of_report * len(supervised_counts(reports))
         say(f"{method}: {of_step:.2f} s a step")
@@ -209,6 +211,10 @@ def time_experiment(experiment: Experiment, files: Files, say: Callable[[str], N
         for method in experiment.methods:
             models, shares = experiment.models_of(method)
             seconds[f"evaluate_{kind}@{method}"] = startup + of_model * models + of_share * shares
+            if kind == "domain":
+                # The category alone takes no longer than a share of an update on the corpus.
+                others = len(experiment.methods[method].other_domains)
+                seconds[f"evaluate_{kind}@{method}"] += of_share * models * others
         seconds[f"evaluate_base_{kind}"] = startup + of_base
         say(f"evaluation, {kind}: {of_model:.0f} s a model")
     return Timed(
