@@ -86,7 +86,7 @@ def go_on(student: Student, teacher: Teacher | None, finished: Sequence[Finished
     """Give student and teacher the weights that they had at the end of the last finished domain."""
     if not finished:
         return
-    pairs = list(zip(student.weights, finished[-1].student, strict=True))
+    pairs: list[tuple[Tensor, Tensor]] = list(zip(student.weights, finished[-1].student, strict=True))
     if teacher is not None and teacher.weights is not None:
         pairs += zip(teacher.weights, finished[-1].teacher or [], strict=True)
     with torch.no_grad():
