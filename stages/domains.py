@@ -11,7 +11,6 @@ import click
 from anamnesis.corpus.refusals import CorpusError
 from anamnesis.files import read_json, write_json
 from anamnesis.settings.corpus import Corpus, Domains
-from stages._corpus import Outputs, counts, prepare
 from stages._paths import DOMAINS, DOMAINS_LIST, NEEDS
 from stages._stage import Parameters, stage
 
@@ -32,6 +31,9 @@ def main() -> None:
 
 def prepare_domain(name: str, settings: Corpus) -> None:
     """Raises CorpusError if the export cannot be used, with the place of the keys that it names."""
+    # It takes seconds to import, and most experiments have no such domain.
+    from stages._corpus import Outputs, counts, prepare
+
     folder = DOMAINS / name
     files = ("categories.json", "quarantine.jsonl", "account.json", "card.md", "card.png")
     try:

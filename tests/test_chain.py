@@ -196,7 +196,7 @@ def test_the_penalty_begins_at_0_in_each_domain() -> None:
     stage.train(run_of(CHAIN))
     nats = [float(line.split("\t")[1]) for line in curve("chain-0", "ewc_nats").splitlines()[1:]]
     assert nats[0] == pytest.approx(0, abs=1e-9)
-    assert nats[4] == pytest.approx(0, abs=1e-5 * nats[3])
+    assert nats[4] == pytest.approx(0, abs=1e-3 * nats[3])
     # The rate of the first step of a domain is 0.
     assert min(nats[2:4] + nats[6:]) > 1e-6
 
