@@ -49,13 +49,13 @@ $(EVALUATED): evaluate@%: train@% base_text
 evaluate_base: corpus base_text
 	$(call REPRO,evaluate_base_general evaluate_base_domain)
 inputs: teacher base_text
-	$(call REPRO,needs rehearsal fisher monitor $(INPUTS))
+	$(call REPRO,rehearsal fisher monitor $(INPUTS))
 base_text: base
 	$(call REPRO,base_text)
 teacher: corpus base
 	$(call REPRO,teacher)
 corpus:
-	$(call REPRO,check synthesize corpus)
+	$(call REPRO,check synthesize corpus needs domains)
 base:
 	$(call REPRO,knowledge base)
 

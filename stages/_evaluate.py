@@ -1,7 +1,7 @@
 """What the two evaluation stages share: the models of a run, and where their results are written."""
 
 import csv
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from anamnesis.evaluation.divergence import from_base, of_the_base
 from anamnesis.evaluation.harness import language_model
 from anamnesis.files import write_json, write_jsonl, written_whole
 from anamnesis.modeling.loading import load_base
-from anamnesis.modeling.student.saving import TEACHER, load_student, models_of_run
+from anamnesis.modeling.student.saving import load_student, models_of_run, saved_models
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.evaluation import Evaluation
 from stages._paths import ADAPTERS, BASE, EVALUATED, METRICS, SCORES
@@ -60,9 +60,7 @@ def _arms(method: str | None, run: str, evaluation: Evaluation, compute: Compute
     """The run's models. They share one language model: use each before you take the next."""
     folder = ADAPTERS / run
     if evaluation.backend == "vllm":
-        saved: dict[str, Path | None] = {"base": None} if method is None else {method: folder}
-        if (folder / TEACHER).is_dir():
-            saved[f"{method}_{TEACHER}"] = folder / TEACHER
+        saved: Mapping[str, Path | None] = {"base": None} if method is None else saved_models(method, folder)
         for name, engine in vllm_models(BASE, saved, evaluation.batch_size):
             yield Arm(name, engine)
         return
@@ -73,4 +71,4 @@ def _arms(method: str | None, run: str, evaluation: Evaluation, compute: Compute
     student = load_student(base, folder)
     lm = language_model(student, tokenizer, evaluation.batch_size, evaluation.backend)
     for name in models_of_run(student, method, folder):
-        yield Arm(name, lm, from_base(lm, student), part=name not in (method, f"{method}_{TEACHER}"))
+        yield Arm(name, lm, from_base(lm, student), part=name not in saved_models(method, folder))

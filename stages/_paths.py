@@ -12,6 +12,11 @@ CATEGORIES = CORPUS / "categories.json"
 QUARANTINE = Path("data/prepared/quarantine.jsonl")
 ACCOUNT = Path("data/prepared/account.json")
 
+# The further domains that methods are trained in, each in a folder of its name, with the list of these names.
+DOMAINS = Path("data/prepared/domains")
+# In DOMAINS.
+DOMAINS_LIST = "index.json"
+
 KNOWLEDGE = Path("data/prepared/knowledge")
 GENERAL_TEXT = KNOWLEDGE / "train.jsonl"
 HELD_OUT_TEXT = KNOWLEDGE / "heldout.jsonl"

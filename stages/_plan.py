@@ -5,6 +5,9 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import click
 from dvc.repo import Repo
@@ -15,11 +18,19 @@ from anamnesis.forecasting.forecast import FILE, key_of, load_forecast, stages_o
 from anamnesis.forecasting.schedule import expected, wall_seconds
 from anamnesis.forecasting.shapes import shape_of
 from anamnesis.forecasting.steps import step_flops
-from anamnesis.methods.inputs import digest, inputs_of, needed, own_files
+from anamnesis.hashes import digest
+from anamnesis.methods.inputs import (
+    HELD_OUT_FILES,
+    files_of_domains,
+    inputs_of,
+    needed,
+    needed_domains,
+    training_files,
+)
 from anamnesis.publishing.repository import Repository
 from anamnesis.settings.reading import Experiment, read_experiment
 from stages import ROOT
-from stages._paths import INPUTS, NEEDS, SHARED_INPUTS
+from stages._paths import DOMAINS, INPUTS, NEEDS, SHARED_INPUTS
 from stages._progress import DONE, PLAN, Plan
 from stages._stage import stage
 
@@ -92,30 +103,46 @@ def planned_stages(experiment: Experiment) -> set[str]:
 
 
 def writes_the_same(experiment: Experiment, stage: str) -> bool:
-    """Whether a stage is stale but its output is not: `inputs` depends on files that only one method may read."""
+    """Whether a stage is stale but its outputs are not: `inputs` depends on files that only one method may read."""
     name, _, method = stage.partition("@")
-    file = ROOT / INPUTS / f"{method}.json"
-    if name != "inputs" or not file.is_file():
+    if name != "inputs":
         return False
     arm = experiment.methods[method]
-    paths = {name: SHARED_INPUTS[name] for name in inputs_of(arm)} | own_files(arm)
+    outputs = {
+        f"{method}.json": training_files(arm, SHARED_INPUTS, DOMAINS),
+        f"{method}.held_out.json": files_of_domains(arm, DOMAINS, HELD_OUT_FILES),
+    }
+    return all(says(ROOT / INPUTS / file, paths) for file, paths in outputs.items())
+
+
+def says(file: Path, paths: Mapping[str, Path]) -> bool:
+    """Whether a file that `inputs` wrote has the hashes of these paths, as far as they exist."""
     there = {name: ROOT / path for name, path in paths.items() if (ROOT / path).exists()}
-    return bool(read_json(file) == {name: digest(path) for name, path in there.items()})
+    return file.is_file() and bool(read_json(file) == {name: digest(path) for name, path in there.items()})
 
 
 def follows(experiment: Experiment, stage: str, before: str) -> bool:
     """Whether a stage may be stale because of one that it depends on: some write what they wrote before."""
     name, _, method = stage.partition("@")
     made = needed(experiment.methods.values(), experiment.fisher)
+    domains = needed_domains(experiment.methods.values())
     if before == "needs":
-        file = ROOT / NEEDS / f"{name}.json"
-        was_needed = read_json(file) if file.is_file() else None
-        return was_needed != (name in made)
+        return was_needed(name) != (domains if name == "domains" else name in made)
+    if before == "domains":
+        if name == "inputs":
+            return bool(experiment.methods[method].other_domains)
+        return bool(domains or was_needed("domains"))
     if name == "inputs":
         return before in {MADE_BY.get(one, one) for one in inputs_of(experiment.methods[method])}
     if (before, name) == ("rehearsal", "fisher"):
         return experiment.fisher.text == "generated"
     return before != "rehearsal" or "rehearsal" in made
+
+
+def was_needed(name: str) -> Any:
+    """What the stage `needs` said of an input, or of the domains; None if it has not run."""
+    file = ROOT / NEEDS / f"{name}.json"
+    return read_json(file) if file.is_file() else None
 
 
 def rough_seconds(experiment: Experiment, name: str) -> float:
@@ -126,9 +153,10 @@ def rough_seconds(experiment: Experiment, name: str) -> float:
     if shape is None or experiment.compute.device != "cpu":
         return float(LONG * len(stages_of(experiment)))
     step = of.batch_size * of.gradient_accumulation_steps
-    tuner = experiment.tuner_of(name.removeprefix("train@").rpartition("-")[0])
+    method = name.removeprefix("train@").rpartition("-")[0]
+    tuner, domains = experiment.tuner_of(method), len(experiment.methods[method].domains)
     work = step_flops(shape, tuner, step, min(TOKENS, of.max_length), TOKENS // 5, "none")
-    return of.max_steps * work / (RATE * experiment.compute.threads)
+    return domains * of.max_steps * work / (RATE * experiment.compute.threads)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import click
 
 from anamnesis.errors import InputError
 from anamnesis.knowledge.facts import load_facts
-from anamnesis.settings.corpus import Corpus
+from anamnesis.settings.corpus import Corpus, Domains
 from anamnesis.settings.evaluation import FACTS as EXAMS_ON_FACTS
 from anamnesis.settings.evaluation import Evaluation
 from anamnesis.settings.experiment import check_all, check_synthetic
@@ -34,7 +34,9 @@ def main() -> None:
     elif not Path(corpus.path).exists():
         raise InputError(missing_corpus(corpus.path, ROOT))
     for name in science["methods"]:
-        check_replayed(name, section(science, name, Method))
+        method = section(science, name, Method)
+        check_replayed(name, method)
+        check_there(name, method, section(science, "domains", Domains))
     evaluation = section(read_yaml(ROOT / f"profiles/{science['profile']}.yaml"), "evaluation", Evaluation)
     if evaluation.tasks.keys() - EXAMS_ON_FACTS:
         # The harness takes seconds to load.
@@ -56,6 +58,16 @@ def check_replayed(name: str, method: Method) -> None:
             f"params.yaml: `{name}.replay.path`: there is no file {method.replay.path}; put the examples there, or "
             f"remove `{name}` from `methods`."
         )
+
+
+def check_there(name: str, method: Method, domains: Domains) -> None:
+    """Refuse a domain of the method whose file is not there."""
+    for domain in method.other_domains:
+        if not Path(domains[domain].path).exists():
+            raise InputError(
+                f"params.yaml: `domains.{domain}.path`: there is no file or folder {domains[domain].path}; put the "
+                f"reports there (data/domains/README.md says which), or remove `{name}` from `methods`."
+            )
 
 
 def missing_corpus(path: str, root: Path) -> str:

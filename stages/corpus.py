@@ -4,12 +4,8 @@ import logging
 
 import click
 
-from anamnesis.corpus.card import card, picture
-from anamnesis.corpus.categories import TBSRTC
-from anamnesis.corpus.preparing import prepare_corpus
-from anamnesis.figures import save
-from anamnesis.files import write_json
 from anamnesis.settings.corpus import Corpus
+from stages._corpus import Outputs, counts, prepare
 from stages._paths import ACCOUNT, CATEGORIES, CORPUS, QUARANTINE, REPORTS
 from stages._stage import Parameters, stage
 
@@ -22,17 +18,8 @@ log = logging.getLogger("corpus")
 @stage
 def main() -> None:
     settings = Parameters("corpus").section("corpus", Corpus)
-    prepared = prepare_corpus(settings, CORPUS, QUARANTINE)
-    write_json(
-        CATEGORIES,
-        {"label": settings.label, "names": prepared.categories, "critical": settings.critical_categories},
-    )
-    write_json(ACCOUNT, prepared.numbers)
-    criteria = TBSRTC if settings.category_system == "tbsrtc" else {}
-    CARD.parent.mkdir(exist_ok=True)
-    CARD.write_text(card(prepared.numbers, PICTURE.name, criteria), encoding="utf-8")
-    save(picture(prepared.numbers, prepared.parts), PICTURE)
-    log.info("%s", {name: prepared.numbers[name] for name in ("rows_in", *prepared.parts, "duplicates", "quarantined")})
+    prepared = prepare(settings, Outputs(CORPUS, CATEGORIES, QUARANTINE, ACCOUNT, CARD, PICTURE))
+    log.info("%s", counts(prepared))
 
 
 if __name__ == "__main__":

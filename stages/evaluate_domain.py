@@ -1,15 +1,22 @@
-"""Measure the domain on held-out reports: category, generated conclusion, bits per byte, distance from the base."""
+"""Measure the domain on held-out reports: category, generated conclusion, bits per byte, distance from the base.
+
+The models of a chain, and the base, are also asked the category of the held-out reports of further domains.
+"""
+
+from functools import partial
 
 import click
 
-from anamnesis.evaluation.domain import CategorySet, evaluate_domain
+from anamnesis.evaluation.arms import Arm, Evaluated
+from anamnesis.evaluation.domain import CategorySet, evaluate_domain, evaluate_other_domain, joined
 from anamnesis.evaluation.text_metrics import scorer
 from anamnesis.files import read_json
+from anamnesis.hashes import checked_inputs
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.evaluation import Evaluation
 from anamnesis.settings.rendering import Headings
 from stages._evaluate import evaluate_run
-from stages._paths import CATEGORIES, CORPUS
+from stages._paths import CATEGORIES, CORPUS, DOMAINS, DOMAINS_LIST, INPUTS
 from stages._stage import Parameters, stage
 
 
@@ -27,14 +34,35 @@ def main(method: str | None, seed: int | None) -> None:
         scorer(metric)
     categories = CategorySet(**read_json(CATEGORIES))
     reports = CORPUS / f"{split}.jsonl"
-    evaluate_run(
-        "domain",
-        method,
-        seed,
-        evaluation,
-        parameters.section("compute", Compute),
-        lambda arm: evaluate_domain(arm, evaluation, headings, categories, reports, split),
-    )
+    others = [
+        partial(
+            evaluate_other_domain,
+            evaluation=evaluation,
+            headings=Headings(**read_json(DOMAINS / name / "headings.json")),
+            categories=CategorySet(**read_json(DOMAINS / name / "categories.json")),
+            reports=DOMAINS / name / f"{split}.jsonl",
+        )
+        for name in other_domains(method)
+    ]
+
+    def measure(arm: Arm) -> Evaluated | None:
+        of_corpus = evaluate_domain(arm, evaluation, headings, categories, reports, split)
+        return joined(of_corpus, [] if arm.part else [of_domain(arm) for of_domain in others])
+
+    evaluate_run("domain", method, seed, evaluation, parameters.section("compute", Compute), measure)
+
+
+def other_domains(method: str | None) -> list[str]:
+    """The domains besides the main corpus that the method is trained in; for the base, those of all methods.
+
+    Raises:
+        InputError: a file of theirs is not the one that the stage `inputs` saw.
+    """
+    if method is None:
+        return [str(name) for name in read_json(DOMAINS / DOMAINS_LIST)]
+    file = INPUTS / f"{method}.held_out.json"
+    named = {name: DOMAINS / name for name in read_json(file)}
+    return sorted({name.partition("/")[0] for name in checked_inputs(file, named)})
 
 
 if __name__ == "__main__":

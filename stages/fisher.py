@@ -34,7 +34,7 @@ def main() -> None:
     base, tokenizer = load_base(BASE, compute)
     documents = chosen_documents(settings, tokenizer)
     fisher = estimate_fisher(base, documents, settings.seed if settings.labels == "sampled" else None)
-    save_fisher(fisher, FISHER)
+    save_fisher(fisher, FISHER, settings)
     log.info(
         "the Fisher information of %d layers, from %d documents with %d tokens",
         len(fisher.factors), len(documents), sum(map(len, documents)) - len(documents),

@@ -1,4 +1,4 @@
-"""Say which of the inputs that methods share are needed by the methods of this experiment.
+"""Say which of the inputs that methods share, and which further domains, the methods of this experiment need.
 
 A stage of its own, so that only a change of what is needed makes such an input stale, and not every change of a method.
 """
@@ -6,7 +6,7 @@ A stage of its own, so that only a change of what is needed makes such an input 
 import click
 
 from anamnesis.files import write_json
-from anamnesis.methods.inputs import MADE_IF_NEEDED, needed
+from anamnesis.methods.inputs import MADE_IF_NEEDED, needed, needed_domains
 from anamnesis.settings.fisher import FisherText
 from anamnesis.settings.methods import Method
 from stages._paths import NEEDS
@@ -21,6 +21,7 @@ def main() -> None:
     names = needed(methods, parameters.section("fisher", FisherText))
     for name in MADE_IF_NEEDED:
         write_json(NEEDS / f"{name}.json", name in names)
+    write_json(NEEDS / "domains.json", needed_domains(methods))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Compare the arms: write metrics/summary.json, metrics/details.json, the figures and the report."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 import click
@@ -17,8 +17,9 @@ from anamnesis.analysis.scores import load_scores
 from anamnesis.analysis.summary import details, summary
 from anamnesis.figures import save
 from anamnesis.files import read_json, write_json
-from anamnesis.settings.corpus import Corpus
+from anamnesis.settings.corpus import Corpus, Domains
 from anamnesis.settings.experiment import PLAIN, SCALE, SCIENCE, check_all, method_names, seed_numbers
+from anamnesis.settings.methods import MAIN, Method
 from anamnesis.settings.verdict import Verdict
 from stages import ROOT
 from stages._paths import CATEGORIES, CURVES, DETAILS, EVALUATED, METRICS, REPORTS, SCORES, SUMMARY, SYNTHETIC_REPORTS
@@ -39,8 +40,10 @@ def main() -> None:
     corpus, limits = parameters.section("corpus", Corpus), parameters.section("verdict", Verdict)
     domain = read_json(METRICS / "domain" / "base.json")["base"]
     general = read_json(METRICS / "general" / "base.json")["base"]
-    scores, critical = load_scores(SCORES, methods, seeds), read_json(CATEGORIES)["critical"]
-    results = analyse(scores, methods, corpus.label, critical, domain["split"], limits, general["tasks"])
+    labels = {name: one.label for name, one in parameters.section("domains", Domains).items()}
+    chains = chains_of({name: parameters.section(name, Method) for name in methods}, labels | {MAIN: corpus.label})
+    scores, critical = load_scores(SCORES, methods, seeds, labels.values()), read_json(CATEGORIES)["critical"]
+    results = analyse(scores, methods, corpus.label, critical, domain["split"], limits, general["tasks"], chains)
     made = provenance(parameters.values, general, domain)
 
     write_json(SUMMARY, summary(results))
@@ -56,6 +59,15 @@ def main() -> None:
     (REPORTS / "report.md").write_text(text, encoding="utf-8")
     (REPORTS / "report.html").write_text(page(text, "Adaptation and forgetting", REPORTS), encoding="utf-8")
     log.info("results (reports/report.md)\n%s", headline(results))
+
+
+def chains_of(methods: Mapping[str, Method], labels: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Of each method that is trained in several domains, the labels of their categories in this order."""
+    return {
+        name: {domain: labels[domain] for domain in method.domains}
+        for name, method in methods.items()
+        if method.other_domains
+    }
 
 
 def _draw(results: Results, curves: pd.DataFrame, defined: Sequence[str]) -> None:

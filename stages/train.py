@@ -1,9 +1,12 @@
-"""Fine-tune the base on the reports by one method and one seed."""
+"""Fine-tune the base on the reports by one method and one seed; for a chain, on those of each domain in turn."""
 
+import gc
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 from accelerate import PartialState
@@ -12,32 +15,43 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
 from anamnesis.compute import configure_compute, is_main_process
 from anamnesis.files import read_json, read_jsonl, write_json
-from anamnesis.methods.fisher import load_fisher
-from anamnesis.methods.inputs import checked_inputs, own_files
+from anamnesis.hashes import checked_inputs
+from anamnesis.methods.fisher import load_fisher, text_of_fisher
+from anamnesis.methods.inputs import training_files
 from anamnesis.methods.states import TeacherStates, corpus_log_p, open_log_p, open_states
-from anamnesis.methods.teachers import frozen_base, make_teacher
+from anamnesis.methods.teachers import Teacher, frozen_base, make_teacher
 from anamnesis.methods.tokens import CorpusWeights, corpus_weights
 from anamnesis.modeling.loading import load_base
 from anamnesis.modeling.student.saving import RUN, save_run
 from anamnesis.modeling.student.student import Student
 from anamnesis.modeling.student.tuners import add_student
 from anamnesis.settings.compute import Compute
-from anamnesis.settings.methods import Method, check_shares
+from anamnesis.settings.methods import MAIN, Method, check_shares
 from anamnesis.settings.penalties import check_penalties
 from anamnesis.settings.rendering import Headings
 from anamnesis.settings.replay import Replay
 from anamnesis.settings.training import Optimization, Training
 from anamnesis.settings.tuner import Tuner, check_checkpointing
+from anamnesis.training.chain import (
+    Finished,
+    estimate_fisher_of,
+    finished_domains,
+    go_on,
+    keep,
+    points,
+    pool,
+)
 from anamnesis.training.checkpoints import last_checkpoint, scratch_folder
 from anamnesis.training.curves import CurvesCallback
 from anamnesis.training.data import distinct, encode_reports, report_collator, supervised_counts
-from anamnesis.training.monitor import Monitor
+from anamnesis.training.monitor import KeepWithin, Monitor
 from anamnesis.training.replay import read_texts
 from anamnesis.training.trainer import check_processes_agree, make_trainer
 from stages._paths import (
     ADAPTERS,
     BASE,
     CURVES,
+    DOMAINS,
     INPUTS,
     MONITOR_REPORTS,
     MONITOR_TEXTS,
@@ -53,43 +67,133 @@ REPLAYED = {"general": "general_text", "generated": "rehearsal", "multitask": "e
 log = logging.getLogger("train")
 
 
+@dataclass(frozen=True)
+class Run:
+    """What one run is trained by.
+
+    Attributes:
+        method, seed: which run.
+        arm: the method's parts.
+        tuner, training, optimization, compute: how it is trained.
+        headings: of the main corpus.
+        inputs: the files that the method reads beside the base and the main corpus, by name.
+    """
+
+    method: str
+    seed: int
+    arm: Method
+    tuner: Tuner
+    training: Training
+    optimization: Optimization
+    compute: Compute
+    headings: Headings
+    inputs: Mapping[str, Path]
+
+    @property
+    def name(self) -> str:
+        return f"{self.method}-{self.seed}"
+
+    def reports(self, domain: str, tokenizer: PreTrainedTokenizerBase) -> Dataset:
+        """The training reports of one of the method's domains."""
+        path, headings = TRAINING_REPORTS, self.headings
+        if domain != MAIN:
+            path, words = (self.inputs[f"{domain}/{name}"] for name in TRAINING_FILES)
+            headings = Headings(**read_json(words))
+        return encode_reports(
+            read_jsonl(path),
+            headings,
+            tokenizer,
+            self.training.target,
+            self.optimization.max_length,
+            self.tuner.virtual_tokens,
+        )
+
+
 @click.command(help=__doc__)
 @click.option("--method", required=True, help="A section of params.yaml.")
 @click.option("--seed", required=True, type=int, help="Seed of the adapter's start and the reports' order.")
 @stage
 def main(method: str, seed: int) -> bool:
-    run = f"{method}-{seed}"
-    parameters = Parameters(f"train@{run}")
+    return train(read_run(method, seed))
+
+
+def read_run(method: str, seed: int) -> Run:
+    """The parameters of a run, after the checks of what does not go together."""
+    parameters = Parameters(f"train@{method}-{seed}")
     arm = parameters.section(method, Method)
     tuner = arm.tuner or parameters.section("tuner", Tuner)
     check_shares(method, arm, tuner)
     check_penalties(method, arm.penalties, tuner)
-    training = parameters.section("training", Training)
     optimization = parameters.section("optimization", Optimization)
     check_checkpointing(method, tuner, optimization)
-    compute = parameters.section("compute", Compute)
-    headings = parameters.section("corpus.headings", Headings)
-
-    configure_compute(compute)
-    base, tokenizer = load_base(BASE, compute)
-    reports = encode_reports(
-        read_jsonl(TRAINING_REPORTS),
-        headings,
-        tokenizer,
-        training.target,
-        optimization.max_length,
-        tuner.virtual_tokens,
+    return Run(
+        method,
+        seed,
+        arm,
+        tuner,
+        parameters.section("training", Training),
+        optimization,
+        parameters.section("compute", Compute),
+        parameters.section("corpus.headings", Headings),
+        checked_inputs(INPUTS / f"{method}.json", training_files(arm, SHARED_INPUTS, DOMAINS)),
     )
-    inputs = checked_inputs(INPUTS / f"{method}.json", SHARED_INPUTS | own_files(arm))
-    kept = SCRATCH / "teacher" / read_json(inputs["teacher"])["folder"] if "teacher" in inputs else None
+
+
+def train(run: Run) -> bool:
+    """Train in all domains of the run, one after the other, and save it; whether it went on from an earlier attempt."""
+    configure_compute(run.compute)
+    unfinished = SCRATCH / "train" / run.name
+    scratch = scratch_folder(
+        unfinished,
+        [
+            run.arm,
+            run.tuner,
+            run.training,
+            run.optimization,
+            run.compute,
+            run.headings,
+            run.seed,
+            PartialState().num_processes,
+        ],
+        [BASE, TRAINING_REPORTS, INPUTS / f"{run.method}.json", Path("src"), Path("stages")],
+    )
+    domains = run.arm.domains
+    folders = [scratch / f"{place}_{domain}" for place, domain in enumerate(domains, start=1)]
+    finished = finished_domains(folders[:-1], scratch)
+    resumed = bool(finished)
+    for domain, folder in list(zip(domains, folders, strict=True))[len(finished) :]:
+        if len(domains) > 1:
+            log.info("domain %d of %d: %s", len(finished) + 1, len(domains), domain)
+        resumed |= train_in(run, domain, finished, folder)
+        # The model of this domain goes before the next one is loaded.
+        gc.collect()
+        finished = finished_domains(folders[:-1], scratch)
+    if is_main_process():
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return resumed
+
+
+def train_in(run: Run, domain: str, finished: Sequence[Finished], folder: Path) -> bool:
+    """Train in one domain, and save the run if it is the last; whether it went on from a checkpoint.
+
+    The base is loaded anew for each domain, so that a run that is resumed at a domain's beginning differs in nothing.
+    """
+    arm, inputs = run.arm, run.inputs
+    base, tokenizer = load_base(BASE, run.compute)
+    reports = run.reports(domain, tokenizer)
+    # Of other domains nothing is kept.
+    has_kept = "teacher" in inputs and domain == MAIN
+    kept = SCRATCH / "teacher" / read_json(inputs["teacher"])["folder"] if has_kept else None
     states = None if kept is None else open_states(kept, supervised_counts(reports))
-    token_weights = weights_of_tokens(method, arm, base, tokenizer, reports, states, kept)
+    token_weights = weights_of_tokens(run.method, arm, base, tokenizer, reports, states, kept)
     replayed = None
     if arm.replay is not None:
-        replayed = texts_to_replay(arm.replay, inputs, tokenizer, optimization.max_length, tuner.virtual_tokens)
-    set_seed(seed)
-    student = add_student(base, tuner)
+        texts = texts_to_replay(arm.replay, inputs, tokenizer, run.optimization.max_length, run.tuner.virtual_tokens)
+        replayed = pool(texts, [run.reports(one, tokenizer) for one in arm.domains[: len(finished)]])
+    set_seed(run.seed)
+    student = add_student(base, run.tuner)
     teacher = make_teacher(arm, student, states)
+    go_on(student, teacher, finished)
     if arm.teacher == "static":
         log.info(
             "the frozen teacher %s",
@@ -97,44 +201,71 @@ def main(method: str, seed: int) -> bool:
             if states is None
             else "is read from its kept states",
         )
-    unfinished = SCRATCH / "train" / run
-    scratch = scratch_folder(
-        unfinished,
-        [arm, tuner, training, optimization, compute, headings, seed, PartialState().num_processes],
-        [BASE, TRAINING_REPORTS, INPUTS / f"{method}.json", Path("src"), Path("stages")],
-    )
+    steps_before = len(finished) * run.optimization.max_steps
+    earlier = [point for one in finished for point in one.curves]
+    monitor = None
+    if arm.budget is not None:
+        monitor = open_monitor(inputs["monitor"], student, tokenizer, run.headings, run.training)
     trainer = make_trainer(
         student,
         tokenizer,
         reports,
         arm,
         teacher,
-        training,
-        optimization,
-        compute,
-        seed,
-        scratch,
-        callbacks=[CurvesCallback(CURVES / run)] if is_main_process() else [],
+        run.training,
+        run.optimization,
+        run.compute,
+        run.seed,
+        folder,
+        callbacks=[CurvesCallback(CURVES / run.name, earlier, steps_before)] if is_main_process() else [],
         fisher=load_fisher(inputs["fisher"]) if "fisher" in inputs else None,
         base=teacher if arm.teacher == "static" else frozen_base(student, states),
         token_weights=token_weights,
-        monitor=open_monitor(inputs["monitor"], student, tokenizer, headings, training) if arm.budget else None,
+        monitor=monitor,
         replayed=replayed,
+        finished=finished,
     )
-    checkpoint = last_checkpoint(scratch)
+    checkpoint = last_checkpoint(folder)
     if checkpoint is not None:
         log.info("resuming from %s", checkpoint)
     trainer.train(resume_from_checkpoint=checkpoint)
 
     check_processes_agree(student, teacher)
     if is_main_process():
-        output = ADAPTERS / run
-        save_run(student, None if teacher is None else teacher.weights, arm.shares, output)
-        if trainer.kept_within is not None:
-            write_json(output / RUN, read_json(output / RUN) | {"budget": trainer.kept_within.record()})
-        shutil.rmtree(unfinished, ignore_errors=True)
-        log.info("saved %s", output)
+        if domain == arm.domains[-1]:
+            save(run, student, teacher, finished, trainer.kept_within)
+        else:
+            curves = points(trainer.state.log_history, steps_before)
+            keep(folder, finish(run, student, teacher, reports, curves))
+    PartialState().wait_for_everyone()
     return checkpoint is not None
+
+
+def finish(
+    run: Run, student: Student, teacher: Teacher | None, reports: Dataset, curves: list[dict[str, Any]]
+) -> Finished:
+    """What the next domains need of this one."""
+    fisher = None
+    if "fisher" in run.inputs:
+        log.info("estimating the Fisher information of the domain's reports")
+        fisher = estimate_fisher_of(student, reports, text_of_fisher(run.inputs["fisher"]))
+    return Finished(list(student.weights), None if teacher is None else teacher.weights, fisher, curves)
+
+
+def save(
+    run: Run,
+    student: Student,
+    teacher: Teacher | None,
+    finished: Sequence[Finished],
+    kept_within: KeepWithin | None,
+) -> None:
+    """Write the folder of the run."""
+    output = ADAPTERS / run.name
+    after = {domain: one.student for domain, one in zip(run.arm.domains[:-1], finished, strict=True)}
+    save_run(student, None if teacher is None else teacher.weights, run.arm.shares, output, after)
+    if kept_within is not None:
+        write_json(output / RUN, read_json(output / RUN) | {"budget": kept_within.record()})
+    log.info("saved %s", output)
 
 
 def weights_of_tokens(

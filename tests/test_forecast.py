@@ -261,6 +261,19 @@ def test_a_replay_is_counted_by_its_share_and_with_the_base_if_its_loss_needs_it
     assert none < margin < both
 
 
+def test_a_chain_takes_as_many_trainings_as_it_has_domains_and_starts_first(tiny: Experiment) -> None:
+    none = replace(tiny.methods["none"], shares=[])
+    methods = {"chain": replace(none, domains=["symptoms", "corpus"]), "none": none}
+    experiment = replace(tiny, methods=methods, seeds=[0, 1])
+    found = count(experiment, GPUS["H100"]).seconds
+    assert found["train@chain"] == pytest.approx(2 * found["train@none"])
+    assert found["evaluate_general@chain"] - 30 == pytest.approx(2 * (found["evaluate_general@none"] - 30))
+    # Two models on the corpus, and on the other domain for its category alone.
+    twice = 2 * (found["evaluate_domain@none"] - 30)
+    assert twice < found["evaluate_domain@chain"] - 30 < 2 * twice
+    assert trainings(experiment) == ["chain-1", "chain-0", "none-1", "none-0"]
+
+
 def test_what_methods_share_is_counted_if_one_reads_it(tiny: Experiment) -> None:
     plain = count(replace(tiny, methods={"none": tiny.methods["none"]}), GPUS["H100"]).seconds
     assert not {"monitor", "teacher", "rehearsal", "fisher"} & plain.keys()

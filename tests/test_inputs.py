@@ -1,5 +1,6 @@
 """What a method reads of the inputs that methods share, and what becomes stale when one of them changes."""
 
+from collections.abc import Sequence
 from contextlib import chdir
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ from dvc.repo import Repo
 
 from anamnesis.errors import InputError
 from anamnesis.files import write_json, write_jsonl
-from anamnesis.methods.inputs import checked_inputs, digest, inputs_of, needed, own_files
+from anamnesis.hashes import checked_inputs, digest
+from anamnesis.methods.inputs import HELD_OUT_FILES, TRAINING_FILES, inputs_of, needed, own_files
 from anamnesis.publishing.repository import Repository
 from anamnesis.settings.budget import Budget
 from anamnesis.settings.fisher import FisherText
@@ -81,14 +83,14 @@ INPUTS = [f"inputs@{method}" for method in METHODS]
 class Pipeline:
     """A checkout whose stages are all up to date, though only `needs` and `inputs` ever ran: the rest is made up."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, methods: Sequence[str] = METHODS) -> None:
         self.project = Project(folder)
         self.repository = Repository(folder)
-        self.change("params.yaml", {"methods": METHODS})
+        self.change("params.yaml", {"methods": list(methods)})
         self.write_examples("first")
         for stage in self.repository.outputs_by_stage():
             self.make_up(stage, "first")
-        for stage in ("needs", *INPUTS):
+        for stage in ("needs", *(f"inputs@{method}" for method in methods)):
             self.command(stage)
         self.commit(None)
         self.project.commit("all stages are up to date")
@@ -101,12 +103,15 @@ class Pipeline:
         write_jsonl(self.project.folder / EXAMPLES, [{"prompt": "", "completion": completion}])
 
     def make_up(self, stage: str, content: str) -> None:
-        """Outputs as if the stage had run: folders hold one file."""
+        """Outputs as if the stage had run: folders hold one file, and that of the domains those of one domain."""
         for output in self.repository.outputs_by_stage()[stage]:
             path = self.project.folder / output.path
-            file = path if path.suffix else path / "index.json"
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(f"{stage}: {content}", encoding="utf-8")
+            files = [path if path.suffix else path / "index.json"]
+            if stage == "domains":
+                files += [path / "symptoms" / name for name in {*TRAINING_FILES, *HELD_OUT_FILES}]
+            for file in files:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(f"{stage}: {content}", encoding="utf-8")
 
     def command(self, stage: str) -> None:
         name, _, method = stage.partition("@")
@@ -255,3 +260,34 @@ def test_text_that_is_not_replayed_matters_to_a_replay_alone(
     trained = {name for name in pipeline.planned(monkeypatch) if name.startswith("train")}
     assert {"train@replay-0", "train@rehearsal-0"} <= trained
     assert not trained & {"train@none-0", "train@static-0", "train@ema-0"}
+
+
+def test_another_file_of_a_domain_makes_the_chains_branch_stale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = Pipeline(tmp_path / "project", ["none", "chain"])
+    both = {"inputs@none", "inputs@chain"}
+    pipeline.change("params.yaml", {"domains.symptoms.path": "data/domains/other.jsonl"})
+    assert pipeline.stale() == {"needs", "domains"}
+    expected = {"needs", "domains", "inputs@chain", *branch("chain"), "evaluate_base_domain"}
+    assert pipeline.planned(monkeypatch) == expected
+    pipeline.run("needs")
+    assert pipeline.stale() == {"domains"}
+    pipeline.pretend("domains", "of another file")
+    assert pipeline.stale() == {*both, "evaluate_base_domain"}
+    pipeline.run(*both)
+    assert pipeline.stale() == {"train@chain-0", "evaluate_domain@chain-0", "evaluate_base_domain"}
+
+
+def test_domains_are_prepared_only_if_a_method_names_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline = Pipeline(tmp_path / "project", ["none"])
+    assert pipeline.project.json("data/prepared/needs/domains.json") == []
+    pipeline.command("domains")
+    assert pipeline.project.json("data/prepared/domains/index.json") == []
+    pipeline.restore()
+    pipeline.change("params.yaml", {"domains.symptoms.seed": 1})
+    assert pipeline.planned(monkeypatch) == {"needs", "domains"}
+    pipeline.change("params.yaml", {"none.domains": ["symptoms", "corpus"]})
+    pipeline.run("needs")
+    assert pipeline.project.json("data/prepared/needs/domains.json") == ["symptoms"]
+    assert "domains" in pipeline.stale()

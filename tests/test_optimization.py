@@ -14,6 +14,7 @@ from transformers import PreTrainedTokenizerBase, Trainer, TrainerCallback, Trai
 
 import stages.train
 from anamnesis.files import write_json, write_jsonl
+from anamnesis.hashes import digest
 from anamnesis.methods.supervision import IGNORED
 from anamnesis.methods.teachers import make_teacher
 from anamnesis.modeling import pretraining
@@ -366,7 +367,10 @@ def test_a_seed_gives_every_method_the_same_start_and_each_seed_another(
     """The stage trains one step at a rate of 0, so it saves the start."""
     save_base(random_qwen2(tokenizer), tokenizer, tmp_path / "models" / "base")
     write_jsonl(tmp_path / "data" / "prepared" / "corpus" / "train.jsonl", reports)
-    write_json(tmp_path / "data" / "prepared" / "teacher" / "index.json", {"folder": "not kept"})
+    index = tmp_path / "data" / "prepared" / "teacher" / "index.json"
+    write_json(index, {"folder": "not kept"})
+    for method, read in {"none": {}, "static": {"teacher": digest(index)}}.items():
+        write_json(tmp_path / "data" / "prepared" / "inputs" / f"{method}.json", read)
     values = {
         "none": NONE,
         "static": Method(teacher="static", kl_weight=1.0),

@@ -153,6 +153,9 @@ def test_what_methods_share_reaches_the_trainings_only_through_their_inputs() ->
         assert deps["inputs"] & {path, path.parent}, path
         assert not deps["train"] & {path, path.parent}, path
     assert _paths.INPUTS / "${item.method}.json" in deps["train"]
+    assert _paths.DOMAINS in deps["inputs"]
+    assert not any(_paths.DOMAINS in {dep, *dep.parents} for name in ("train", "evaluate_domain") for dep in deps[name])
+    assert _paths.INPUTS / "${item.method}.held_out.json" in deps["evaluate_domain"]
     assert READ_BY.keys() <= _paths.SHARED_INPUTS.keys()
 
 
@@ -321,10 +324,10 @@ def test_lock_file_has_pins_and_no_addresses() -> None:
 def test_git_ignores_whatever_is_put_under_data() -> None:
     for path in (
         "data/hospital.csv", "data/raw/reports.jsonl", "data/new/folder/x.xlsx", "data/evaluated/x.jsonl",
-        "data/domains/task.jsonl", "data/domains/more/task.csv",
+        "data/domains/task.jsonl", "data/domains/RuMedTop3/x.jsonl",
     ):  # fmt: skip
         assert subprocess.run(["git", "check-ignore", "--quiet", path], cwd=ROOT).returncode == 0, path
-    for path in ("data/facts/countries.csv", "data/base/model.safetensors"):
+    for path in ("data/facts/countries.csv", "data/base/model.safetensors", "data/domains/README.md"):
         assert subprocess.run(["git", "check-ignore", "--quiet", path], cwd=ROOT).returncode == 1
 
 

@@ -861,6 +861,9 @@ def test_reports_are_those_of_the_split_that_is_set(
     write_jsonl(prepared / "test.jsonl", reports[5:14])
     write_jsonl(prepared / "train.jsonl", reports[14:])
     (prepared / "categories.json").write_text(json.dumps(asdict(CATEGORIES)))
+    inputs = run_folder / "data" / "prepared" / "inputs"
+    inputs.mkdir()
+    (inputs / "ema.held_out.json").write_text("{}")
     values = {"evaluation": evaluation(), "corpus.headings": HEADINGS, "compute": CPU, "split": split}
 
     class Parameters:

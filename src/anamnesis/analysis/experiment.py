@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from anamnesis.analysis.answers import Claim, Judgement, claim, judge
+from anamnesis.analysis.chain import Chain, arms_of, chain_of
 from anamnesis.analysis.comparison import Comparison, adjust, all_samples, compare, families
 from anamnesis.analysis.measures import Measure, all_measures, task_measures
 from anamnesis.analysis.scores import BASE, AllScores, Scores
@@ -35,7 +36,8 @@ class Results:
     """Everything the report says, as numbers.
 
     methods, arms: the trained models, and these plus EMA teachers; all of them are compared. shares: for every method
-    with `shares`, the arms that hold a share of its update, in ascending order, the whole update last.
+    with `shares`, the arms that hold a share of its update, in ascending order, the whole update last. chains: of every
+    method that is trained in several domains.
     """
 
     label: str
@@ -53,6 +55,7 @@ class Results:
     judgements: Mapping[str, Judgement]
     claim: Claim | None
     matched: Mapping[str, AtEqualAdaptation]
+    chains: Mapping[str, Chain]
 
     def comparison(self, first: str, second: str, measure: Measure) -> Comparison:
         return next(
@@ -84,6 +87,7 @@ def analyse(
     split: str,
     settings: Verdict,
     tasks: Mapping[str, Mapping[str, Any]] | None = None,
+    chains: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Results:
     """Compute the results of an experiment from its per-case scores.
 
@@ -95,6 +99,7 @@ def analyse(
         split: the part of the corpus that was measured.
         settings: margins, limits, the claim.
         tasks: what metrics/general/base.json says of the tasks that were asked.
+        chains: of every method that is trained in several domains, the labels of their categories in this order.
 
     Raises:
         InputError: `verdict.capability` or the category was not measured.
@@ -111,23 +116,25 @@ def analyse(
     capability, adaptation = by_key[wanted], by_key[f"{label}_macro_f1"]
     shares = shares_of(scores, methods)
     parts = {arm for of_method in shares.values() for arm in of_method[:-1]}
-    teachers = [arm for arm in scores if arm not in (BASE, *methods, *parts)]
+    unfinished = [arm for method, labels in (chains or {}).items() for arm in arms_of(method, list(labels))[:-1]]
+    teachers = [arm for arm in scores if arm not in (BASE, *methods, *parts, *unfinished)]
     arms = [*methods, *teachers]
     samples = all_samples(scores, measures)
     intervals = {arm: {key: interval(one) for key, one in of_arm.items()} for arm, of_arm in samples.items()}
     # Without the capability, shares are no points of a curve: template_leak is not measured on them.
     shares = {method: of_method for method, of_method in shares.items() if capability.source in scores[of_method[0]]}
-    pairs = families(samples, measures, capability, methods, teachers, sorted(parts))
+    pairs = families(samples, measures, capability, methods, teachers, sorted(parts), unfinished)
     comparisons = compare(scores, samples, measures, pairs, settings.margins)
     results = Results(
         label, split, capability, adaptation, measures, methods, arms, shares, scores, samples, intervals, comparisons,
-        judgements={}, claim=None, matched={},
+        judgements={}, claim=None, matched={}, chains={},
     )  # fmt: skip
     return replace(
         results,
         judgements={arm: _judgement(results, arm, settings) for arm in arms if settings.limits},
         claim=_claim(results, methods, settings.claim),
         matched=_matched(results),
+        chains={method: chain_of(method, labels, scores) for method, labels in (chains or {}).items()},
     )
 
 

@@ -11,7 +11,15 @@ from anamnesis.analysis.answers import Judgement
 from anamnesis.analysis.comparison import Comparison
 from anamnesis.analysis.experiment import Results, share_of
 from anamnesis.analysis.scores import BASE
-from anamnesis.analysis.wording import number, on_matched, p_value, verdicts, with_interval
+from anamnesis.analysis.statistics import Estimate
+from anamnesis.analysis.wording import (
+    number,
+    on_backward_transfer,
+    on_matched,
+    p_value,
+    verdicts,
+    with_interval,
+)
 
 QUESTION = (
     "What does a language model forget when it is fine-tuned on a narrow domain, and which method of fine-tuning keeps "
@@ -63,6 +71,7 @@ def report(results: Results, context: Context) -> str:
         _limits(results.judgements),
         _tradeoff(results, context.figures),
         _capabilities(results, context.figures),
+        _chains(results),
         _pairs(results),
         _flips(results),
         _measures(results),
@@ -137,6 +146,31 @@ def _table(results: Results, measures: Sequence[Any]) -> str:
         for arm in (BASE, *results.arms)
     )
     return markdown.table(["", *(measure.title for measure in measures)], rows)
+
+
+def _chains(results: Results) -> str:
+    """Of each method that is trained in several domains: what its model can do in each of them after each."""
+    if not results.chains:
+        return ""
+    parts = []
+    for method, chain in results.chains.items():
+        base = ["`base`", *(_of(one) for one in chain.base), ""]
+        rows = [
+            [f"after {domain}", *(_of(one) for one in accuracy), with_interval(*results.forgetting(arm))]
+            for domain, arm, accuracy in zip(chain.domains, chain.arms, chain.accuracy, strict=True)
+        ]
+        header = [f"`{method}`", *(f"accuracy, {domain}" for domain in chain.domains), "forgetting"]
+        parts += [markdown.table(header, [base, *rows]), on_backward_transfer(method, chain.backward_transfer)]
+    said = (
+        "Accuracy of the category given the description; forgetting is the loss of "
+        f"{results.capability.title} against the base. The backward transfer is the mean over all domains but the "
+        "last: accuracy at the end of the chain minus accuracy right after the domain."
+    )
+    return "\n\n".join(["## Domains in sequence", *parts, said])
+
+
+def _of(one: Estimate) -> str:
+    return with_interval(one.estimate, one.low, one.high)
 
 
 def _pairs(results: Results) -> str:

@@ -1,7 +1,7 @@
 """Per-case scores of all runs: what every arm got, seed by seed, for the same questions and reports."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,8 +43,12 @@ class Scores:
 AllScores = Mapping[str, Mapping[str, Scores]]
 
 
-def load_scores(folder: Path, methods: Sequence[str], seeds: Sequence[int]) -> dict[str, dict[str, Scores]]:
+def load_scores(
+    folder: Path, methods: Sequence[str], seeds: Sequence[int], of_chains: Collection[str] = ()
+) -> dict[str, dict[str, Scores]]:
     """Read the scores of the base and of every arm of `methods`; other files in the folder are left alone.
+
+    The measures `of_chains` are those of further domains, which only the base and the arms of chains have.
 
     Raises:
         InputError: two runs were not asked the same questions.
@@ -56,7 +60,9 @@ def load_scores(folder: Path, methods: Sequence[str], seeds: Sequence[int]) -> d
         # A metric of a task is left out of a run in which it is no share, and then of all.
         measured = [set(run["measure"]) for run in runs.values()]
         common = set.intersection(*measured)
-        if partly := sorted(set.union(*measured) - common):
+        in_any = set.union(*measured)
+        common |= in_any & set(of_chains)
+        if partly := sorted(in_any - common):
             log.warning("left out, because not every run has it: %s", ", ".join(partly))
         for arm, measure, tables in _by_arm(runs):
             if measure in common:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from anamnesis.analysis.chain import Chain
 from anamnesis.analysis.comparison import Comparison
 from anamnesis.analysis.experiment import Results
 from anamnesis.analysis.scores import BASE
@@ -45,7 +46,29 @@ def details(results: Results, provenance: Mapping[str, Any]) -> dict[str, Any]:
         "verdicts": {
             arm: {"verdict": one.outcome, "reasons": list(one.reasons)} for arm, one in results.judgements.items()
         },
+        **(
+            {"chains": {method: _chain(results, one) for method, one in results.chains.items()}}
+            if results.chains
+            else {}
+        ),
     }
+
+
+def _chain(results: Results, one: Chain) -> dict[str, Any]:
+    return {
+        "domains": list(one.domains),
+        "arms": list(one.arms),
+        "accuracy_of_base": [_estimate(of_domain) for of_domain in one.base],
+        "accuracy": [[_estimate(of_domain) for of_domain in row] for row in one.accuracy],
+        "backward_transfer": _estimate(one.backward_transfer),
+        "forgetting": [
+            dict(zip(("estimate", "low", "high"), results.forgetting(arm), strict=True)) for arm in one.arms
+        ],
+    }
+
+
+def _estimate(one: Estimate) -> dict[str, Any]:
+    return {"estimate": one.estimate, "low": one.low, "high": one.high, "seeds": one.seeds, "cases": one.cases}
 
 
 def _arm(one: Estimate, seeds: Sequence[int], estimates: Sequence[float]) -> dict[str, Any]:

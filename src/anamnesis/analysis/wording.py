@@ -3,7 +3,7 @@
 from anamnesis.analysis.answers import Claim
 from anamnesis.analysis.comparison import ALPHA, Comparison
 from anamnesis.analysis.experiment import CURVE, AtEqualAdaptation, Results
-from anamnesis.analysis.statistics import CASES, Needed
+from anamnesis.analysis.statistics import CASES, Estimate, Needed
 
 # Of so many methods every pair gets a sentence.
 ALL_PAIRS = 3
@@ -95,6 +95,18 @@ def on_matched(arm: str, one: AtEqualAdaptation, better: str | None) -> str:
     if one.p_holm < ALPHA and found.covers != CASES:
         relation = "forgets less" if lost[0] < 0 else "forgets more"
     return f"`{arm}` {relation}: {with_interval(*lost, signed=True)}, p {p_value(one.p_holm)} after Holm."
+
+
+def on_backward_transfer(method: str, one: Estimate) -> str:
+    """What the later domains of a chain did to the earlier ones."""
+    said = "cannot be told apart from 0"
+    if one.covers != CASES and (one.low > 0 or one.high < 0):
+        said = (
+            "is above 0: later domains helped earlier ones"
+            if one.low > 0
+            else "is below 0: later domains cost earlier ones"
+        )
+    return f"The backward transfer of `{method}` {said}: {with_interval(one.estimate, one.low, one.high, signed=True)}."
 
 
 def verdicts(results: Results) -> list[str]:

@@ -54,12 +54,7 @@ def evaluate_domain(
     Raises:
         InputError: a report does not fit into the model's context.
     """
-    metadata = {
-        "reports": str(reports),
-        "headings": {"description": headings.description, "category": headings.category},
-        "categories": categories.names,
-        "choices": terminated(categories.names, lambda text: arm.lm.tok_encode(text, add_special_tokens=False)),
-    }
+    metadata = _metadata(arm.lm, headings, categories, reports)
     held_out = read_jsonl(reports)
     _check_lengths(arm.lm, held_out, headings, evaluation.max_new_tokens)
     tasks = _ask(arm, evaluation, metadata)
@@ -70,7 +65,6 @@ def evaluate_domain(
     log = {task: one.questions[task] for task, one in tasks.items()}
 
     named = _named(log["report_category"], categories)
-    scores = category_scores([case.gold for case in named], [case.predicted for case in named], categories.critical)
     cases = code_lengths("conclusion_bits_per_byte", "report_conclusion", log["report_conclusion"])
     of_corpus: dict[str, float] = {}
     if not arm.part:
@@ -79,8 +73,7 @@ def evaluate_domain(
         cases += generated
     if nats is not None:
         cases += divergences("domain_kl_nats", "reports", nats, tokens)
-    metrics: dict[str, Any] = {f"{categories.label}_{key}": score for key, score in scores.items()}
-    metrics |= estimates(cases) | of_corpus
+    metrics: dict[str, Any] = {**_category_metrics(named, categories), **estimates(cases), **of_corpus}
     metrics |= {
         "split": split,
         "reports": len(named),
@@ -89,6 +82,53 @@ def evaluate_domain(
     }
     rows = [row for one in tasks.values() for row in log_rows(arm.name, one)]
     return Evaluated(metrics, rows, [*named, *cases])
+
+
+def evaluate_other_domain(
+    arm: Arm, evaluation: Evaluation, headings: Headings, categories: CategorySet, reports: Path
+) -> Evaluated | None:
+    """Measure the arm on the held-out reports of another domain than the main corpus: the category alone.
+
+    Args, Returns and Raises: see `evaluate_domain`. The log names the domain by the label of its category.
+    """
+    _check_lengths(arm.lm, read_jsonl(reports), headings, max_new_tokens=0)
+    task = run_task(
+        arm.lm,
+        "report_category",
+        [TASKS / "domain"],
+        _metadata(arm.lm, headings, categories, reports),
+        evaluation.category_limit,
+    )
+    if task is None:
+        return None
+    named = _named(task.questions["report_category"], categories)
+    metrics = {**_category_metrics(named, categories), f"{categories.label}_reports": len(named)}
+    rows = [row | {"domain": categories.label} for row in log_rows(arm.name, task)]
+    return Evaluated(metrics, rows, named)
+
+
+def joined(corpus: Evaluated | None, others: Sequence[Evaluated | None]) -> Evaluated | None:
+    """The measurements of one arm on the main corpus and on other domains; None if another process has them."""
+    if corpus is None:
+        return None
+    found = [one for one in (corpus, *others) if one is not None]
+    metrics = {key: value for one in found for key, value in one.metrics.items()}
+    return Evaluated(metrics, [row for one in found for row in one.log], [case for one in found for case in one.cases])
+
+
+def _category_metrics(named: Sequence[Case], categories: CategorySet) -> dict[str, float]:
+    scores = category_scores([case.gold for case in named], [case.predicted for case in named], categories.critical)
+    return {f"{categories.label}_{key}": score for key, score in scores.items()}
+
+
+def _metadata(lm: TemplateLM, headings: Headings, categories: CategorySet, reports: Path) -> dict[str, Any]:
+    """What the documents of the tasks are made from."""
+    return {
+        "reports": str(reports),
+        "headings": {"description": headings.description, "category": headings.category},
+        "categories": categories.names,
+        "choices": terminated(categories.names, lambda text: lm.tok_encode(text, add_special_tokens=False)),
+    }
 
 
 def _ask(arm: Arm, evaluation: Evaluation, metadata: Mapping[str, Any]) -> dict[str, Measured]:

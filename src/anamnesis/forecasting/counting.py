@@ -111,11 +111,15 @@ def count(experiment: Experiment, gpu: Gpu) -> Forecast:
     general = [_general(experiment, read, part) for part in (False, True)]
     domain = [_domain(experiment, read, tokens, cases, part) for part in (False, True)]
     for method in experiment.methods:
-        seconds[f"train@{method}"] = STARTUP_SECONDS + _training(experiment, method, shape, gpu, tokens, kept)
+        # Other domains are taken to be like the corpus.
+        domains = len(experiment.methods[method].domains)
+        of_domain = STARTUP_SECONDS + _training(experiment, method, shape, gpu, tokens, kept)
+        seconds[f"train@{method}"] = of_domain * domains
         models, shares = experiment.models_of(method)
         for kind, (whole, part) in {"general": general, "domain": domain}.items():
             seconds[f"evaluate_{kind}@{method}"] = STARTUP_SECONDS + models * whole + shares * part
             seconds[f"evaluate_base_{kind}"] = STARTUP_SECONDS + whole
+        seconds[f"evaluate_domain@{method}"] += models * (domains - 1) * domain[1]
     bytes_of_states = corpus * tokens * SUPERVISED_SHARE * shape.hidden_size * 2 if kept else 0.0
     trained = {method: trained_weights(shape, experiment.tuner_of(method)) for method in experiment.methods}
     return Forecast(

@@ -65,8 +65,9 @@ def load_forecast(file: Path, key: str) -> Forecast | None:
 
 
 def trainings(experiment: Experiment) -> list[str]:
-    """The runs (`ema-0`) in the order in which `make repro` trains them: those of the last methods first."""
-    return [f"{method}-{seed}" for method in experiment.methods for seed in experiment.seeds][::-1]
+    """The runs (`ema-0`) in the order in which `make repro` trains them: chains, then those of the last methods."""
+    runs = [f"{method}-{seed}" for method in experiment.methods for seed in experiment.seeds][::-1]
+    return sorted(runs, key=lambda run: -len(experiment.methods[run.rpartition("-")[0]].domains))
 
 
 def evaluations(experiment: Experiment) -> list[str]:

@@ -201,7 +201,9 @@ def time_experiment(experiment: Experiment, files: Files, say: Callable[[str], N
         )
         trained[method] = sum(weight.numel() for weight in student.weights)
         watched = _watching(experiment, method, student, tokenizer, files.base_text, reports, clock)
-        seconds[f"train@{method}"] = startup + encoding + of_step * experiment.optimization.max_steps + watched
+        # A step in another domain is taken to last as long as one on the corpus.
+        of_domain = startup + encoding + of_step * experiment.optimization.max_steps
+        seconds[f"train@{method}"] = of_domain * len(experiment.methods[method].domains) + watched
         if of_report is not None:
             of_teacher = startup + encoding + of_report * len(supervised_counts(reports))
             seconds["teacher"] = max(seconds.get("teacher", 0.0), of_teacher)
@@ -214,6 +216,10 @@ def time_experiment(experiment: Experiment, files: Files, say: Callable[[str], N
         for method in experiment.methods:
             models, shares = experiment.models_of(method)
             seconds[f"evaluate_{kind}@{method}"] = startup + of_model * models + of_share * shares
+            if kind == "domain":
+                # The category alone takes no longer than a share of an update on the corpus.
+                others = len(experiment.methods[method].other_domains)
+                seconds[f"evaluate_{kind}@{method}"] += of_share * models * others
         seconds[f"evaluate_base_{kind}"] = startup + of_base
         say(f"evaluation, {kind}: {of_model:.0f} s a model")
     return Timed(

@@ -12,15 +12,20 @@ A layer's gradient G = sum over positions of delta x' (delta: gradient of its ou
 row sums sum_j G_ij^2 are (delta' X delta)_ii with the positions' products X = x x', and its column sums (x' D x)_jj
 with D = delta delta' (the trick of ghost clipping, Li et al. 2022, arXiv:2110.05679). So a batch of documents goes
 through the model at once.
+
+The same is estimated of a trained model's layers, on the tokens under the loss of its reports (training/chain.py).
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
+from peft import PeftModel
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
@@ -29,11 +34,16 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from anamnesis.errors import InputError
+from anamnesis.methods.supervision import IGNORED, supervised_positions, targets
 from anamnesis.modeling.loading import mixed_precision
+from anamnesis.settings.fisher import FisherText
 
 # Logits of the documents that go through the model at once (128 MB in fp32), and how many documents at most.
 LOGITS_AT_ONCE = 2**25
 DOCUMENTS_AT_ONCE = 16
+
+# In the metadata of a file.
+TEXT = "text"
 
 
 @dataclass(frozen=True)
@@ -62,7 +72,7 @@ def estimate_fisher(
     documents: Sequence[Sequence[int]],
     seed: int | None = None,
 ) -> Fisher:
-    """Go once through the documents.
+    """The base's, on whole documents.
 
     Args:
         base: frozen, in evaluation mode.
@@ -72,15 +82,46 @@ def estimate_fisher(
     Raises:
         InputError: a gradient is not finite.
     """
-    generator = None if seed is None else torch.Generator(base.device).manual_seed(seed)
-    with _Sums(base) as sums:
-        # Documents of like length together: little padding. Equal ones in one order, whatever theirs was.
-        ordered = sorted(documents, key=lambda document: (len(document), list(document)))
+    head = base.get_output_embeddings()
+    layers = {
+        name: module
+        for name, module in base.named_modules()
+        if isinstance(module, nn.Linear | Conv1D) and module is not head
+    }
+    return estimate(base, layers, [Text(document, [IGNORED, *document[1:]]) for document in documents], seed)
+
+
+@dataclass(frozen=True)
+class Text:
+    """Tokens, and the same as labels: -100 where a token is not under the loss."""
+
+    ids: Sequence[int]
+    labels: Sequence[int]
+
+
+def estimate(
+    model: PreTrainedModel | PeftModel, layers: Mapping[str, nn.Module], texts: Sequence[Text], seed: int | None
+) -> Fisher:
+    """Go once through the texts.
+
+    Args:
+        model: frozen, in evaluation mode.
+        layers: those of which F is wanted, by name; a layer's output is its input times its weight.
+        texts: tokens and those under the loss.
+        seed: see `estimate_fisher`.
+
+    Raises:
+        InputError: a gradient is not finite.
+    """
+    generator = None if seed is None else torch.Generator(model.device).manual_seed(seed)
+    with _Sums(model, layers) as sums:
+        # Texts of like length together: little padding. Equal ones in one order, whatever theirs was.
+        ordered = sorted(texts, key=lambda text: (len(text.ids), list(text.ids), list(text.labels)))
         for batch in tqdm(
-            list(_batches(ordered, base.config.get_text_config().vocab_size)), desc="fisher", mininterval=5
+            list(_batches(ordered, model.config.get_text_config().vocab_size)), desc="fisher", mininterval=5
         ):
-            _backward(base, batch, generator)
-    tokens = sum(len(document) - 1 for document in documents)
+            _backward(model, batch, generator)
+    tokens = sum(label != IGNORED for text in texts for label in text.labels[1:])
     factors = {}
     for name, (row, column) in sums.by_layer.items():
         total = row.sum()
@@ -91,12 +132,19 @@ def estimate_fisher(
     return Fisher(factors)
 
 
-def save_fisher(fisher: Fisher, file: Path) -> None:
+def save_fisher(fisher: Fisher, file: Path, text: FisherText | None = None) -> None:
+    """With `text`, how it was estimated is kept in the file."""
     file.parent.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, Tensor] = {}
     for name, (row, column) in fisher.factors.items():
         tensors |= {f"{name}.row": row, f"{name}.column": column}
-    save_file(tensors, file)
+    save_file(tensors, file, None if text is None else {TEXT: json.dumps(asdict(text))})
+
+
+def text_of_fisher(file: Path) -> FisherText:
+    """How it was estimated, of a file that was saved with this."""
+    with safe_open(file, framework="pt") as opened:
+        return FisherText(**json.loads(opened.metadata()[TEXT]))
 
 
 def load_fisher(file: Path) -> Fisher:
@@ -105,52 +153,47 @@ def load_fisher(file: Path) -> Fisher:
     return Fisher({name: (tensors[f"{name}.row"], tensors[f"{name}.column"]) for name in names})
 
 
-def _batches(documents: Sequence[Sequence[int]], vocabulary: int) -> Iterator[Sequence[Sequence[int]]]:
-    """Consecutive documents, the longest last."""
+def _batches(texts: Sequence[Text], vocabulary: int) -> Iterator[Sequence[Text]]:
+    """Consecutive texts, the longest last."""
     start = 0
-    while start < len(documents):
+    while start < len(texts):
         stop = start + 1
         while (
-            stop < len(documents)
+            stop < len(texts)
             and stop - start < DOCUMENTS_AT_ONCE
-            and (stop + 1 - start) * len(documents[stop]) * vocabulary <= LOGITS_AT_ONCE
+            and (stop + 1 - start) * len(texts[stop].ids) * vocabulary <= LOGITS_AT_ONCE
         ):
             stop += 1
-        yield documents[start:stop]
+        yield texts[start:stop]
         start = stop
 
 
-def _backward(base: PreTrainedModel, documents: Sequence[Sequence[int]], generator: torch.Generator | None) -> None:
-    """The gradient of the documents' summed nats: each document's own, since they do not see one another.
+def _backward(model: PreTrainedModel | PeftModel, texts: Sequence[Text], generator: torch.Generator | None) -> None:
+    """The gradient of the texts' summed nats: each text's own, since they do not see one another.
 
     Padding is on the right, where no earlier position looks, and has no label.
     """
-    length = max(map(len, documents))
-    ids = torch.zeros(len(documents), length, dtype=torch.long)
-    counts = torch.zeros_like(ids, dtype=torch.bool)
-    for row, document in enumerate(documents):
-        ids[row, : len(document)] = torch.tensor(document)
-        counts[row, : len(document) - 1] = True
-    ids, counts = ids.to(base.device), counts.to(base.device)
-    with torch.enable_grad(), mixed_precision(base):
-        logits = base(input_ids=ids, use_cache=False).logits[counts].float()
-    labels = ids[:, 1:][counts[:, :-1]]
+    length = max(len(text.ids) for text in texts)
+    ids = torch.zeros(len(texts), length, dtype=torch.long)
+    under_the_loss = torch.full_like(ids, IGNORED)
+    for row, text in enumerate(texts):
+        ids[row, : len(text.ids)] = torch.tensor(text.ids)
+        under_the_loss[row, : len(text.ids)] = torch.tensor(text.labels)
+    ids, under_the_loss = ids.to(model.device), under_the_loss.to(model.device)
+    with torch.enable_grad(), mixed_precision(model):
+        logits = model(input_ids=ids, use_cache=False).logits[supervised_positions(under_the_loss)].float()
+    labels = targets(under_the_loss)
     if generator is not None:
         labels = torch.multinomial(logits.detach().softmax(-1), 1, generator=generator)[:, 0]
     F.cross_entropy(logits, labels, reduction="sum").backward()
 
 
 class _Sums:
-    """Hooks on the linear layers that add up the row and column sums of each document's squared gradient."""
+    """Hooks on layers that add up the row and column sums of each document's squared gradient."""
 
-    def __init__(self, base: PreTrainedModel) -> None:
-        head = base.get_output_embeddings()
-        self._layers = {
-            name: module
-            for name, module in base.named_modules()
-            if isinstance(module, nn.Linear | Conv1D) and module is not head
-        }
-        self._embedding = base.get_input_embeddings()
+    def __init__(self, model: PreTrainedModel | PeftModel, layers: Mapping[str, nn.Module]) -> None:
+        self._layers = layers
+        self._embedding = model.get_input_embeddings()
         self._hooks: list[RemovableHandle] = []
         self.by_layer: dict[str, tuple[Tensor, Tensor]] = {}
 

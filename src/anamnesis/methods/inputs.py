@@ -1,4 +1,4 @@
-"""Which of the files that methods share a method reads, and that a training reads the files it was meant to.
+"""Which of the files that methods share a method reads, and which files of its further domains.
 
 A file is shared if several methods may read it and it is made once: the frozen base's states and log-probabilities,
 its Fisher information, what a budget is measured on, texts to replay and texts that must not be replayed. If every
@@ -8,12 +8,9 @@ for each method the hashes of what it reads, and that file is what `train` depen
 Without torch.
 """
 
-import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from anamnesis.errors import InputError
-from anamnesis.files import read_json
 from anamnesis.settings.fisher import FisherText
 from anamnesis.settings.methods import Method
 
@@ -59,23 +56,28 @@ def needed(methods: Iterable[Method], fisher: FisherText) -> set[str]:
     return names | ({"rehearsal"} if "fisher" in names and fisher.text == "generated" else set())
 
 
-def digest(path: Path) -> str:
-    """Of a file, or of the names and contents of a folder's files."""
-    if path.is_dir():
-        files = "".join(f"{file.name} {digest(file)}\n" for file in sorted(path.iterdir()))
-        return hashlib.sha256(files.encode()).hexdigest()
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+# The files in a domain's folder that a training in it reads, and those that a measurement on it reads.
+TRAINING_FILES = ("train.jsonl", "headings.json")
+HELD_OUT_FILES = ("validation.jsonl", "test.jsonl", "headings.json", "categories.json")
 
 
-def checked_inputs(file: Path, paths: Mapping[str, Path]) -> dict[str, Path]:
-    """The paths of what a method reads, by name, as the stage `inputs` wrote it into `file`.
+def needed_domains(methods: Iterable[Method]) -> list[str]:
+    """Names of the domains besides the main corpus that must be prepared."""
+    return sorted({name for method in methods for name in method.other_domains})
 
-    Raises:
-        InputError: one of them is not what that stage saw.
+
+def files_of_domains(method: Method, folder: Path, names: Sequence[str]) -> dict[str, Path]:
+    """The files with these names of each domain of the method but the main corpus, by their paths from `folder` on."""
+    return {f"{domain}/{name}": folder / domain / name for domain in method.other_domains for name in names}
+
+
+def training_files(method: Method, shared: Mapping[str, Path], domains: Path) -> dict[str, Path]:
+    """All files that a training with this method reads beside the base and the corpus, by name.
+
+    Args:
+        method: the method.
+        shared: the paths of all inputs that methods share.
+        domains: the folder with those of further domains.
     """
-    digests: dict[str, str] = read_json(file)
-    for name, seen in digests.items():
-        if digest(paths[name]) != seen:
-            raise InputError(f"{paths[name]} has changed since the stage `inputs` read it: train by `dvc repro`.")
-    return {name: paths[name] for name in digests}
+    of_shared = {name: shared[name] for name in inputs_of(method)}
+    return of_shared | own_files(method) | files_of_domains(method, domains, TRAINING_FILES)

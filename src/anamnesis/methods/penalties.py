@@ -6,11 +6,14 @@ EWC weight / 2 * sum F dW^2 with the Fisher information F of the base (Kirkpatri
 LoRA Xiang et al. 2023, arXiv:2305.10626). F has the unit 1 / nats per token of general text would have if dW had one:
 half of the sum is the rise of the loss on that text that F predicts, in nats per token, the unit of the cross-entropy.
 
+After each domain of a chain, F of its reports is added, and EWC counts dW from the update at its end (gamma = 1 in
+Zheng et al. 2026, arXiv:2602.17559). Each F stays in its factors, since a sum of products is no product of sums.
+
 L2-SP and EWC are taken of the update and not of the factors, which can be scaled against each other without any change
 of the model. A penalty is the same for all reports of a step, and so belongs to a step once.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -19,6 +22,7 @@ from torch import Tensor
 from anamnesis.methods.fisher import Fisher
 from anamnesis.methods.losses import Loss
 from anamnesis.modeling.student.student import Student, TrainedLayer
+from anamnesis.modeling.student.updates import Update
 from anamnesis.settings.penalties import Penalties
 
 Part = Callable[[TrainedLayer], Tensor]
@@ -31,9 +35,18 @@ class Penalty:
         penalties: which, and how strong.
         student: whose updates.
         fisher: of the base; needed by EWC only.
+        of_domains: those of the finished domains of a chain.
+        anchor: the student's weights at the end of the last finished domain, where EWC is 0; None: at the base's.
     """
 
-    def __init__(self, penalties: Penalties, student: Student, fisher: Fisher | None = None) -> None:
+    def __init__(
+        self,
+        penalties: Penalties,
+        student: Student,
+        fisher: Fisher | None = None,
+        of_domains: Sequence[Fisher] = (),
+        anchor: Sequence[Tensor] | None = None,
+    ) -> None:
         self._student = student
         self._parts: dict[str, tuple[float, Part]] = {}
         if (l1 := penalties.l1) is not None:
@@ -42,8 +55,16 @@ class Penalty:
             self._parts["l2_sp"] = penalties.l2_sp.weight, half_square
         if penalties.ewc is not None:
             assert fisher is not None, "EWC needs the base's Fisher information"
-            factors = {layer.name: fisher.of(layer.name, layer.weights[0]) for layer in student.trained_layers()}
-            self._parts["ewc_nats"] = penalties.ewc.weight, lambda layer: predicted_rise(layer, factors)
+            layers = list(student.trained_layers())
+            factors = {
+                layer.name: [one.of(layer.name, layer.weights[0]) for one in (fisher, *of_domains)] for layer in layers
+            }
+            anchors: dict[str, Update] = {}
+            if anchor is not None:
+                there = [before.to(weight.device) for before, weight in zip(anchor, student.weights, strict=True)]
+                for layer, update in zip(layers, student.updates(there), strict=True):
+                    anchors[layer.name] = update.to(layer.weights[0])
+            self._parts["ewc_nats"] = penalties.ewc.weight, lambda layer: predicted_rise(layer, factors, anchors)
 
     def __call__(self) -> Loss:
         """`total` is what the loss grows by; `terms` has each part without its weight, and `penalty_nats`, all of it.
@@ -83,9 +104,14 @@ def half_square(layer: TrainedLayer) -> Tensor:
     return layer.update.quadratic() / 2
 
 
-def predicted_rise(layer: TrainedLayer, fisher: Mapping[str, tuple[Tensor, Tensor]]) -> Tensor:
-    """Half of the sum of F * dW^2: the rise of the loss on general text to second order, nats per token."""
-    return layer.update.quadratic(*fisher[layer.name]) / 2
+def predicted_rise(
+    layer: TrainedLayer, fishers: Mapping[str, Sequence[tuple[Tensor, Tensor]]], anchors: Mapping[str, Update]
+) -> Tensor:
+    """Half of the sums of F * dW^2, dW from the anchor: the rise of the loss to second order, nats per token."""
+    update = layer.update
+    if layer.name in anchors:
+        update = update.minus(anchors[layer.name])  # type: ignore[arg-type]
+    return torch.stack([update.quadratic(*factors) / 2 for factors in fishers[layer.name]]).sum()
 
 
 class _Formed(torch.autograd.Function):

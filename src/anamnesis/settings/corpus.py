@@ -1,4 +1,4 @@
-"""The domain corpus: its place, and how it is read, cleaned and split."""
+"""The domain corpus and further domains: their place, and how they are read, cleaned and split."""
 
 from typing import Annotated, Literal
 
@@ -100,3 +100,7 @@ class Corpus:
                 raise ValueError("categories must be at least two different names, or null to take the file's")
             if unknown := sorted(set(self.critical_categories) - set(self.categories)):
                 raise ValueError(f"critical_categories names {unknown}, which categories does not list")
+
+
+# Further domains by name, in which a method may train its model before or after the main corpus.
+Domains = dict[str, Corpus]

@@ -14,7 +14,8 @@ from typing import Any
 
 from anamnesis.settings.base_text import BaseText
 from anamnesis.settings.compute import Compute
-from anamnesis.settings.corpus import Corpus
+from anamnesis.settings.corpus import Corpus, Domains
+from anamnesis.settings.domains import RESERVED, check_domains, check_used_domains
 from anamnesis.settings.evaluation import (
     CAPABILITIES,
     EXAMS,
@@ -42,6 +43,7 @@ from anamnesis.settings.verdict import Verdict
 
 SCIENCE: dict[str, type] = {
     "corpus": Corpus,
+    "domains": Domains,
     "synthesis": Synthesis,
     "knowledge": Knowledge,
     "tuner": Tuner,
@@ -76,7 +78,7 @@ def method_names(values: Mapping[str, Any]) -> list[str]:
     if len(set(names)) != len(names):
         raise SettingsError(f"params.yaml: `methods` names a method twice: {names}; name each once.")
     for name in names:
-        if name in {*SCIENCE, *SCALE, *PLAIN, "base"} or re.search(r"_teacher$|_share_\d", name):
+        if name in {*SCIENCE, *SCALE, *PLAIN, "base"} or RESERVED.search(name):
             raise SettingsError(f"params.yaml: `methods` cannot use the reserved name `{name}`; rename the method.")
         if not re.fullmatch("[a-z][a-z0-9_]*", name):
             raise SettingsError(
@@ -127,6 +129,8 @@ def check_all(root: Path, profile: str | None = None) -> None:
     _check_launch(science.get("launch"))
     for name, kind in SCIENCE.items():
         section(science, name, kind)
+    corpus, domains = section(science, "corpus", Corpus), section(science, "domains", Domains)
+    check_domains(domains, corpus)
     # A method that is not in `methods` today may be tomorrow: it is checked too, so that nothing is ignored.
     for name in science.keys() - SCIENCE.keys() - set(PLAIN):
         if name not in methods and not (isinstance(science[name], dict) and "teacher" in science[name]):
@@ -134,6 +138,7 @@ def check_all(root: Path, profile: str | None = None) -> None:
         arm, tuner = section(science, name, Method), _tuner_of(science, name)
         check_shares(name, arm, tuner)
         check_penalties(name, arm.penalties, tuner)
+        check_used_domains(name, arm.other_domains, domains)
     scale = read_yaml(root / file)
     for name in scale:
         if name not in (*SCALE, PARAMS):
@@ -157,7 +162,9 @@ def check_all(root: Path, profile: str | None = None) -> None:
     for name, task in evaluation.tasks.items():
         _check_folder(name, task, root, file)
     _check_text_metrics(evaluation, file)
-    check_label(section(science, "corpus", Corpus).label, evaluation)
+    check_label(corpus.label, evaluation)
+    for name, domain in domains.items():
+        check_label(domain.label, evaluation, f"domains.{name}.label")
     _check_verdict(section(science, "verdict", Verdict), science, evaluation)
     if evaluation.backend == "vllm":
         _check_served_by_vllm(science, methods, file)
@@ -254,7 +261,7 @@ def _check_served_by_vllm(science: Mapping[str, Any], methods: Sequence[str], fi
             )
 
 
-def check_label(label: str, evaluation: Evaluation) -> None:
+def check_label(label: str, evaluation: Evaluation, key: str = "corpus.label") -> None:
     """The measures of the category begin with its label; none of them may be another measure.
 
     Raises:
@@ -263,9 +270,7 @@ def check_label(label: str, evaluation: Evaluation) -> None:
     taken = {*EXAMS.values(), *GENERAL_MEASURES, *REPORT_MEASURES}
     of_a_task = any(label == task or label.startswith(f"{task}_") for task in evaluation.other_tasks)
     if {label, f"{label}_acc"} & taken or of_a_task:
-        raise SettingsError(
-            f"params.yaml: `corpus.label` cannot be {label}, the name of another measurement; choose another."
-        )
+        raise SettingsError(f"params.yaml: `{key}` cannot be {label}, the name of another measurement; choose another.")
 
 
 def check_synthetic(corpus: Corpus, synthesis: Synthesis, optimization: Optimization) -> None:

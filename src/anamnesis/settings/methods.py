@@ -8,10 +8,13 @@ from pydantic.dataclasses import dataclass
 from anamnesis.settings.budget import Budget
 from anamnesis.settings.penalties import Penalties
 from anamnesis.settings.replay import Replay
-from anamnesis.settings.sections import STRICT, Rate, SettingsError, Share, Weight
+from anamnesis.settings.sections import STRICT, Rate, SettingsError, Share, Text, Weight
 from anamnesis.settings.tokens import Tokens
 from anamnesis.settings.training import Schedule, WarmupRatio
 from anamnesis.settings.tuner import Tuner
+
+# The name of the main corpus among the domains.
+MAIN = "corpus"
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -35,6 +38,8 @@ class Method:
     penalties: what is added to the loss for the distance of the student from the base. tokens: how much each supervised
     token counts in the cross-entropy. replay: texts that every step learns from beside its reports.
 
+    domains: what the model is trained in, in this order; by default the main corpus alone.
+
     tuner: what is trained; it replaces the experiment's own as a whole. pace: how fast. budget: how much may be
     forgotten before training stops. shares: multiples of the trained update that are evaluated as models of their own,
     without another training.
@@ -51,6 +56,7 @@ class Method:
     penalties: Penalties | None = None
     tokens: Tokens | None = None
     replay: Replay | None = None
+    domains: list[Text] = Field(default_factory=lambda: [MAIN])
     tuner: Tuner | None = None
     pace: Pace | None = None
     budget: Budget | None = None
@@ -71,6 +77,32 @@ class Method:
             )
         if len({f"{share:g}" for share in self.shares}) != len(self.shares):
             raise ValueError(f"shares names a share twice: {self.shares}; name each once (six digits count)")
+        if len(set(self.domains)) != len(self.domains) or MAIN not in self.domains:
+            raise ValueError(f"domains is {self.domains}: name each domain once, and `{MAIN}` among them")
+        if self.other_domains:
+            self._check_chain()
+
+    def _check_chain(self) -> None:
+        if self.tokens is not None:
+            raise ValueError(
+                f"tokens cannot be had with several domains, since the base's log-probabilities are kept for the main "
+                f"corpus only: remove tokens, or set domains to [{MAIN}]"
+            )
+        if self.budget is not None:
+            raise ValueError(
+                f"budget cannot be had with several domains, since the monitor has reports of the main corpus only: "
+                f"remove budget, or set domains to [{MAIN}]"
+            )
+        if self.replay is not None and self.replay.loss != "labels":
+            raise ValueError(
+                f"replay.loss is {self.replay.loss}, which with several domains would pull the model back to the base "
+                f"on the reports of finished domains: set it to labels"
+            )
+
+    @property
+    def other_domains(self) -> list[str]:
+        """The domains besides the main corpus."""
+        return [name for name in self.domains if name != MAIN]
 
 
 def check_shares(name: str, method: Method, tuner: Tuner) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from anamnesis.settings.base_text import BaseText
 from anamnesis.settings.compute import Compute
-from anamnesis.settings.corpus import Corpus
+from anamnesis.settings.corpus import Corpus, Domains
 from anamnesis.settings.evaluation import Evaluation
 from anamnesis.settings.experiment import check_all, method_names, seed_numbers, split_name
 from anamnesis.settings.fisher import FisherText
@@ -33,6 +33,7 @@ class Experiment:
     seeds: list[int]
     split: str
     corpus: Corpus
+    domains: Domains
     headings: Headings
     tuner: Tuner
     training: Training
@@ -63,7 +64,7 @@ class Experiment:
     def models_of(self, method: str) -> tuple[int, int]:
         """How many models an evaluation of one run measures whole, and how many shares of an update."""
         arm = self.methods[method]
-        return 1 + (arm.teacher == "ema"), len(arm.shares)
+        return len(arm.domains) + (arm.teacher == "ema"), len(arm.shares)
 
 
 def read_experiment(root: Path, profile: str | None = None) -> Experiment:
@@ -91,6 +92,7 @@ def read_experiment(root: Path, profile: str | None = None) -> Experiment:
         seeds=seed_numbers(science),
         split=split_name(science),
         corpus=section(science, "corpus", Corpus),
+        domains=section(science, "domains", Domains),
         headings=section(science, "corpus.headings", Headings),
         tuner=section(science, "tuner", Tuner),
         training=section(science, "training", Training),

@@ -81,12 +81,7 @@ def last_checkpoint(scratch: Path) -> str | None:
             newest = checkpoint
             break
         damaged[checkpoint] = why
-    found = gather_object([newest and newest.name])
-    if len(set(found)) != 1:
-        raise InputError(
-            f"the processes of this training see different checkpoints ({found}): put the checkout on a file system "
-            f"that all machines share, or remove {scratch} on each of them."
-        )
+    check_all_see(newest and newest.name, scratch)
     if damaged and PartialState().is_main_process:
         told = ", ".join(f"{checkpoint.name} ({why})" for checkpoint, why in damaged.items())
         then = "training starts from the beginning" if newest is None else f"training resumes from {newest.name}"
@@ -94,6 +89,20 @@ def last_checkpoint(scratch: Path) -> str | None:
         for checkpoint in damaged:
             shutil.rmtree(checkpoint)
     return None if newest is None else str(newest)
+
+
+def check_all_see(found: str | int | None, scratch: Path) -> None:
+    """Refuse processes that found something else in `scratch` than the others.
+
+    Raises:
+        InputError: there is one.
+    """
+    of_all = gather_object([found])
+    if len(set(of_all)) != 1:
+        raise InputError(
+            f"the processes of this training see different checkpoints ({of_all}): put the checkout on a file system "
+            f"that all machines share, or remove {scratch} on each of them."
+        )
 
 
 def _step(checkpoint: Path) -> int:

@@ -1,7 +1,7 @@
 """Training curves as DVCLive writes them: one small table for each quantity, for `dvc plots`."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,20 +36,25 @@ QUANTITIES = [
 class CurvesCallback(TrainerCallback):
     """Logs QUANTITIES and nothing else: run times and paths differ from run to run, and the files are kept in Git."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, earlier: Sequence[Mapping[str, Any]] = (), steps_before: int = 0) -> None:
+        """`earlier` are the points of the finished domains of a chain, which took so many steps."""
+        self._earlier = earlier
+        self._steps_before = steps_before
         self._live = Live(
             str(folder), dvcyaml=None, save_dvc_exp=False, report=None, monitor_system=False, resume=False
         )
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """A training that resumes from a checkpoint has its first points there; DVC has removed the files."""
-        for logs in state.log_history:
+        for logs in self._earlier:
             self._write(logs, logs["step"])
+        for logs in state.log_history:
+            self._write(logs, self._steps_before + logs["step"])
 
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, Any], **_: Any
     ) -> None:
-        self._write(logs, state.global_step)
+        self._write(logs, self._steps_before + state.global_step)
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self._live.end()

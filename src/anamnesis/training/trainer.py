@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -37,8 +37,10 @@ from anamnesis.modeling.student.student import Student
 from anamnesis.modeling.student.updates import norm
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.methods import Method, Pace
+from anamnesis.settings.penalties import Penalties
 from anamnesis.settings.sections import SettingsError
 from anamnesis.settings.training import Optimization, Training, check_saving
+from anamnesis.training.chain import Finished
 from anamnesis.training.checkpoints import SealCheckpoints
 from anamnesis.training.data import report_collator
 from anamnesis.training.finite import FiniteTrainer
@@ -70,6 +72,7 @@ class DistillationTrainer(FiniteTrainer):
         token_weights: CorpusWeights | None,
         monitor: Monitor | None,
         replay: Replaying | None,
+        steps_before: int,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, model=student.model, **kwargs)
@@ -89,6 +92,8 @@ class DistillationTrainer(FiniteTrainer):
         self._of_the_point: dict[str, Tensor] = {}
         self._noted: dict[str, float] = {}
         self._summed_from_step = 0
+        # Of the finished domains of a chain: the teacher counts on.
+        self._steps_before = steps_before
         self.add_callback(_AfterStep(self))
         self.kept_within: KeepWithin | None = None
         if method.budget is not None:
@@ -288,7 +293,7 @@ class _AfterStep(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         if self._trainer.teacher is not None:
-            self._trainer.teacher.update(state.global_step)
+            self._trainer.teacher.update(self._trainer._steps_before + state.global_step)
 
 
 def check_gradients(student: Student) -> None:
@@ -369,11 +374,13 @@ def make_trainer(
     token_weights: CorpusWeights | None = None,
     monitor: Monitor | None = None,
     replayed: Dataset | None = None,
+    finished: Sequence[Finished] = (),
 ) -> DistillationTrainer:
     """The same trainer for every method; order of the reports from `seed`, checkpoints (if asked for) in `scratch`.
 
     With `base`, the divergence of the student from it is measured at times (`base_kl_nats`). `monitor` is what a method
-    with a budget is measured on, `replayed` are the texts that one with a replay draws from.
+    with a budget is measured on, `replayed` are the texts that one with a replay draws from, `finished` the finished
+    domains of a chain.
 
     Raises:
         SettingsError: the batch cannot be divided among the processes, or is larger than the corpus; there are several
@@ -436,10 +443,16 @@ def make_trainer(
         processing_class=tokenizer,
         method=method,
         teacher=teacher,
-        penalty=None if method.penalties is None else Penalty(method.penalties, student, fisher),
+        penalty=None if method.penalties is None else _penalty(method.penalties, student, fisher, finished),
         base=base,
         token_weights=token_weights,
         monitor=monitor,
         replay=replay,
+        steps_before=len(finished) * optimization.max_steps,
         callbacks=callbacks,
     )
+
+
+def _penalty(penalties: Penalties, student: Student, fisher: Fisher | None, finished: Sequence[Finished]) -> Penalty:
+    of_domains = [domain.fisher for domain in finished if domain.fisher is not None]
+    return Penalty(penalties, student, fisher, of_domains, finished[-1].student if finished else None)

@@ -13,6 +13,7 @@ from anamnesis.analysis.statistics.estimates import (
     Estimate,
     difference,
     interval,
+    mean_difference,
 )
 from anamnesis.analysis.statistics.matching import Matched, matched_difference
 from anamnesis.analysis.statistics.planning import Needed, detectable_with, needed, smallest_detectable
@@ -37,6 +38,7 @@ __all__ = [
     "macro_f1",
     "matched_difference",
     "mcnemar_exact",
+    "mean_difference",
     "mean_of",
     "needed",
     "prediction_half_width",

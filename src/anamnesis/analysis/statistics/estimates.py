@@ -184,6 +184,18 @@ def difference(first: Sample, second: Sample) -> Difference:
     return found
 
 
+def mean_difference(pairs: Sequence[tuple[Sample, Sample]]) -> Estimate:
+    """The mean over pairs of the second minus the first; each pair is on cases of its own, all have the same seeds.
+
+    Raises:
+        InputError: they have not.
+    """
+    seeds = {sample.seeds for pair in pairs for sample in pair}
+    if len(seeds) != 1:
+        raise InputError(f"arms have {sorted(seeds)} seeds: train and evaluate all with the same.")
+    return analysed([(second.pseudovalues - first.pseudovalues) / len(pairs) for first, second in pairs])
+
+
 def analysed(contrasts: Sequence[Array]) -> Estimate:
     """The mean of a contrast, summed over sets of cases.
 

@@ -1,14 +1,16 @@
-"""A run's folder: the student, its EMA teacher if it has one, and which shares of the update are models of their own.
+"""A run's folder: its models, and which shares of the student's update are models of their own.
 
 models/adapters/ema-0/
     adapter_config.json, adapter_model.safetensors    the student, as PEFT saves it
     weights.safetensors                               or, if the base's own weights are trained, these
     teacher/                                          the teacher, in the same form
+    1_symptoms/                                       of a chain, the student after its first domain, and so on
     run.json                                          shares
 """
 
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -30,12 +32,23 @@ TEACHER = "teacher"
 WEIGHTS = "weights.safetensors"
 
 
-def save_run(student: Student, teacher: Sequence[Tensor] | None, shares: Sequence[float], folder: Path) -> None:
-    """Save the student, the teacher's weights if they are its own, and the shares to evaluate."""
+def save_run(
+    student: Student,
+    teacher: Sequence[Tensor] | None,
+    shares: Sequence[float],
+    folder: Path,
+    after: Mapping[str, Sequence[Tensor]] | None = None,
+) -> None:
+    """Save the student, the teacher's weights if they are its own, and the shares to evaluate.
+
+    `after` has the student's weights after each domain of a chain but the last, in their order.
+    """
     _save(student, folder)
-    if teacher is not None:
-        with student.holding(teacher):
-            _save(student, folder / TEACHER)
+    others = {} if teacher is None else {TEACHER: teacher}
+    others |= {f"{place}_{domain}": weights for place, (domain, weights) in enumerate((after or {}).items(), start=1)}
+    for name, weights in others.items():
+        with student.holding(weights):
+            _save(student, folder / name)
     write_json(folder / RUN, {"shares": list(shares)})
 
 
@@ -54,14 +67,26 @@ def load_student(base: PreTrainedModel, folder: Path) -> Student:
     return virtual_tokens_student(model) if model.active_peft_config.is_prompt_learning else LayerStudent(model)
 
 
+def saved_models(method: str, folder: Path) -> dict[str, Path]:
+    """The folders of a run's whole models, by name.
+
+    They are the student (`ema`), its teacher (`ema_teacher`), and of a chain the student after each domain but the last
+    (`chain_after_symptoms`).
+    """
+    teacher = {f"{method}_{TEACHER}": folder / TEACHER} if (folder / TEACHER).is_dir() else {}
+    found = (re.fullmatch(r"(\d+)_(.+)", path.name) for path in folder.iterdir())
+    after = sorted((int(match[1]), match[2]) for match in found if match)
+    return {method: folder} | teacher | {f"{method}_after_{name}": folder / f"{place}_{name}" for place, name in after}
+
+
 def models_of_run(student: Student, method: str, folder: Path) -> Iterator[str]:
     """The names of a run's models; `student` is each of them until the next is taken.
 
-    They are the student (`ema`), its teacher (`ema_teacher`), and shares of its update (`ema_share_0_5`).
+    They are the saved ones, and shares of the student's update (`ema_share_0_5`).
     """
-    models: dict[str, list[Tensor] | None] = {method: None}
-    if (folder / TEACHER).is_dir():
-        models[f"{method}_{TEACHER}"] = _read(student, folder / TEACHER)
+    models: dict[str, list[Tensor] | None] = {
+        name: None if path == folder else _read(student, path) for name, path in saved_models(method, folder).items()
+    }
     for share in read_json(folder / RUN)["shares"]:
         models[share_name(method, share)] = student.share(share)
     for name, weights in models.items():

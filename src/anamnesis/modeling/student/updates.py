@@ -23,6 +23,10 @@ class LowRank:
         """With M = [L1, -L2] and N = [R1; R2] the difference is M N."""
         return LowRank(torch.cat([self.left, -other.left], dim=1), torch.cat([self.right, other.right], dim=0))
 
+    def to(self, like: Tensor) -> "LowRank":
+        """Where `like` is and in its precision."""
+        return LowRank(self.left.to(like), self.right.to(like))
+
     def squared_norm(self) -> float:
         return float(self.quadratic())
 
@@ -48,6 +52,10 @@ class Dense:
 
     def minus(self, other: "Dense") -> "Dense":
         return Dense(self.delta - other.delta)
+
+    def to(self, like: Tensor) -> "Dense":
+        """Where `like` is and in its precision."""
+        return Dense(self.delta.to(like))
 
     def squared_norm(self) -> float:
         return float(self.quadratic())
