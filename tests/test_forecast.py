@@ -530,6 +530,13 @@ def test_forecast_times_the_real_code_and_is_kept(project: Project) -> None:
     assert rows.items() <= dict(re.findall(r"^\| (\w+) \| [\d.]+ \| [\d.]+ \| ([\d.]+) \|$", again, re.M)).items()
 
 
+def test_forecast_times_a_model_of_16_bits(project: Project) -> None:
+    """In training its logits are made fp32, which its evaluation must not see."""
+    project.change("profiles/tiny.yaml", {"model.dtype": "bfloat16"})
+    said = project.run("env", "MAKEFLAGS=-j1", "python", "-m", "commands.forecast")
+    assert "In all about" in said
+
+
 # ---- Progress ------------------------------------------------------------------------------------------------------
 
 

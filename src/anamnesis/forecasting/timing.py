@@ -345,6 +345,8 @@ def _steps(
         trainer.remove_callback(ProgressCallback)
         trainer.remove_callback(PrinterCallback)
         trainer.train()
+        # A 16-bit model answers in fp32 while it is wrapped for training, as none does in an evaluation.
+        trainer.accelerator.unwrap_model(student.model, keep_fp32_wrapper=False)
     mean = fmean(len(ids) for ids in reports["input_ids"])
     padded = sum(times.tokens[: len(times.seconds)]) / len(times.seconds)
     real = step * fmean(len(ids) for ids in sample["input_ids"])
