@@ -2,14 +2,17 @@
 
 import click
 
-from anamnesis.evaluation.domain import CategorySet, evaluate_domain
+from anamnesis.evaluation.arms import Evaluated
+from anamnesis.evaluation.domain import CategorySet, evaluate_domain, evaluate_vote
+from anamnesis.evaluation.retrieval import Report, nearest
 from anamnesis.evaluation.text_metrics import scorer
-from anamnesis.files import read_json
+from anamnesis.files import read_json, read_jsonl
+from anamnesis.modeling.student.saving import retrieved_reports
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.evaluation import Evaluation
 from anamnesis.settings.rendering import Headings
 from stages._evaluate import evaluate_run
-from stages._paths import CATEGORIES, CORPUS
+from stages._paths import ADAPTERS, CATEGORIES, CORPUS, TRAINING_REPORTS
 from stages._stage import Parameters, stage
 
 
@@ -27,13 +30,21 @@ def main(method: str | None, seed: int | None) -> None:
         scorer(metric)
     categories = CategorySet(**read_json(CATEGORIES))
     reports = CORPUS / f"{split}.jsonl"
+    found: list[list[Report]] | None = None
+    votes: dict[str, Evaluated] = {}
+    if method is not None and (count := retrieved_reports(ADAPTERS / f"{method}-{seed}")):
+        held_out = read_jsonl(reports)
+        found = nearest(read_jsonl(TRAINING_REPORTS), held_out, count)
+        vote = f"{method}_vote"
+        votes[vote] = evaluate_vote(vote, found, held_out, evaluation, categories, split)
     evaluate_run(
         "domain",
         method,
         seed,
         evaluation,
         parameters.section("compute", Compute),
-        lambda arm: evaluate_domain(arm, evaluation, headings, categories, reports, split),
+        lambda arm: evaluate_domain(arm, evaluation, headings, categories, reports, split, found),
+        votes,
     )
 
 

@@ -18,7 +18,7 @@ from anamnesis.methods.states import TeacherStates, corpus_log_p, open_log_p, op
 from anamnesis.methods.teachers import frozen_base, make_teacher
 from anamnesis.methods.tokens import CorpusWeights, corpus_weights
 from anamnesis.modeling.loading import load_base
-from anamnesis.modeling.student.saving import RUN, save_run
+from anamnesis.modeling.student.saving import RUN, save_retrieval, save_run
 from anamnesis.modeling.student.student import Student
 from anamnesis.modeling.student.tuners import add_student
 from anamnesis.settings.compute import Compute
@@ -71,6 +71,10 @@ def main(method: str, seed: int) -> bool:
     headings = parameters.section("corpus.headings", Headings)
 
     configure_compute(compute)
+    if not arm.train:
+        if is_main_process():
+            save_nothing_trained(arm, run)
+        return False
     base, tokenizer = load_base(BASE, compute)
     reports = encode_reports(
         read_jsonl(TRAINING_REPORTS),
@@ -132,9 +136,19 @@ def main(method: str, seed: int) -> bool:
         save_run(student, None if teacher is None else teacher.weights, arm.shares, output)
         if trainer.kept_within is not None:
             write_json(output / RUN, read_json(output / RUN) | {"budget": trainer.kept_within.record()})
+        if arm.retrieval is not None:
+            save_retrieval(arm.retrieval.reports, arm.train, output)
         shutil.rmtree(unfinished, ignore_errors=True)
         log.info("saved %s", output)
     return checkpoint is not None
+
+
+def save_nothing_trained(arm: Method, run: str) -> None:
+    """A run whose model is the base; Git knows no empty folder, so that the curves have one file without a number."""
+    assert arm.retrieval is not None, "train: false without retrieval is refused"
+    save_retrieval(arm.retrieval.reports, arm.train, ADAPTERS / run)
+    write_json(CURVES / run / "metrics.json", {})
+    log.info("nothing is trained: the base is asked after retrieved reports")
 
 
 def weights_of_tokens(

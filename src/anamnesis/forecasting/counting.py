@@ -103,13 +103,18 @@ def count(experiment: Experiment, gpu: Gpu) -> Forecast:
         whole_corpus = kept or experiment.reads_log_p
         seconds["teacher"] = STARTUP_SECONDS + (read.seconds(corpus * tokens) if whole_corpus else 0.0)
     general = [_general(experiment, read, part) for part in (False, True)]
-    domain = [_domain(experiment, read, tokens, cases, part) for part in (False, True)]
+    domain = {
+        retrieved: [_domain(experiment, read, tokens, cases, part, retrieved) for part in (False, True)]
+        for retrieved in experiment.retrieved
+    }
     for method in experiment.methods:
-        seconds[f"train@{method}"] = STARTUP_SECONDS + _training(experiment, method, shape, gpu, tokens, kept)
+        training = _training(experiment, method, shape, gpu, tokens, kept) if experiment.methods[method].train else 0.0
+        seconds[f"train@{method}"] = STARTUP_SECONDS + training
         models, shares = experiment.models_of(method)
-        for kind, (whole, part) in {"general": general, "domain": domain}.items():
+        for kind, (whole, part) in {"general": general, "domain": domain[experiment.retrieved_by(method)]}.items():
             seconds[f"evaluate_{kind}@{method}"] = STARTUP_SECONDS + models * whole + shares * part
-            seconds[f"evaluate_base_{kind}"] = STARTUP_SECONDS + whole
+    for kind, (whole, _) in {"general": general, "domain": domain[0]}.items():
+        seconds[f"evaluate_base_{kind}"] = STARTUP_SECONDS + whole
     states = corpus * tokens * SUPERVISED_SHARE * shape.hidden_size * 2 if kept else 0.0
     return Forecast(
         key="counted",
@@ -222,15 +227,18 @@ def _general(experiment: Experiment, read: _Reading, part: bool) -> float:
     return read.seconds(exam + texts + own) + written
 
 
-def _domain(experiment: Experiment, read: _Reading, tokens: int, cases: Mapping[str, int], part: bool) -> float:
-    """Seconds of one model, or of a share of an update."""
+def _domain(
+    experiment: Experiment, read: _Reading, tokens: int, cases: Mapping[str, int], part: bool, retrieved: int
+) -> float:
+    """Seconds of one model, or of a share of an update; before a question it reads so many retrieved reports."""
     of, named = experiment.evaluation, cases[f"{experiment.corpus.label}_macro_f1"]
     likelihoods, generations = min(of.likelihood_limit or named, named), min(of.generation_limit or named, named)
+    asked = (1 + retrieved) * tokens
     if part:
-        return read.seconds((named + likelihoods) * tokens)
-    # Category; conclusion, whole report, and both models of the distance from the base; the prompt of a conclusion.
-    passes = named + 4 * likelihoods + generations
-    return read.seconds(passes * tokens) + _writing(generations, of.max_new_tokens, of.batch_size)
+        return read.seconds((named + likelihoods) * asked)
+    # Category; conclusion; the prompt of a written one. Whole report, and both models of the distance from the base.
+    passes = (named + likelihoods + generations) * asked + 3 * likelihoods * tokens
+    return read.seconds(passes) + _writing(generations, of.max_new_tokens, of.batch_size)
 
 
 def _exact(experiment: Experiment) -> int:
@@ -259,7 +267,8 @@ def peak_bytes(experiment: Experiment, shape: Shape) -> float:
 
 def disk_bytes(experiment: Experiment, base: float, adapter: float, states: float) -> float:
     """What the run leaves, twice since DVC's cache may hold a copy, and the last two checkpoints of two trainings."""
-    adapters = sum(1 + (arm.teacher == "ema") for arm in experiment.methods.values()) * len(experiment.seeds) * adapter
+    saved = sum(1 + (arm.teacher == "ema") for arm in experiment.methods.values() if arm.train)
+    adapters = saved * len(experiment.seeds) * adapter
     # Student, teacher, and AdamW's two averages.
     checkpoints = 2 * 2 * 4 * adapter if experiment.optimization.save_every_steps else 0.0
     return 2 * (base + adapters) + states + checkpoints

@@ -76,7 +76,7 @@ def method_names(values: Mapping[str, Any]) -> list[str]:
     if len(set(names)) != len(names):
         raise SettingsError(f"params.yaml: `methods` names a method twice: {names}; name each once.")
     for name in names:
-        if name in {*SCIENCE, *SCALE, *PLAIN, "base"} or re.search(r"_teacher$|_share_\d", name):
+        if name in {*SCIENCE, *SCALE, *PLAIN, "base"} or re.search(r"_(teacher|vote)$|_share_\d", name):
             raise SettingsError(f"params.yaml: `methods` cannot use the reserved name `{name}`; rename the method.")
         if not re.fullmatch("[a-z][a-z0-9_]*", name):
             raise SettingsError(
@@ -247,10 +247,12 @@ def _check_served_by_vllm(science: Mapping[str, Any], methods: Sequence[str], fi
             f"set the backend to shared_prefix, or `launch` to python."
         )
     for name in methods:
-        if _tuner_of(science, name).kind != "lora" or section(science, name, Method).shares:
+        arm = section(science, name, Method)
+        if _tuner_of(science, name).kind != "lora" or arm.shares or arm.retrieval:
             raise SettingsError(
                 f"{file}: `evaluation.backend` is vllm, which serves whole LoRA adapters only, and `{name}` has "
-                f"another tuner or shares: set the backend to shared_prefix, or remove `{name}` from `methods`."
+                f"another tuner, shares or retrieval: set the backend to shared_prefix, or remove `{name}` from "
+                f"`methods`."
             )
 
 

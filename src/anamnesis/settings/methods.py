@@ -1,5 +1,6 @@
 """The methods: the arms of the comparison, each made of parts."""
 
+from dataclasses import fields
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -8,6 +9,7 @@ from pydantic.dataclasses import dataclass
 from anamnesis.settings.budget import Budget
 from anamnesis.settings.penalties import Penalties
 from anamnesis.settings.replay import Replay
+from anamnesis.settings.retrieval import Retrieval
 from anamnesis.settings.sections import STRICT, Rate, SettingsError, Share, Weight
 from anamnesis.settings.tokens import Tokens
 from anamnesis.settings.training import Schedule, WarmupRatio
@@ -38,6 +40,9 @@ class Method:
     tuner: what is trained; it replaces the experiment's own as a whole. pace: how fast. budget: how much may be
     forgotten before training stops. shares: multiples of the trained update that are evaluated as models of their own,
     without another training.
+
+    retrieval: reports that the model reads before a question on a report. It has no effect on training. train: false
+    trains nothing, so that the base itself is asked with these reports.
     """
 
     teacher: Literal["none", "static", "ema", "anchored"]
@@ -55,6 +60,8 @@ class Method:
     pace: Pace | None = None
     budget: Budget | None = None
     shares: list[Annotated[float, Field(gt=0, lt=1)]] = Field(default_factory=list)
+    retrieval: Retrieval | None = None
+    train: bool = True
 
     def __post_init__(self) -> None:
         if self.teacher == "none" and self.kl_weight > 0:
@@ -71,6 +78,17 @@ class Method:
             )
         if len({f"{share:g}" for share in self.shares}) != len(self.shares):
             raise ValueError(f"shares names a share twice: {self.shares}; name each once (six digits count)")
+        if not self.train:
+            self._refuse_training()
+
+    def _refuse_training(self) -> None:
+        """Every part but `retrieval` is about training."""
+        if self.retrieval is None:
+            raise ValueError("train is false without retrieval, which is the base: add retrieval, or set train to true")
+        plain = Method(teacher="none")
+        names = [one.name for one in fields(self) if one.name not in ("train", "retrieval")]
+        if given := [name for name in names if getattr(self, name) != getattr(plain, name)]:
+            raise ValueError(f"train is false, so {', '.join(given)} would do nothing: remove it, or set train to true")
 
 
 def check_shares(name: str, method: Method, tuner: Tuner) -> None:

@@ -4,7 +4,9 @@ models/adapters/ema-0/
     adapter_config.json, adapter_model.safetensors    the student, as PEFT saves it
     weights.safetensors                               or, if the base's own weights are trained, these
     teacher/                                          the teacher, in the same form
-    run.json                                          shares
+    run.json                                          shares; how many reports are retrieved, if any
+
+Of a run that trains nothing there is only run.json, with `trained: false`: its model is the base.
 """
 
 import json
@@ -37,6 +39,22 @@ def save_run(student: Student, teacher: Sequence[Tensor] | None, shares: Sequenc
         with student.holding(teacher):
             _save(student, folder / TEACHER)
     write_json(folder / RUN, {"shares": list(shares)})
+
+
+def save_retrieval(reports: int, trained: bool, folder: Path) -> None:
+    """Save that the run's models read so many reports before a question; if nothing is trained, of the base itself."""
+    run = read_json(folder / RUN) if trained else {"shares": [], "trained": False}
+    write_json(folder / RUN, run | {"retrieval": {"reports": reports}})
+
+
+def is_trained(folder: Path) -> bool:
+    """Whether the run's model is another than the base."""
+    return bool(read_json(folder / RUN).get("trained", True))
+
+
+def retrieved_reports(folder: Path) -> int:
+    """How many reports the run's models read before a question; 0: none."""
+    return int(read_json(folder / RUN).get("retrieval", {"reports": 0})["reports"])
 
 
 def load_student(base: PreTrainedModel, folder: Path) -> Student:
