@@ -48,6 +48,7 @@ from anamnesis.settings.methods import Method
 from anamnesis.settings.penalties import EWC, Penalties
 from anamnesis.settings.rendering import Headings
 from anamnesis.settings.replay import Replay
+from anamnesis.settings.retrieval import Retrieval
 from anamnesis.settings.sections import SettingsError, read_yaml, section
 from anamnesis.settings.tokens import Tokens
 from anamnesis.training.chain import FINISHED, estimate_fisher_of, finished_domains
@@ -493,6 +494,7 @@ def defined() -> tuple[Corpus, Domains]:
         ({"domains": ["corpus", "corpus"]}, r"name each domain once"),
         ({"tokens": Tokens(keep_share=0.5)}, r"tokens cannot be had with several domains"),
         ({"budget": Budget(every_steps=2, nats=1.0)}, r"budget cannot be had with several domains"),
+        ({"retrieval": Retrieval(reports=2)}, r"retrieval cannot be had with several domains, since only reports of"),
         ({"replay": replace(REPLAY, loss="teacher")}, r"set it to labels"),
     ],
 )
