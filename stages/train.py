@@ -17,7 +17,7 @@ from anamnesis.compute import configure_compute, is_main_process
 from anamnesis.files import read_json, read_jsonl, write_json
 from anamnesis.hashes import checked_inputs
 from anamnesis.methods.fisher import load_fisher, text_of_fisher
-from anamnesis.methods.inputs import training_files
+from anamnesis.methods.inputs import TRAINING_FILES, training_files
 from anamnesis.methods.states import TeacherStates, corpus_log_p, open_log_p, open_states
 from anamnesis.methods.teachers import Teacher, frozen_base, make_teacher
 from anamnesis.methods.tokens import CorpusWeights, corpus_weights
