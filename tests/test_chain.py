@@ -155,8 +155,10 @@ def test_one_domain_is_no_chain_bit_for_bit(tokenizer: PreTrainedTokenizerBase) 
         [json.loads(line) for line in _paths.TRAINING_REPORTS.read_text(encoding="utf-8").splitlines()],
         HEADINGS, tokenizer, "conclusion", 256,
     )  # fmt: skip
+    # It sets a seed of its own.
+    base = random_qwen2(tokenizer).requires_grad_(False)
     set_seed(0)
-    student = add_student(random_qwen2(tokenizer).requires_grad_(False), TUNER)
+    student = add_student(base, TUNER)
     teacher = make_teacher(EMA, student, None)
     trainer = make_trainer(
         student, tokenizer, reports, EMA, teacher, TRAINING, OPTIMIZATION, CPU, 0, Path("other"), callbacks=[],

@@ -15,6 +15,7 @@ from transformers import PreTrainedTokenizerBase, Qwen2ForCausalLM
 import stages._evaluate
 import stages.evaluate_domain
 import stages.evaluate_general
+import stages.inputs
 import stages.train
 from anamnesis.analysis.experiment import Results, analyse
 from anamnesis.analysis.plots import capabilities, tradeoff, training_curves
@@ -40,6 +41,7 @@ from anamnesis.rendering import completion, prompt
 from anamnesis.settings.methods import Method
 from anamnesis.settings.reading import Experiment, read_experiment
 from anamnesis.settings.retrieval import Retrieval
+from stages._paths import DOMAINS, DOMAINS_LIST
 from stages._plan import rough_seconds
 from tests.conftest import CPU, HEADINGS, OPTIMIZATION, ROOT, TRAINING, TUNER
 from tests.results import CRITICAL, LIMITS, made_up_scores
@@ -321,9 +323,11 @@ def project(
         "compute": CPU,
         "split": "validation",
     }
-    for stage in (stages.train, stages.evaluate_domain, stages.evaluate_general):
+    for stage in (stages.inputs, stages.train, stages.evaluate_domain, stages.evaluate_general):
         monkeypatch.setattr(stage, "Parameters", parameters(values))
     monkeypatch.chdir(tmp_path)
+    stages.inputs.main.callback("rag")
+    write_json(DOMAINS / DOMAINS_LIST, [])
     return tmp_path
 
 
