@@ -510,6 +510,7 @@ def test_what_cannot_be_done_with_several_domains_is_refused(parts: dict[str, An
     [
         ("corpus", {}, r"`domains` cannot have the name 'corpus'"),
         ("my_teacher", {}, r"cannot have the name 'my_teacher'"),
+        ("my_vote", {}, r"cannot have the name 'my_vote'"),
         ("one_after_two", {}, r"cannot have the name"),
         ("symptoms", {"path": "data/raw/x.jsonl"}, r"`domains.symptoms.path` is 'data/raw/x.jsonl': put the file"),
         ("symptoms", {"path": "/data/domains/x.jsonl"}, r"put the file or folder into data/domains"),

@@ -496,6 +496,8 @@ def test_no_training_is_counted_and_longer_prompts_are(tiny: Experiment) -> None
 
     two, four = seconds(2), seconds(4)
     assert two["train@rag"] == 30
+    with_rag = count(with_retrieval(tiny, "rag", train=False, retrieval=Retrieval(reports=2)), gpu)
+    assert with_rag.disk_gigabytes == count(tiny, gpu).disk_gigabytes
     assert seconds(2, train=True)["train@rag"] == plain["train@none"]
     assert {kind: two[kind] for kind in plain} == plain
     assert two["evaluate_general@rag"] == plain["evaluate_general@static"]
