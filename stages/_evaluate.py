@@ -13,7 +13,7 @@ from anamnesis.evaluation.divergence import from_base, of_the_base
 from anamnesis.evaluation.harness import language_model
 from anamnesis.files import write_json, write_jsonl, written_whole
 from anamnesis.modeling.loading import load_base
-from anamnesis.modeling.student.saving import load_student, models_of_run, saved_models
+from anamnesis.modeling.student.saving import is_trained, load_student, models_of_run, saved_models
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.evaluation import Evaluation
 from stages._paths import ADAPTERS, BASE, EVALUATED, METRICS, SCORES
@@ -26,8 +26,11 @@ def evaluate_run(
     evaluation: Evaluation,
     compute: Compute,
     measure: Callable[[Arm], Evaluated | None],
+    without_model: Mapping[str, Evaluated] | None = None,
 ) -> None:
     """Measure the base (`method` None), or a run's models: its student, its teacher and shares of its update.
+
+    `without_model` holds the results of arms that are no models, by their names.
 
     The metrics are written to metrics/<kind>/<run>.json, by model name. The scores by case and the log of all
     questions, which may hold the text of a report, are written under data/.
@@ -39,6 +42,7 @@ def evaluate_run(
         result = measure(arm)
         if result is not None:
             measured[arm.name] = result
+    measured |= without_model or {}
     if is_main_process():
         write_jsonl(EVALUATED / kind / f"{run}.jsonl", (row for result in measured.values() for row in result.log))
         write_cases(SCORES / kind / f"{run}.csv", {name: result.cases for name, result in measured.items()})
@@ -65,8 +69,9 @@ def _arms(method: str | None, run: str, evaluation: Evaluation, compute: Compute
             yield Arm(name, engine)
         return
     base, tokenizer = load_base(BASE, compute)
-    if method is None:
-        yield Arm("base", language_model(base, tokenizer, evaluation.batch_size, evaluation.backend), of_the_base)
+    if method is None or not is_trained(folder):
+        lm = language_model(base, tokenizer, evaluation.batch_size, evaluation.backend)
+        yield Arm(method or "base", lm, of_the_base)
         return
     student = load_student(base, folder)
     lm = language_model(student, tokenizer, evaluation.batch_size, evaluation.backend)

@@ -15,7 +15,7 @@ from dvc.repo import Repo
 from anamnesis.errors import InputError
 from anamnesis.files import read_json, write_json
 from anamnesis.forecasting.forecast import FILE, key_of, load_forecast, stages_of
-from anamnesis.forecasting.schedule import expected, wall_seconds
+from anamnesis.forecasting.schedule import expected, kind_of, wall_seconds
 from anamnesis.forecasting.shapes import shape_of
 from anamnesis.forecasting.steps import step_flops
 from anamnesis.hashes import digest
@@ -147,7 +147,7 @@ def was_needed(name: str) -> Any:
 
 def rough_seconds(experiment: Experiment, name: str) -> float:
     """A guess for a stage that nothing was timed of; unknown sizes count as large."""
-    if not name.startswith("train@"):
+    if not name.startswith("train@") or not experiment.methods[kind_of(name).removeprefix("train@")].train:
         return 0.0
     shape, of = shape_of(experiment.model.source), experiment.optimization
     if shape is None or experiment.compute.device != "cpu":

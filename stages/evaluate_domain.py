@@ -8,15 +8,17 @@ from functools import partial
 import click
 
 from anamnesis.evaluation.arms import Arm, Evaluated
-from anamnesis.evaluation.domain import CategorySet, evaluate_domain, evaluate_other_domain, joined
+from anamnesis.evaluation.domain import CategorySet, evaluate_domain, evaluate_other_domain, evaluate_vote, joined
+from anamnesis.evaluation.retrieval import Report, nearest
 from anamnesis.evaluation.text_metrics import scorer
-from anamnesis.files import read_json
+from anamnesis.files import read_json, read_jsonl
 from anamnesis.hashes import checked_inputs
+from anamnesis.modeling.student.saving import retrieved_reports
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.evaluation import Evaluation
 from anamnesis.settings.rendering import Headings
 from stages._evaluate import evaluate_run
-from stages._paths import CATEGORIES, CORPUS, DOMAINS, DOMAINS_LIST, INPUTS
+from stages._paths import ADAPTERS, CATEGORIES, CORPUS, DOMAINS, DOMAINS_LIST, INPUTS, TRAINING_REPORTS
 from stages._stage import Parameters, stage
 
 
@@ -44,12 +46,19 @@ def main(method: str | None, seed: int | None) -> None:
         )
         for name in other_domains(method)
     ]
+    found: list[list[Report]] | None = None
+    votes: dict[str, Evaluated] = {}
+    if method is not None and (count := retrieved_reports(ADAPTERS / f"{method}-{seed}")):
+        held_out = read_jsonl(reports)
+        found = nearest(read_jsonl(TRAINING_REPORTS), held_out, count)
+        vote = f"{method}_vote"
+        votes[vote] = evaluate_vote(vote, found, held_out, evaluation, categories, split)
 
     def measure(arm: Arm) -> Evaluated | None:
-        of_corpus = evaluate_domain(arm, evaluation, headings, categories, reports, split)
+        of_corpus = evaluate_domain(arm, evaluation, headings, categories, reports, split, found)
         return joined(of_corpus, [] if arm.part else [of_domain(arm) for of_domain in others])
 
-    evaluate_run("domain", method, seed, evaluation, parameters.section("compute", Compute), measure)
+    evaluate_run("domain", method, seed, evaluation, parameters.section("compute", Compute), measure, votes)
 
 
 def other_domains(method: str | None) -> list[str]:

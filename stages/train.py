@@ -22,7 +22,7 @@ from anamnesis.methods.states import TeacherStates, corpus_log_p, open_log_p, op
 from anamnesis.methods.teachers import Teacher, frozen_base, make_teacher
 from anamnesis.methods.tokens import CorpusWeights, corpus_weights
 from anamnesis.modeling.loading import load_base
-from anamnesis.modeling.student.saving import RUN, save_run
+from anamnesis.modeling.student.saving import RUN, save_retrieval, save_run
 from anamnesis.modeling.student.student import Student
 from anamnesis.modeling.student.tuners import add_student
 from anamnesis.settings.compute import Compute
@@ -142,6 +142,10 @@ def read_run(method: str, seed: int) -> Run:
 def train(run: Run) -> bool:
     """Train in all domains of the run, one after the other, and save it; whether it went on from an earlier attempt."""
     configure_compute(run.compute)
+    if not run.arm.train:
+        if is_main_process():
+            save_nothing_trained(run)
+        return False
     unfinished = SCRATCH / "train" / run.name
     scratch = scratch_folder(
         unfinished,
@@ -265,7 +269,17 @@ def save(
     save_run(student, None if teacher is None else teacher.weights, run.arm.shares, output, after)
     if kept_within is not None:
         write_json(output / RUN, read_json(output / RUN) | {"budget": kept_within.record()})
+    if run.arm.retrieval is not None:
+        save_retrieval(run.arm.retrieval.reports, run.arm.train, output)
     log.info("saved %s", output)
+
+
+def save_nothing_trained(run: Run) -> None:
+    """A run whose model is the base; Git knows no empty folder, so that the curves have one file without a number."""
+    assert run.arm.retrieval is not None, "train: false without retrieval is refused"
+    save_retrieval(run.arm.retrieval.reports, run.arm.train, ADAPTERS / run.name)
+    write_json(CURVES / run.name / "metrics.json", {})
+    log.info("nothing is trained: the base is asked after retrieved reports")
 
 
 def weights_of_tokens(

@@ -48,6 +48,7 @@ from anamnesis.settings.methods import Method
 from anamnesis.settings.penalties import EWC, Penalties
 from anamnesis.settings.rendering import Headings
 from anamnesis.settings.replay import Replay
+from anamnesis.settings.retrieval import Retrieval
 from anamnesis.settings.sections import SettingsError, read_yaml, section
 from anamnesis.settings.tokens import Tokens
 from anamnesis.training.chain import FINISHED, estimate_fisher_of, finished_domains
@@ -495,6 +496,7 @@ def defined() -> tuple[Corpus, Domains]:
         ({"domains": ["corpus", "corpus"]}, r"name each domain once"),
         ({"tokens": Tokens(keep_share=0.5)}, r"tokens cannot be had with several domains"),
         ({"budget": Budget(every_steps=2, nats=1.0)}, r"budget cannot be had with several domains"),
+        ({"retrieval": Retrieval(reports=2)}, r"retrieval cannot be had with several domains, since only reports of"),
         ({"replay": replace(REPLAY, loss="teacher")}, r"set it to labels"),
     ],
 )
@@ -508,6 +510,7 @@ def test_what_cannot_be_done_with_several_domains_is_refused(parts: dict[str, An
     [
         ("corpus", {}, r"`domains` cannot have the name 'corpus'"),
         ("my_teacher", {}, r"cannot have the name 'my_teacher'"),
+        ("my_vote", {}, r"cannot have the name 'my_vote'"),
         ("one_after_two", {}, r"cannot have the name"),
         ("symptoms", {"path": "data/raw/x.jsonl"}, r"`domains.symptoms.path` is 'data/raw/x.jsonl': put the file"),
         ("symptoms", {"path": "/data/domains/x.jsonl"}, r"put the file or folder into data/domains"),

@@ -260,6 +260,26 @@ def test_two_processes_do_the_same_experiment(project: Project) -> None:
             assert two_scores[model][key] == pytest.approx(scores[model][key], rel=rel)
 
 
+def test_retrieval_runs_without_a_training_and_is_reported_beside_its_vote(project: Project) -> None:
+    """Through parameters only; the trainings that are there stay as they are."""
+    project.change("params.yaml", {"methods": ["none", "rag"]})
+    output = project.run("dvc", "repro")
+    run = project.json("models/adapters/rag-0/run.json")
+    summary = project.json("metrics/summary.json")
+    said = (project.folder / "reports/report.md").read_text(encoding="utf-8")
+    project.restore()
+    project.run("git", "clean", "--quiet", "-d", "--force", "metrics")
+    stages = set(stages_run(output))
+    assert {"train@rag-0", "evaluate_general@rag-0", "evaluate_domain@rag-0", "summarize"} <= stages
+    assert not {"train@none-0", "evaluate_general@none-0", "evaluate_domain@none-0"} & stages
+    assert run == {"shares": [], "trained": False, "retrieval": {"reports": 4}}
+    assert summary.keys() == {"base", "none", "rag", "rag_vote"}
+    assert summary["rag"]["exam_acc"] == summary["base"]["exam_acc"]
+    assert summary["rag"]["forgetting"] == summary["rag"]["base_text_kl_nats"] == 0
+    assert summary["rag_vote"].keys() >= {"bethesda_macro_f1", "adaptation", "adaptation_low", "seeds"}
+    assert "| `rag_vote` |  |  | " in said
+
+
 # ---- Another corpus and another model, through parameters only ---------------------------------------------------
 
 

@@ -617,11 +617,11 @@ def test_the_plan_holds_what_is_not_up_to_date_and_what_follows(project: Project
     assert {"train@none-0", "evaluate_general@static-0", "evaluate_base_domain", "summarize"} <= set(stages)
     assert not {"corpus", "base", "teacher"} & set(stages)
     said = project.run("make", "TRAININGS=none-0", "train@none-0")
-    # `check` has no outputs and nobody waits for it: it ran now. The base and the teacher were up to date.
+    # `check` has no outputs and nobody waits for it: it ran now. The base, the teacher and the monitor were up to date.
     lines = re.findall(r"^\[.*", said, flags=re.MULTILINE)
     assert [line.partition(" after ")[0] for line in lines] == [
-        f"[1/{len(stages)}] check, synthesize, corpus",
-        f"[5/{len(stages)}] needs, rehearsal, fisher, inputs@none",
-        f"[6/{len(stages)}] train@none-0",
+        f"[2/{len(stages)}] check, synthesize, corpus, needs, domains",
+        f"[4/{len(stages)}] rehearsal, fisher, monitor, inputs@none",
+        f"[5/{len(stages)}] train@none-0",
     ]
     assert "\n[" not in project.run("make", "TRAININGS=none-0", "train@none-0")

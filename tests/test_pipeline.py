@@ -146,6 +146,11 @@ def test_adapter_and_base_are_dependencies_of_every_evaluation() -> None:
         assert "models/base" in STAGES[stage]["deps"]
 
 
+def test_a_run_may_retrieve_training_reports_and_the_base_does_not() -> None:
+    reading = [name for name, stage in STAGES.items() if str(_paths.TRAINING_REPORTS) in stage["deps"]]
+    assert [name for name in reading if name.startswith("evaluate")] == ["evaluate_domain"]
+
+
 def test_what_methods_share_reaches_the_trainings_only_through_their_inputs() -> None:
     """The stage `inputs` depends on all of it, and `train` on what it wrote for the method."""
     deps = {name: {Path(dep) for dep in stage["deps"]} for name, stage in STAGES.items()}

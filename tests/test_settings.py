@@ -250,6 +250,18 @@ def test_the_parameters_as_they_stand_are_good(profile: str) -> None:
         ),
         ("params.yaml", "domains.symptoms.label", "exam", "`domains.symptoms.label` cannot be exam"),
         ("params.yaml", "domains.symptoms.path", "data/raw/x.csv", "put the file or folder into data/domains"),
+        ("params.yaml", "methods", ["none", "rag_vote"], "reserved name `rag_vote`"),
+        ("params.yaml", "rag.retrieval", None, "`rag`: train is false without retrieval, which is the base"),
+        ("params.yaml", "rag.retrieval.reports", 0, "`rag.retrieval.reports` is 0: input should be greater than 0"),
+        ("params.yaml", "rag.teacher", "static", "train is false, so teacher would do nothing"),
+        ("params.yaml", "rag.tuner", {"kind": "bitfit"}, "train is false, so tuner would do nothing"),
+        ("params.yaml", "rag.pace", {"rate": 0.5}, "train is false, so pace would do nothing"),
+        ("params.yaml", "rag.budget", {"every_steps": 2, "nats": 1.0}, "train is false, so budget would do nothing"),
+        ("params.yaml", "rag.tokens", {"keep_share": 0.5}, "train is false, so tokens would do nothing"),
+        ("params.yaml", "rag.penalties", {"l2_sp": {"weight": 1.0}}, "train is false, so penalties would do nothing"),
+        ("params.yaml", "rag.replay", {"source": "general", "share": 0.1}, "so replay would do nothing"),
+        ("params.yaml", "rag.shares", [0.5], "train is false, so shares would do nothing"),
+        ("params.yaml", "none.train", False, "train is false without retrieval"),
         ("params.yaml", "tuner.r", 0, "`tuner.r` is 0: input should be greater than 0"),
         ("params.yaml", "tuner.alpha", "0.1", "`tuner.alpha` is '0.1': input should be a valid number (a number is"),
         ("params.yaml", "tuner.alpha", float("inf"), "`tuner.alpha` is inf: input should be a finite number"),
@@ -296,6 +308,13 @@ def test_each_mistake_is_named(settings_only: Path, file: str, key: str, value: 
 def test_shares_are_had_with_every_tuner_that_has_an_update(settings_only: Path) -> None:
     for name in ("adapters", "full", "bitfit", "mlp_only"):
         change(settings_only / "params.yaml", f"{name}.shares", [0.5])
+    check_all(settings_only)
+
+
+def test_every_trained_method_can_have_a_retrieval(settings_only: Path) -> None:
+    for name in ("none", "static", "ema", "prefix", "full", "combined"):
+        change(settings_only / "params.yaml", f"{name}.retrieval", {"reports": 2})
+    change(settings_only / "params.yaml", "methods", ["none", "ema", "rag", "combined"])
     check_all(settings_only)
 
 

@@ -127,13 +127,14 @@ def families(
     teachers: Sequence[str],
     parts: Sequence[str],
     unfinished: Sequence[str] = (),
+    votes: Sequence[str] = (),
 ) -> list[Family]:
     """Every comparison of the experiment, in the families of Holm's adjustment.
 
-    There are six kinds of pairs: a method, an EMA teacher, a share of an update or the model of an unfinished chain
-    with the base; two methods; and a pair with an EMA teacher. For each kind, the pairs on the capability, the measure
-    that forgetting is read from, are one family. The pairs on all other measures that have a direction are one family
-    together: of a dozen measures, some differ by chance.
+    There are eight kinds of pairs: a method, an EMA teacher, a share of an update, the model of an unfinished chain or
+    a vote with the base; two methods; a pair with an EMA teacher; and a method with a vote. For each kind, the pairs on
+    the capability, the measure that forgetting is read from, are one family. The pairs on all other measures that have
+    a direction are one family together: of a dozen measures, some differ by chance.
 
     In each family, the probability of any false "better" or "worse" is about `ALPHA` (see `SMALL_FAMILY`).
 
@@ -145,12 +146,14 @@ def families(
         teachers: the EMA teachers among the arms.
         parts: shares of an update, compared with the base only.
         unfinished: the models of chains after each domain but the last, compared with the base only.
+        votes: the arms of what methods retrieve, compared with the base and with methods.
     """
     pairs = list(combinations((*methods, *teachers), 2))
     kinds = [
-        *([(BASE, arm) for arm in arms] for arms in (methods, teachers, parts, unfinished)),
+        *([(BASE, arm) for arm in arms] for arms in (methods, teachers, parts, unfinished, votes)),
         [pair for pair in pairs if set(pair) <= set(methods)],
         [pair for pair in pairs if not set(pair) <= set(methods)],
+        [(method, vote) for vote in votes for method in methods],
     ]
     others = [measure for measure in measures if measure.better and measure.key != capability.key]
     return [

@@ -35,9 +35,10 @@ class AtEqualAdaptation:
 class Results:
     """Everything the report says, as numbers.
 
-    methods, arms: the trained models, and these plus EMA teachers; all of them are compared. shares: for every method
-    with `shares`, the arms that hold a share of its update, in ascending order, the whole update last. chains: of every
-    method that is trained in several domains.
+    methods, arms: the methods' models, and these plus EMA teachers; all of them are compared. votes: the arms that are
+    no models, but the category that most of the retrieved reports have; nothing else is measured of them. shares: for
+    every method with `shares`, the arms that hold a share of its update, in ascending order, the whole update last.
+    chains: of every method that is trained in several domains.
     """
 
     label: str
@@ -47,6 +48,7 @@ class Results:
     measures: Sequence[Measure]
     methods: Sequence[str]
     arms: Sequence[str]
+    votes: Sequence[str]
     shares: Mapping[str, Sequence[str]]
     scores: AllScores
     samples: Mapping[str, Mapping[str, Sample]]
@@ -76,7 +78,7 @@ class Results:
         return difference if measure.better == "higher" else -difference
 
     def seeds(self, arm: str) -> tuple[int, ...]:
-        return self.scores[arm][self.capability.source].seeds
+        return self.scores[arm][self.adaptation.source].seeds
 
 
 def analyse(
@@ -117,17 +119,18 @@ def analyse(
     shares = shares_of(scores, methods)
     parts = {arm for of_method in shares.values() for arm in of_method[:-1]}
     unfinished = [arm for method, labels in (chains or {}).items() for arm in arms_of(method, list(labels))[:-1]]
-    teachers = [arm for arm in scores if arm not in (BASE, *methods, *parts, *unfinished)]
+    votes = [vote for vote in map(vote_of, methods) if vote in scores]
+    teachers = [arm for arm in scores if arm not in (BASE, *methods, *parts, *unfinished, *votes)]
     arms = [*methods, *teachers]
     samples = all_samples(scores, measures)
     intervals = {arm: {key: interval(one) for key, one in of_arm.items()} for arm, of_arm in samples.items()}
     # Without the capability, shares are no points of a curve: template_leak is not measured on them.
     shares = {method: of_method for method, of_method in shares.items() if capability.source in scores[of_method[0]]}
-    pairs = families(samples, measures, capability, methods, teachers, sorted(parts), unfinished)
+    pairs = families(samples, measures, capability, methods, teachers, sorted(parts), unfinished, votes)
     comparisons = compare(scores, samples, measures, pairs, settings.margins)
     results = Results(
-        label, split, capability, adaptation, measures, methods, arms, shares, scores, samples, intervals, comparisons,
-        judgements={}, claim=None, matched={}, chains={},
+        label, split, capability, adaptation, measures, methods, arms, votes, shares, scores, samples, intervals,
+        comparisons, judgements={}, claim=None, matched={}, chains={},
     )  # fmt: skip
     return replace(
         results,
@@ -166,6 +169,11 @@ def share_of(arm: str) -> float:
     """0.25 for `none_share_0_25`; 1 for a whole update."""
     _, found, share = arm.partition("_share_")
     return float(share.replace("_", ".")) if found else 1.0
+
+
+def vote_of(method: str) -> str:
+    """The arm of what a method retrieves, without its model."""
+    return f"{method}_vote"
 
 
 def _judgement(results: Results, arm: str, settings: Verdict) -> Judgement:

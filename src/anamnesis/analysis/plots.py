@@ -172,7 +172,7 @@ def training_curves(curves: pd.DataFrame, methods: Sequence[str]) -> Figure:
         methods: the names of all methods of params.yaml, which give the colours.
     """
     shown = [quantity for quantity in TITLES if quantity in set(curves["quantity"])]
-    rows = (len(shown) + 1) // 2
+    rows = max(1, (len(shown) + 1) // 2)
     figure = Figure(figsize=(11, 2.6 * rows), layout="constrained")
     panels = list(figure.subplots(rows, 2, squeeze=False).flat)
     for panel, quantity in zip(panels, shown, strict=False):

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -10,6 +9,7 @@ from anamnesis import markdown
 from anamnesis.analysis.answers import Judgement
 from anamnesis.analysis.comparison import Comparison
 from anamnesis.analysis.experiment import Results, share_of
+from anamnesis.analysis.measures import Measure
 from anamnesis.analysis.scores import BASE
 from anamnesis.analysis.statistics import Estimate
 from anamnesis.analysis.wording import (
@@ -25,6 +25,9 @@ QUESTION = (
     "What does a language model forget when it is fine-tuned on a narrow domain, and which method of fine-tuning keeps "
     "more of it at the same adaptation?"
 )
+
+# Follows a sentence.
+VOTES = " A vote is no model: it is the category that most of the retrieved reports have."
 
 NO_TIMES = (
     "This page holds no commit and no times, so that the same run gives the same page. `make shelve` adds them to the "
@@ -60,6 +63,7 @@ def headline(results: Results) -> str:
         if arm != BASE:
             changes = [with_interval(*results.forgetting(arm)), with_interval(*results.gain(arm))]
         rows.append([f"`{arm}`", with_interval(own.estimate, own.low, own.high), *changes])
+    rows += ([f"`{vote}`", "", "", with_interval(*results.gain(vote))] for vote in results.votes)
     return markdown.table(header, rows)
 
 
@@ -90,7 +94,7 @@ def _answer(results: Results) -> str:
     return (
         f"## Verdict\n\n{said}\n\n{headline(results)}\n\nWith 95 % intervals, on the {results.split} split, "
         f"{n} {'seed' if n == 1 else 'seeds'}. Forgetting is the loss of {results.capability.title} against the base, "
-        f"adaptation the gain in {results.adaptation.title}."
+        f"adaptation the gain in {results.adaptation.title}.{VOTES if results.votes else ''}"
     )
 
 
@@ -134,16 +138,17 @@ def _capabilities(results: Results, figures: Mapping[str, str]) -> str:
     return f"{_picture('What each arm keeps', 'capabilities.png', figures)}\n\n{_table(results, general)}"
 
 
-def _table(results: Results, measures: Sequence[Any]) -> str:
+def _table(results: Results, measures: Sequence[Measure], votes: Sequence[str] = ()) -> str:
+    """A vote has no other measures than those of the category."""
     rows = (
         [
             f"`{arm}`",
             *(
-                with_interval(one.estimate, one.low, one.high)
-                for one in (results.intervals[arm][measure.key] for measure in measures)
+                "" if one is None else with_interval(one.estimate, one.low, one.high)
+                for one in (results.intervals[arm].get(measure.key) for measure in measures)
             ),
         ]
-        for arm in (BASE, *results.arms)
+        for arm in (BASE, *results.arms, *votes)
     )
     return markdown.table(["", *(measure.title for measure in measures)], rows)
 
@@ -183,8 +188,8 @@ def _pairs(results: Results) -> str:
         f"## Every pair\n\n{markdown.table(header, rows)}\n\nThe difference is the second arm's value minus the "
         f"first's. Holm's adjustment covers all pairs of methods on {results.capability.title}, the measure that "
         "forgetting is read from, as one family, and all pairs of methods on all other measures together as another; "
-        "pairs with an EMA teacher are adjusted in the same way, apart from the methods. A family of more than "
-        "three is adjusted from more cautious p-values. "
+        f"pairs with an EMA teacher{' and pairs with a vote' if results.votes else ''} are adjusted in the same way, "
+        "apart from the methods. A family of more than three is adjusted from more cautious p-values. "
         "*Could be seen from*: the smallest difference that this number of seeds and cases shows with a power of 80 % "
         "after the adjustment. *Equivalent*: within the margin of params.yaml, by two one-sided tests at 5 % each."
     )
@@ -227,8 +232,8 @@ def _range(counts: np.ndarray) -> str:
 def _measures(results: Results) -> str:
     domain = [measure for measure in results.measures if not measure.general]
     return (
-        f"## Measures of the domain\n\n{_table(results, domain)}\n\nLower is better for bits per byte. The KL from "
-        "the base, per token, only says how far a model has moved."
+        f"## Measures of the domain\n\n{_table(results, domain, results.votes)}\n\nLower is better for bits per byte. "
+        "The KL from the base, per token, only says how far a model has moved."
     )
 
 

@@ -13,7 +13,7 @@ from anamnesis.files import read_jsonl
 
 
 def load_curves(curves: Path, methods: Sequence[str], seeds: Sequence[int]) -> pd.DataFrame:
-    """All training curves, with columns step, method, seed, quantity, value."""
+    """All training curves, with columns step, method, seed, quantity, value; a method that trains nothing has none."""
     parts = []
     for method in methods:
         for seed in seeds:
@@ -30,7 +30,8 @@ def load_curves(curves: Path, methods: Sequence[str], seeds: Sequence[int]) -> p
                         }
                     )
                 )
-    return pd.concat(parts, ignore_index=True)
+    columns = ["step", "method", "seed", "quantity", "value"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
 def load_examples(logs: Path, methods: Sequence[str], seed: int, count: int) -> list[Example]:

@@ -19,11 +19,16 @@ def summary(results: Results) -> dict[str, dict[str, float | int]]:
     found: dict[str, dict[str, float | int]] = {}
     for arm, of_arm in results.intervals.items():
         found[arm] = {key: of_arm[key].estimate for key in dict.fromkeys(shown) if key in of_arm}
-        if arm != BASE and results.capability.key in of_arm:
-            for name, change in (("forgetting", results.forgetting(arm)), ("adaptation", results.gain(arm))):
-                found[arm] |= dict(zip((name, f"{name}_low", f"{name}_high"), change, strict=True))
+        if arm != BASE:
+            if results.capability.key in of_arm:
+                found[arm] |= _with_ends("forgetting", results.forgetting(arm))
+            found[arm] |= _with_ends("adaptation", results.gain(arm))
             found[arm]["seeds"] = len(results.seeds(arm))
     return found
+
+
+def _with_ends(name: str, change: tuple[float, float, float]) -> dict[str, float]:
+    return dict(zip((name, f"{name}_low", f"{name}_high"), change, strict=True))
 
 
 def details(results: Results, provenance: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from anamnesis.analysis.answers import Claim
 from anamnesis.analysis.comparison import ALPHA, Comparison
-from anamnesis.analysis.experiment import CURVE, AtEqualAdaptation, Results
+from anamnesis.analysis.experiment import CURVE, AtEqualAdaptation, Results, vote_of
 from anamnesis.analysis.statistics import CASES, Estimate, Needed
 
 # Of so many methods every pair gets a sentence.
@@ -112,7 +112,8 @@ def on_backward_transfer(method: str, one: Estimate) -> str:
 def verdicts(results: Results) -> list[str]:
     """The sentences of the first screen: the claim, then the pairs of methods on both axes.
 
-    All pairs of up to three methods; of more, the pairs with plain fine-tuning or with the claimed method.
+    All pairs of up to three methods; of more, the pairs with plain fine-tuning or with the claimed method. Of a vote,
+    the pair with the method that it is of: whether the model does more with the reports than count them.
     """
     sentences = [on_claim(results.claim)] if results.claim else []
     if len(results.methods) == 1:
@@ -123,6 +124,7 @@ def verdicts(results: Results) -> list[str]:
         for one in results.comparisons:
             pair = {one.first, one.second}
             told = pair <= set(results.methods) and (few or pair & asked)
+            told = told or (one.second in results.votes and one.second == vote_of(one.first))
             if one.measure.key == measure.key and told:
                 sentences.append(say(one))
     return sentences

@@ -42,18 +42,28 @@ def general_prompts(**_: Any) -> DatasetDict:
 
 
 def reports(
-    *, reports: str, headings: dict[str, str], categories: list[str], choices: list[str], **_: Any
+    *,
+    reports: str,
+    headings: dict[str, str],
+    categories: list[str],
+    choices: list[str],
+    examples: list[str] | None = None,
+    **_: Any,
 ) -> DatasetDict:
-    """Held-out reports: prompt, completion, text (both together), choices, and the category's index in the choices."""
+    """Held-out reports: prompt, completion, text (both together), choices, and the category's index in the choices.
+
+    `examples` is what precedes each report's own prompt, but not its text.
+    """
     words = Headings(**headings)
     rows = []
-    for report in read_jsonl(Path(reports)):
+    held_out = read_jsonl(Path(reports))
+    for report, before in zip(held_out, examples or [""] * len(held_out), strict=True):
         asked = prompt(report["description"], words)
         answer = completion(report["category"], report["conclusion"])
         rows.append(
             {
                 "report": report["report"],
-                "prompt": asked,
+                "prompt": before + asked,
                 "completion": answer,
                 "text": asked + answer,
                 "choices": choices,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from lm_eval.api.model import TemplateLM
@@ -12,6 +13,7 @@ from anamnesis.evaluation.arms import Arm, Evaluated
 from anamnesis.evaluation.cases import Case, Question, code_lengths, divergences, estimates, name
 from anamnesis.evaluation.definitions import TASKS
 from anamnesis.evaluation.harness import Measured, log_rows, run_task, settings_used
+from anamnesis.evaluation.retrieval import Report, examples, that_fit, vote
 from anamnesis.evaluation.scores import category_scores, corpus_scores, rouge_l
 from anamnesis.evaluation.text_metrics import text_scores
 from anamnesis.files import read_jsonl
@@ -30,7 +32,13 @@ class CategorySet:
 
 
 def evaluate_domain(
-    arm: Arm, evaluation: Evaluation, headings: Headings, categories: CategorySet, reports: Path, split: str
+    arm: Arm,
+    evaluation: Evaluation,
+    headings: Headings,
+    categories: CategorySet,
+    reports: Path,
+    split: str,
+    found: Sequence[Sequence[Report]] | None = None,
 ) -> Evaluated | None:
     """Measure the arm on held-out reports.
 
@@ -40,6 +48,10 @@ def evaluate_domain(
     category_agreement, 0 to 1; what `evaluation.text_metrics` asks for. Distance from the base: domain_kl_nats,
     KL(base || arm) per token of whole reports. Of a part, only the category and conclusion_bits_per_byte are measured.
 
+    With retrieval, the model reads the same reports before the question on the category, before the conclusion that it
+    is scored on, and before the one that it writes. report_bits_per_byte and domain_kl_nats are always of the report
+    alone: no question is asked, so that they say the same of an arm with retrieval as without.
+
     Args:
         arm: the model.
         evaluation: what is measured, on how many reports.
@@ -47,6 +59,7 @@ def evaluate_domain(
         categories: the categories of the corpus.
         reports: the file of held-out reports.
         split: the part of the corpus that the file holds; the metrics name it.
+        found: for each held-out report the training reports to read, the nearest first; None: no retrieval.
 
     Returns:
         None if another process returns the result.
@@ -57,6 +70,10 @@ def evaluate_domain(
     metadata = _metadata(arm.lm, headings, categories, reports)
     held_out = read_jsonl(reports)
     _check_lengths(arm.lm, held_out, headings, evaluation.max_new_tokens)
+    read: list[list[Report]] = []
+    if found is not None:
+        read = _with_room(arm.lm, found, held_out, headings, metadata["choices"], evaluation.max_new_tokens)
+        metadata["examples"] = [examples(of_report, headings) for of_report in read]
     tasks = _ask(arm, evaluation, metadata)
     tokens = _tokens(arm.lm, held_out[: evaluation.likelihood_limit], headings)
     nats = None if arm.divergence is None or arm.part else arm.divergence(tokens)
@@ -80,6 +97,8 @@ def evaluate_domain(
         "generated": len(log.get("report_generation", [])),
         "harness": settings_used(arm.lm, list(tasks.values())),
     }
+    if found is not None:
+        metrics["reports_in_a_prompt"] = fmean(map(len, read))
     rows = [row for one in tasks.values() for row in log_rows(arm.name, one)]
     return Evaluated(metrics, rows, [*named, *cases])
 
@@ -114,6 +133,28 @@ def joined(corpus: Evaluated | None, others: Sequence[Evaluated | None]) -> Eval
     found = [one for one in (corpus, *others) if one is not None]
     metrics = {key: value for one in found for key, value in one.metrics.items()}
     return Evaluated(metrics, [row for one in found for row in one.log], [case for one in found for case in one.cases])
+
+
+def evaluate_vote(
+    arm: str,
+    found: Sequence[Sequence[Report]],
+    held_out: Sequence[Report],
+    evaluation: Evaluation,
+    categories: CategorySet,
+    split: str,
+) -> Evaluated:
+    """Measure what retrieval finds without a model: the category that most of a report's found reports have.
+
+    The reports are those that an arm is asked the category of. The log has the numbers of the found reports.
+    """
+    asked = list(zip(held_out, found, strict=True))[: evaluation.category_limit]
+    named, log = [], []
+    for number, (report, of_report) in enumerate(asked):
+        gold, predicted, case = report["category"], vote(of_report), name("report_category", {"doc_id": number})
+        named.append(Case(categories.label, case, float(gold == predicted), gold=gold, predicted=predicted))
+        retrieved = [one["report"] for one in of_report]
+        log.append({"model": arm, "task": "report_category", "doc_id": number, "retrieved": retrieved})
+    return Evaluated({**_category_metrics(named, categories), "split": split, "reports": len(named)}, log, named)
 
 
 def _category_metrics(named: Sequence[Case], categories: CategorySet) -> dict[str, float]:
@@ -165,6 +206,29 @@ def _check_lengths(lm: TemplateLM, reports: Sequence[dict[str, Any]], headings: 
             f"held-out reports need up to {longest} tokens and the model takes {lm.max_length}: remove long reports "
             f"from the corpus, lower `evaluation.max_new_tokens`, or choose a model with a longer context."
         )
+
+
+def _with_room(
+    lm: TemplateLM,
+    found: Sequence[Sequence[Report]],
+    held_out: Sequence[Report],
+    headings: Headings,
+    choices: Sequence[str],
+    max_new_tokens: int,
+) -> list[list[Report]]:
+    """The found reports that the model can read before each question, with room for any answer after it.
+
+    The room is the same for all reports: that of a report's own answer would tell the answer's length.
+    """
+    longest = max(max_new_tokens, *(len(lm.tok_encode(choice, add_special_tokens=False)) for choice in choices))
+    questions = [prompt(report["description"], headings) for report in held_out]
+    for question, report in zip(questions, held_out, strict=True):
+        whole = lm.tok_encode(question + completion(report["category"], report["conclusion"]))
+        longest = max(longest, len(whole) - len(lm.tok_encode(question)))
+    return [
+        that_fit(of_report, question, headings, lm.tok_encode, lm.max_length - longest)
+        for of_report, question in zip(found, questions, strict=True)
+    ]
 
 
 def _tokens(lm: TemplateLM, reports: Sequence[dict[str, Any]], headings: Headings) -> list[list[int]]:

@@ -109,19 +109,27 @@ def count(experiment: Experiment, gpu: Gpu) -> Forecast:
         states = read.seconds(corpus * tokens, supervised) if kept or experiment.reads_log_p else 0.0
         seconds["teacher"] = STARTUP_SECONDS + states
     general = [_general(experiment, read, part) for part in (False, True)]
-    domain = [_domain(experiment, read, tokens, cases, part) for part in (False, True)]
+    domain = {
+        retrieved: [_domain(experiment, read, tokens, cases, part, retrieved) for part in (False, True)]
+        for retrieved in experiment.retrieved
+    }
     for method in experiment.methods:
+        arm, of_reports = experiment.methods[method], domain[experiment.retrieved_by(method)]
         # Other domains are taken to be like the corpus.
-        domains = len(experiment.methods[method].domains)
-        of_domain = STARTUP_SECONDS + _training(experiment, method, shape, gpu, tokens, kept)
-        seconds[f"train@{method}"] = of_domain * domains
+        training = _training(experiment, method, shape, gpu, tokens, kept) if arm.train else 0.0
+        seconds[f"train@{method}"] = (STARTUP_SECONDS + training) * len(arm.domains)
         models, shares = experiment.models_of(method)
-        for kind, (whole, part) in {"general": general, "domain": domain}.items():
+        for kind, (whole, part) in {"general": general, "domain": of_reports}.items():
             seconds[f"evaluate_{kind}@{method}"] = STARTUP_SECONDS + models * whole + shares * part
-            seconds[f"evaluate_base_{kind}"] = STARTUP_SECONDS + whole
-        seconds[f"evaluate_domain@{method}"] += models * (domains - 1) * domain[1]
+        seconds[f"evaluate_domain@{method}"] += models * len(arm.other_domains) * of_reports[1]
+    for kind, (whole, _) in {"general": general, "domain": domain[0]}.items():
+        seconds[f"evaluate_base_{kind}"] = STARTUP_SECONDS + whole
     bytes_of_states = corpus * tokens * SUPERVISED_SHARE * shape.hidden_size * 2 if kept else 0.0
-    trained = {method: trained_weights(shape, experiment.tuner_of(method)) for method in experiment.methods}
+    trained = {
+        method: trained_weights(shape, experiment.tuner_of(method))
+        for method, arm in experiment.methods.items()
+        if arm.train
+    }
     return Forecast(
         key="counted",
         seconds=seconds,
@@ -265,15 +273,18 @@ def _general(experiment: Experiment, read: _Reading, part: bool) -> float:
     return read.seconds(exam + texts + own) + written
 
 
-def _domain(experiment: Experiment, read: _Reading, tokens: int, cases: Mapping[str, int], part: bool) -> float:
-    """Seconds of one model, or of a share of an update."""
+def _domain(
+    experiment: Experiment, read: _Reading, tokens: int, cases: Mapping[str, int], part: bool, retrieved: int
+) -> float:
+    """Seconds of one model, or of a share of an update; before a question it reads so many retrieved reports."""
     of, named = experiment.evaluation, cases[f"{experiment.corpus.label}_macro_f1"]
     likelihoods, generations = min(of.likelihood_limit or named, named), min(of.generation_limit or named, named)
+    asked = (1 + retrieved) * tokens
     if part:
-        return read.seconds((named + likelihoods) * tokens)
-    # Category; conclusion, whole report, and both models of the distance from the base; the prompt of a conclusion.
-    passes = named + 4 * likelihoods + generations
-    return read.seconds(passes * tokens) + _writing(generations, of.max_new_tokens, of.batch_size)
+        return read.seconds((named + likelihoods) * asked)
+    # Category; conclusion; the prompt of a written one. Whole report, and both models of the distance from the base.
+    passes = (named + likelihoods + generations) * asked + 3 * likelihoods * tokens
+    return read.seconds(passes) + _writing(generations, of.max_new_tokens, of.batch_size)
 
 
 def _exact(experiment: Experiment) -> int:
@@ -288,8 +299,10 @@ def peak_bytes(experiment: Experiment, shape: Shape) -> float:
     """Of a training step with the longest reports, by the method that takes most."""
     of, exact = experiment.optimization, _exact(experiment)
     supervised = round(SUPERVISED_SHARE * of.max_length)
-    packed, most = experiment.model.quantization == "nf4", 0.0
+    packed, most = experiment.model.quantization == "nf4", _base_bytes(experiment, shape)
     for method, arm in experiment.methods.items():
+        if not arm.train:
+            continue
         tuner = experiment.tuner_of(method)
         length = of.max_length + tuner.virtual_tokens
         step = taken(shape, of.batch_size, length, supervised, exact, CHUNK_LOGITS, of.gradient_checkpointing)
@@ -306,7 +319,7 @@ def disk_bytes(experiment: Experiment, base: float, trained: Mapping[str, int], 
     Args:
         experiment: the experiment.
         base: bytes of the base.
-        trained: the number of trained weights by method.
+        trained: the number of trained weights by method that trains any.
         states: bytes of the frozen teacher's kept states.
     """
     runs, checkpoint = 0.0, 0.0

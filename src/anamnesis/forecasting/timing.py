@@ -37,6 +37,7 @@ from anamnesis.evaluation.divergence import Divergence, from_base
 from anamnesis.evaluation.domain import CategorySet, evaluate_domain
 from anamnesis.evaluation.general import Sources, evaluate_general
 from anamnesis.evaluation.harness import language_model
+from anamnesis.evaluation.retrieval import nearest
 from anamnesis.files import read_json, read_jsonl
 from anamnesis.forecasting.forecast import keeps_states
 from anamnesis.machine import peak_memory
@@ -191,7 +192,11 @@ def time_experiment(experiment: Experiment, files: Files, say: Callable[[str], N
         seconds["monitor"] = startup + _sampling(experiment.monitor.sampled, base, tokenizer, clock)
     kept = keeps_states(experiment, len(reports))
     trained: dict[str, int] = {}
-    for method in experiment.methods:
+    student = None
+    for method, arm in experiment.methods.items():
+        if not arm.train:
+            seconds[f"train@{method}"] = startup
+            continue
         # One model at a time, or the peak of memory would not be a stage's.
         base = student = None
         gc.collect()
@@ -208,20 +213,24 @@ def time_experiment(experiment: Experiment, files: Files, say: Callable[[str], N
             of_teacher = startup + encoding + of_report * len(supervised_counts(reports))
             seconds["teacher"] = max(seconds.get("teacher", 0.0), of_teacher)
         say(f"{method}: {of_step:.2f} s a step")
-    assert student is not None, "an experiment without methods is refused"
+    if student is None:
+        student = add_student(base, experiment.tuner)
     gc.collect()
     with student.holding(student.saved_weights()):
         model_seconds, cases = _evaluation(experiment, files, student, tokenizer, clock)
-    for kind, (of_model, of_share, of_base) in model_seconds.items():
-        for method in experiment.methods:
-            models, shares = experiment.models_of(method)
-            seconds[f"evaluate_{kind}@{method}"] = startup + of_model * models + of_share * shares
-            if kind == "domain":
-                # The category alone takes no longer than a share of an update on the corpus.
-                others = len(experiment.methods[method].other_domains)
-                seconds[f"evaluate_{kind}@{method}"] += of_share * models * others
-        seconds[f"evaluate_base_{kind}"] = startup + of_base
-        say(f"evaluation, {kind}: {of_model:.0f} s a model")
+    for (kind, retrieved), (of_model, of_share, of_base) in model_seconds.items():
+        for method, arm in experiment.methods.items():
+            if kind == "general" or experiment.retrieved_by(method) == retrieved:
+                models, shares = experiment.models_of(method)
+                of_each = of_model if arm.train else of_base
+                # In another domain, the category alone takes no longer than a share of an update on the corpus.
+                others = len(arm.other_domains) if kind == "domain" else 0
+                of_models = models * (of_each + others * of_share)
+                seconds[f"evaluate_{kind}@{method}"] = startup + of_models + of_share * shares
+        if not retrieved:
+            seconds[f"evaluate_base_{kind}"] = startup + of_base
+        after = f", after {retrieved} reports" if retrieved else ""
+        say(f"evaluation, {kind}{after}: {of_model:.0f} s a model")
     return Timed(
         seconds=seconds,
         peak_gigabytes=_peak_bytes() / 1e9,
@@ -379,8 +388,9 @@ def _watching(
 
 def _evaluation(
     experiment: Experiment, files: Files, student: Student, tokenizer: PreTrainedTokenizerBase, clock: Clock
-) -> tuple[dict[str, tuple[float, float, float]], dict[str, int]]:
-    """By kind of evaluation the seconds of a model, a share of an update, and the base; and each measure's cases."""
+) -> tuple[dict[tuple[str, int], tuple[float, float, float]], dict[str, int]]:
+    """By kind of evaluation and number of retrieved reports the seconds of a model, a share of an update, and the base;
+    and each measure's cases."""
     evaluation = experiment.evaluation
     student.model.eval()
     student.model.config.use_cache = True
@@ -390,11 +400,17 @@ def _evaluation(
     ask = {name: getattr(lm, name) for name in ("loglikelihood", "loglikelihood_rolling", "generate_until")}
     categories = CategorySet(**read_json(files.categories))
     sources = Sources(files.exam, files.general_text, files.base_text)
-    measures: dict[str, Callable[[Arm], Any]] = {
-        "general": lambda arm: evaluate_general(arm, evaluation, experiment.headings, categories.names, sources),
-        "domain": lambda arm: evaluate_domain(
-            arm, evaluation, experiment.headings, categories, files.held_out_reports, experiment.split
-        ),
+    training, held_out = read_jsonl(files.training_reports), read_jsonl(files.held_out_reports)
+
+    def of_reports(retrieved: int) -> Callable[[Arm], Any]:
+        found = nearest(training, held_out, retrieved) if retrieved else None
+        return lambda arm: evaluate_domain(
+            arm, evaluation, experiment.headings, categories, files.held_out_reports, experiment.split, found
+        )
+
+    measures: dict[tuple[str, int], Callable[[Arm], Any]] = {
+        ("general", 0): lambda arm: evaluate_general(arm, evaluation, experiment.headings, categories.names, sources),
+        **{("domain", retrieved): of_reports(retrieved) for retrieved in experiment.retrieved},
     }
     seconds, cases = {}, Counter[str]()
     for kind, measure in measures.items():
@@ -405,7 +421,7 @@ def _evaluation(
             start = clock()
             found = measure(Arm("forecast", lm, sampled.measuring(from_base(lm, student)), part=sampled is part))
             sampled.whole = clock() - start + sampled.extra
-            if sampled is whole:
+            if sampled is whole and not kind[1]:
                 cases.update(case.measure for case in found.cases)
         seconds[kind] = (whole.whole, part.whole, whole.whole - whole.divergence)
     label = categories.label

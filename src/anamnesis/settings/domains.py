@@ -11,8 +11,9 @@ from anamnesis.settings.sections import SettingsError
 # The folder of their files, which the stage `domains` depends on as a whole.
 FOLDER = PurePosixPath("data/domains")
 
-# What the names of arms that are made from a method end with: `ema_teacher`, `none_share_0_5`, `chain_after_symptoms`.
-RESERVED = re.compile(r"_teacher$|_share_\d|_after(_|$)")
+# What the names of arms that are made from a method end with: `ema_teacher`, `rag_vote`, `none_share_0_5`,
+# `chain_after_symptoms`.
+RESERVED = re.compile(r"_(teacher|vote)$|_share_\d|_after(_|$)")
 
 
 def check_domains(domains: Mapping[str, Corpus], corpus: Corpus) -> None:
@@ -26,7 +27,7 @@ def check_domains(domains: Mapping[str, Corpus], corpus: Corpus) -> None:
         if name == MAIN or RESERVED.search(name) or not re.fullmatch("[a-z][a-z0-9_]*", name):
             raise SettingsError(
                 f"params.yaml: `domains` cannot have the name {name!r}: use lower-case letters, digits and _ only, a "
-                f"letter first, and neither `{MAIN}` nor the ending of an arm (_teacher, _share_, _after_)."
+                f"letter first, and neither `{MAIN}` nor the ending of an arm (_teacher, _vote, _share_, _after_)."
             )
         path = PurePosixPath(domain.path)
         if ".." in path.parts or FOLDER not in path.parents:

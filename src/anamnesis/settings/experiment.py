@@ -254,10 +254,12 @@ def _check_served_by_vllm(science: Mapping[str, Any], methods: Sequence[str], fi
             f"set the backend to shared_prefix, or `launch` to python."
         )
     for name in methods:
-        if _tuner_of(science, name).kind != "lora" or section(science, name, Method).shares:
+        arm = section(science, name, Method)
+        if _tuner_of(science, name).kind != "lora" or arm.shares or arm.retrieval:
             raise SettingsError(
                 f"{file}: `evaluation.backend` is vllm, which serves whole LoRA adapters only, and `{name}` has "
-                f"another tuner or shares: set the backend to shared_prefix, or remove `{name}` from `methods`."
+                f"another tuner, shares or retrieval: set the backend to shared_prefix, or remove `{name}` from "
+                f"`methods`."
             )
 
 

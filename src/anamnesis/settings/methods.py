@@ -1,5 +1,6 @@
 """The methods: the arms of the comparison, each made of parts."""
 
+from dataclasses import fields
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -8,6 +9,7 @@ from pydantic.dataclasses import dataclass
 from anamnesis.settings.budget import Budget
 from anamnesis.settings.penalties import Penalties
 from anamnesis.settings.replay import Replay
+from anamnesis.settings.retrieval import Retrieval
 from anamnesis.settings.sections import STRICT, Rate, SettingsError, Share, Text, Weight
 from anamnesis.settings.tokens import Tokens
 from anamnesis.settings.training import Schedule, WarmupRatio
@@ -43,6 +45,9 @@ class Method:
     tuner: what is trained; it replaces the experiment's own as a whole. pace: how fast. budget: how much may be
     forgotten before training stops. shares: multiples of the trained update that are evaluated as models of their own,
     without another training.
+
+    retrieval: reports that the model reads before a question on a report. It has no effect on training. train: false
+    trains nothing, so that the base itself is asked with these reports.
     """
 
     teacher: Literal["none", "static", "ema", "anchored"]
@@ -61,6 +66,8 @@ class Method:
     pace: Pace | None = None
     budget: Budget | None = None
     shares: list[Annotated[float, Field(gt=0, lt=1)]] = Field(default_factory=list)
+    retrieval: Retrieval | None = None
+    train: bool = True
 
     def __post_init__(self) -> None:
         if self.teacher == "none" and self.kl_weight > 0:
@@ -81,6 +88,8 @@ class Method:
             raise ValueError(f"domains is {self.domains}: name each domain once, and `{MAIN}` among them")
         if self.other_domains:
             self._check_chain()
+        if not self.train:
+            self._refuse_training()
 
     def _check_chain(self) -> None:
         if self.tokens is not None:
@@ -93,11 +102,25 @@ class Method:
                 f"budget cannot be had with several domains, since the monitor has reports of the main corpus only: "
                 f"remove budget, or set domains to [{MAIN}]"
             )
+        if self.retrieval is not None:
+            raise ValueError(
+                f"retrieval cannot be had with several domains, since only reports of the main corpus are retrieved: "
+                f"remove retrieval, or set domains to [{MAIN}]"
+            )
         if self.replay is not None and self.replay.loss != "labels":
             raise ValueError(
                 f"replay.loss is {self.replay.loss}, which with several domains would pull the model back to the base "
                 f"on the reports of finished domains: set it to labels"
             )
+
+    def _refuse_training(self) -> None:
+        """Every part but `retrieval` is about training."""
+        if self.retrieval is None:
+            raise ValueError("train is false without retrieval, which is the base: add retrieval, or set train to true")
+        plain = Method(teacher="none")
+        names = [one.name for one in fields(self) if one.name not in ("train", "retrieval")]
+        if given := [name for name in names if getattr(self, name) != getattr(plain, name)]:
+            raise ValueError(f"train is false, so {', '.join(given)} would do nothing: remove it, or set train to true")
 
     @property
     def other_domains(self) -> list[str]:

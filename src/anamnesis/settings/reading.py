@@ -66,6 +66,16 @@ class Experiment:
         arm = self.methods[method]
         return len(arm.domains) + (arm.teacher == "ema"), len(arm.shares)
 
+    def retrieved_by(self, method: str) -> int:
+        """How many reports the method's models read before a question on a report."""
+        retrieval = self.methods[method].retrieval
+        return 0 if retrieval is None else retrieval.reports
+
+    @property
+    def retrieved(self) -> list[int]:
+        """The different numbers of them, with the base's 0."""
+        return sorted({0, *map(self.retrieved_by, self.methods)})
+
 
 def read_experiment(root: Path, profile: str | None = None) -> Experiment:
     """The experiment in params.yaml and its profile; or as `make repro PROFILE=` would run it.

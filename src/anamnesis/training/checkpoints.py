@@ -81,7 +81,7 @@ def last_checkpoint(scratch: Path) -> str | None:
             newest = checkpoint
             break
         damaged[checkpoint] = why
-    check_all_see(newest and newest.name, scratch)
+    check_all_see(None if newest is None else newest.name, scratch)
     if damaged and PartialState().is_main_process:
         told = ", ".join(f"{checkpoint.name} ({why})" for checkpoint, why in damaged.items())
         then = "training starts from the beginning" if newest is None else f"training resumes from {newest.name}"

@@ -5,7 +5,9 @@ models/adapters/ema-0/
     weights.safetensors                               or, if the base's own weights are trained, these
     teacher/                                          the teacher, in the same form
     1_symptoms/                                       of a chain, the student after its first domain, and so on
-    run.json                                          shares
+    run.json                                          shares; how many reports are retrieved, if any
+
+Of a run that trains nothing there is only run.json, with `trained: false`: its model is the base.
 """
 
 import json
@@ -50,6 +52,22 @@ def save_run(
         with student.holding(weights):
             _save(student, folder / name)
     write_json(folder / RUN, {"shares": list(shares)})
+
+
+def save_retrieval(reports: int, trained: bool, folder: Path) -> None:
+    """Save that the run's models read so many reports before a question; if nothing is trained, of the base itself."""
+    run = read_json(folder / RUN) if trained else {"shares": [], "trained": False}
+    write_json(folder / RUN, run | {"retrieval": {"reports": reports}})
+
+
+def is_trained(folder: Path) -> bool:
+    """Whether the run's model is another than the base."""
+    return bool(read_json(folder / RUN).get("trained", True))
+
+
+def retrieved_reports(folder: Path) -> int:
+    """How many reports the run's models read before a question; 0: none."""
+    return int(read_json(folder / RUN).get("retrieval", {"reports": 0})["reports"])
 
 
 def load_student(base: PreTrainedModel, folder: Path) -> Student:
