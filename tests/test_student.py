@@ -24,8 +24,9 @@ from anamnesis.modeling.hidden_states import hidden_states
 from anamnesis.modeling.loading import load_base, save_base
 from anamnesis.modeling.source.obtaining import obtain
 from anamnesis.modeling.student.bottleneck import BottleneckLayer
+from anamnesis.modeling.student.low_rank import AddedProduct
 from anamnesis.modeling.student.saving import load_student, models_of_run, save_run, share_name
-from anamnesis.modeling.student.student import Student
+from anamnesis.modeling.student.student import ADAPTER, Student
 from anamnesis.modeling.student.tuners import add_student
 from anamnesis.modeling.student.updates import Dense, LowRank, distance, norm
 from anamnesis.settings.modeling import Model
@@ -488,13 +489,8 @@ def test_a_16_bit_student_starts_as_the_base_under_autocast(tokenizer: PreTraine
     before = read(random_qwen2(tokenizer).to(torch.bfloat16))
     student = add_student(random_qwen2(tokenizer).to(torch.bfloat16), TUNERS[kind])
     assert torch.equal(read(student.model), before)
-    with student.under_autocast():
-        assert torch.equal(read(student.model), before)
     disturb(student.weights)
-    changed = read(student.model)
-    assert not torch.equal(changed, before)
-    with student.under_autocast():
-        assert torch.equal(read(student.model), changed)
+    assert not torch.equal(read(student.model), before)
     with torch.no_grad(), student.as_base():
         assert torch.equal(read(student.model), before)
 
@@ -538,3 +534,61 @@ def test_virtual_tokens_count_in_the_few_lengths(tokenizer: PreTrainedTokenizerB
     # A prefix is read before as keys and values, a prompt as part of the text.
     assert read == [29 if kind == "prefix" else 32]
     assert short.shape == (TOKENS.numel(), 32)
+
+
+# ---- LoRA on a 16-bit base -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+def test_on_a_16_bit_base_a_lora_layer_has_the_output_and_the_gradients_of_its_formula(
+    tokenizer: PreTrainedTokenizerBase, autocast: bool
+) -> None:
+    student = add_student(random_qwen2(tokenizer).to(torch.bfloat16), TUNER)
+    disturb(student.weights)
+    layer = next(module for module in student.model.modules() if isinstance(module, LoraLayer))
+    first, second = layer.lora_A[ADAPTER].weight, layer.lora_B[ADAPTER].weight
+    inputs = torch.randn(2, 5, layer.in_features).to(torch.bfloat16).requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        output = layer(inputs)
+    towards = torch.randn_like(output)
+    found = torch.autograd.grad(output, [inputs, first, second], towards)
+
+    x, a, b = (tensor.detach().double().requires_grad_() for tensor in (inputs, first, second))
+    base = layer.get_base_layer()
+    expected = x @ base.weight.double().T + layer.scaling[ADAPTER] * x @ a.T @ b.T
+    if base.bias is not None:
+        expected = expected + base.bias.double()
+    gradients = torch.autograd.grad(expected, [x, a, b], towards.double())
+    assert (output.dtype, found[1].dtype, found[2].dtype) == (torch.bfloat16, torch.float32, torch.float32)
+    for value, exact in zip([output.detach(), *found], [expected.detach(), *gradients], strict=True):
+        assert float((value.double() - exact).norm() / exact.norm()) < 2 * torch.finfo(torch.bfloat16).eps
+
+
+def test_on_a_16_bit_base_a_saved_lora_is_what_peft_alone_reads(
+    tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    student = add_student(random_qwen2(tokenizer).to(torch.bfloat16), TUNER)
+    disturb(student.weights)
+    save_run(student, None, [], tmp_path / "run")
+    alone = PeftModel.from_pretrained(random_qwen2(tokenizer).to(torch.bfloat16), tmp_path / "run").eval()
+    ours, theirs = logits(student.model.eval()).float(), logits(alone).float()
+    assert float((ours - theirs).norm() / theirs.norm()) < 0.02
+
+
+@pytest.mark.parametrize("kind", ["lora", "dora"])
+def test_in_fp32_every_lora_and_on_any_base_dora_is_computed_by_peft(
+    tokenizer: PreTrainedTokenizerBase, kind: str
+) -> None:
+    base = random_qwen2(tokenizer) if kind == "lora" else random_qwen2(tokenizer).to(torch.bfloat16)
+    student = add_student(base, TUNERS[kind])
+    layers = [module for module in student.model.modules() if isinstance(module, LoraLayer)]
+    assert layers
+    assert not any(isinstance(layer.lora_variant.get(ADAPTER), AddedProduct) for layer in layers)
+    assert all(layer.cast_input_dtype_enabled for layer in layers)
+
+
+def test_a_student_on_a_16_bit_base_is_not_merged(tokenizer: PreTrainedTokenizerBase) -> None:
+    student = add_student(random_qwen2(tokenizer).to(torch.bfloat16), TUNER)
+    for safe in (False, True):
+        with pytest.raises(NotImplementedError):
+            student.model.merge_adapter(safe_merge=safe)

@@ -14,7 +14,6 @@ import pytest
 import torch
 from accelerate import Accelerator
 from datasets import Dataset
-from peft.tuners.lora import LoraLayer
 from torch import Tensor
 from transformers import (
     Gemma2Config,
@@ -47,7 +46,6 @@ from anamnesis.modeling.hidden_states import hidden_states_alone
 from anamnesis.modeling.loading import load_base, save_base
 from anamnesis.modeling.sampling import sample_texts
 from anamnesis.modeling.source.obtaining import obtain
-from anamnesis.modeling.student.layers import LayerStudent
 from anamnesis.modeling.student.saving import load_student, save_run
 from anamnesis.modeling.student.student import Student
 from anamnesis.modeling.student.tuners import add_student
@@ -907,30 +905,6 @@ def test_a_bf16_model_trains_under_autocast_on_a_cpu_as_its_fp32_copy_does(
     assert {weight.dtype for weight in weights(low) + teachers_weights(low)} == {torch.float32}
     first, second = ([row["ce_nats"] for row in t.state.log_history if "ce_nats" in row] for t in (exact, low))
     assert second == pytest.approx(first, rel=2e-2)
-
-
-def test_skipping_the_cast_to_fp32_before_autocast_changes_no_bit(
-    train: Any, tokenizer: PreTrainedTokenizerBase, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    inputs: set[torch.dtype] = set()
-
-    class Seeing(TrainerCallback):
-        def on_step_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
-            model.base_model.model.model.layers[0].mlp.up_proj.lora_A["default"].register_forward_pre_hook(
-                lambda _, x: inputs.add(x[0].dtype)
-            )
-
-    skipped = train(EMA, base=random_qwen2(tokenizer).to(torch.bfloat16), callbacks=[Seeing()])
-    assert inputs == {torch.bfloat16}
-    layers = [module for module in skipped.model.modules() if isinstance(module, LoraLayer)]
-    assert layers
-    assert all(layer.cast_input_dtype_enabled for layer in layers)
-    inputs.clear()
-    monkeypatch.setattr(LayerStudent, "under_autocast", Student.under_autocast)
-    cast = train(EMA, base=random_qwen2(tokenizer).to(torch.bfloat16), callbacks=[Seeing()])
-    assert inputs == {torch.float32}
-    assert identical(weights(skipped), weights(cast))
-    assert identical(teachers_weights(skipped), teachers_weights(cast))
 
 
 def processes(number: int, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -3,7 +3,6 @@
 import hashlib
 import math
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -102,11 +101,6 @@ class DistillationTrainer(FiniteTrainer):
             self.kept_within = KeepWithin(method.budget, monitor, weights, self._noted.update, self.log)
             self.add_callback(self.kept_within)
         self.add_callback(SealCheckpoints())
-
-    def train(self, *args: Any, **kwargs: Any) -> Any:
-        mixed = low_precision(self.student.model) is not None
-        with self.student.under_autocast() if mixed else nullcontext():
-            return super().train(*args, **kwargs)
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> BatchRebalanceSampler:
         """Trainer's own, which without this would give every seed the same order."""

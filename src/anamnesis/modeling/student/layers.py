@@ -1,18 +1,19 @@
 """A student whose trained part is layers that PEFT adds to the frozen base: LoRA, DoRA, bottleneck adapters, BitFit."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import partial
 
 import torch
 from peft import PeftModel
-from peft.helpers import disable_input_dtype_casting
 from peft.tuners.lora import LoraLayer
 from peft.tuners.tuners_utils import BaseTunerLayer
 from peft.utils.integrations import dequantize_module_weight
 from torch import Tensor, nn
 
+from anamnesis.modeling.loading import low_precision
 from anamnesis.modeling.student.bottleneck import BottleneckLayer
+from anamnesis.modeling.student.low_rank import add_products
 from anamnesis.modeling.student.student import ADAPTER, Student, TrainedLayer, swapped
 from anamnesis.modeling.student.updates import Dense, LowRank, Update
 
@@ -24,6 +25,10 @@ class LayerStudent(Student):
         named = {name: m for name, m in model.get_base_model().named_modules() if isinstance(m, BaseTunerLayer)}
         self._names, self._layers = list(named), list(named.values())
         self._weights = [_weights(layer) for layer in self._layers]
+        if low_precision(model) is not None:
+            for layer in self._layers:
+                if isinstance(layer, LoraLayer) and not is_dora(layer):
+                    add_products(layer)
         super().__init__(model, [weight for weights in self._weights for weight in weights])
 
     @contextmanager
@@ -39,16 +44,6 @@ class LayerStudent(Student):
         finally:
             for layer, disabled in zip(self._layers, before, strict=True):
                 layer._disable_adapters = disabled
-
-    def under_autocast(self) -> AbstractContextManager[None]:
-        """Autocast casts the input of LoRA's products to the low precision itself.
-
-        PEFT's cast to fp32 before it changes no bit, and takes a sixth of a step of SmolLM2-135M. DoRA needs it, since
-        it computes its norms in the precision of the input. The other kinds have no such cast.
-        """
-        only_lora = all(isinstance(layer, LoraLayer) and not is_dora(layer) for layer in self._layers)
-        without: AbstractContextManager[None] = disable_input_dtype_casting(self.model, active=only_lora)
-        return without
 
     def updates(self, weights: Sequence[Tensor] | None = None) -> Iterator[Update]:
         """One for each added layer, in the model's order."""

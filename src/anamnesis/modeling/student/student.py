@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -68,10 +68,6 @@ class Student(ABC):
     @abstractmethod
     def as_base(self) -> AbstractContextManager[None]:
         """The untouched base, for the length of a `with` block."""
-
-    def under_autocast(self) -> AbstractContextManager[None]:
-        """For a `with` block in which every forward pass is under autocast: leave out the casts that it repeats."""
-        return nullcontext()
 
     @contextmanager
     def holding(self, weights: Sequence[Tensor]) -> Iterator[None]:
