@@ -6,7 +6,7 @@ import random
 import pandas as pd
 import pytest
 
-from tests.project import Project, stages_run
+from tests.project import Project
 
 WORDS = [
     "боль",
@@ -100,18 +100,6 @@ def test_the_domain_is_accounted_for_and_its_text_stays_under_data(project: Proj
                 written.append(file.read_text(encoding="utf-8"))
     assert len(written) > 20
     assert not [text for text in texts if any(text in content for content in written)]
-
-
-def test_only_the_chain_depends_on_its_domain(project: Project) -> None:
-    assert stages_run(project.run("dvc", "repro")) == []
-    project.change("params.yaml", {"domains.symptoms.seed": 1})
-    output = project.run("dvc", "repro")
-    assert {stage for stage in stages_run(output) if stage.startswith(("train", "evaluate"))} == {
-        "train@chain-0",
-        "evaluate_general@chain-0",
-        "evaluate_domain@chain-0",
-        "evaluate_base_domain",
-    }
 
 
 def test_a_missing_file_is_refused_before_any_work(project: Project) -> None:
