@@ -46,6 +46,7 @@ class Planted(Identifier):
 class Report(Labelled):
     """A labelled text, and the kind of document it imitates."""
 
+    identifiers: tuple[Planted, ...]
     document: str = ""
 
 
