@@ -60,7 +60,7 @@ def _forms(stem: str, endings: str) -> Forms:
     return tuple(stem + ending.strip("-") for ending in endings.split())
 
 
-def _decline_noun(word: str, female: bool) -> Forms:
+def decline_noun(word: str, female: bool) -> Forms:
     """Declines first names, and surnames that are declined like nouns."""
     last = word[-1]
     if word in _OBLIQUE_STEMS:
@@ -96,7 +96,7 @@ def decline_surname(surname: str, female: bool) -> Forms:
         return _forms(stem, "ая ой ой ую ой ой" if female else f"{surname[-2:]} ого ому ого {vowel}м ом")
     if surname.endswith(("ых", "их")) or (female and surname[-1] not in _VOWELS):
         return (surname,) * 6
-    return _decline_noun(surname, female)
+    return decline_noun(surname, female)
 
 
 _PATRONYMICS = {
@@ -275,8 +275,8 @@ def _person(female: bool, rng: random.Random) -> _Person:
     if people.descent and rng.random() < 0.4:
         middle: Forms = (f"{father} {rng.choice(people.descent[female].split())}",) * 6
     else:
-        middle = _decline_noun(patronymic(father, female), female)
-    first = _decline_noun(rng.choice(people.women if female else people.men), female)
+        middle = decline_noun(patronymic(father, female), female)
+    first = decline_noun(rng.choice(people.women if female else people.men), female)
     return _Person(female, decline_surname(surname, female), first, middle)
 
 
