@@ -115,8 +115,8 @@ UNANNOUNCED = {
         "(####) ##-##-##",
         "###-##-##",
     ],
-    # No measurement has eight digits in a row.
-    "record": ["1#######", "1########", "1###########", "1###################"],
+    # No measurement has eight digits in a row; a round number counts something.
+    "number": ["1######1", "1#######1", "1##########1", "1##################1"],
     "email": ["ivan##@mail.ru"],
     "slide": ["Ц-4###/2#"],
 }
@@ -125,7 +125,9 @@ UNANNOUNCED = {
 JOINTS = """Иванов|И.О.|А.|Петровна|врач|Врач: |пациент |тел. |паспорт |12.03.2021|12.03|1234|4567/21|№ |стекло № |+7
 |123-45-67|(495)|г. |Москва|ул. |Ленина|д. 5|кв. 12|,|.|-|/| |12 марта |г.р.|@mail.ru|ivan|полис |112-233-445 95|и/б
 |карта |ИВАНОВА |[ИМЯ]|*ДАТА*|Хашимото|оглы|дочь |10 мм|III|[|в 2010|
-|г.|Адрес: |прож. в |мкр |Верхняя |кв. 5"Б"|ВОЗ|от |12,03,21|№ карты |УЗД|марте"""
+|г.|Адрес: |прож. в |мкр |Верхняя |кв. 5"Б"|ВОЗ|от |12,03,21|№ карты |УЗД|марте
+|@ivan|собака |точка ru|https://|14:35|в 14 ч |в среду |пятого |марта |две тысячи |92 года|95-летняя|А123ВС77|IV-АБ
+|1.2.3.4.5.6.7|ИНН |тг: |192.168.0.1|654321|March 5|[90+]|лет"""
 PIECES = st.sampled_from(JOINTS.split("|"))
 
 
@@ -215,6 +217,27 @@ def test_no_text_raises_and_findings_are_in_order_and_apart(text: str, shift_day
         "снилс номер ",
         "№ биопсии ",
         "марте-",
+        "a.",
+        "a собака ",
+        "точка a",
+        "ab.ru",
+        "www.a.",
+        "http://",
+        "a:",
+        "1.2.",
+        "00-",
+        "паспорт серия ",
+        "ИНН номер ",
+        "IV-АБ ",
+        "двадцать ",
+        "в две тысячи ",
+        "пятого марта ",
+        "в среду ",
+        "14:3",
+        "время а ",
+        "авто лада ",
+        "95 ",
+        "1-23-4",
     ],
 )
 def test_time_grows_with_the_length_only(unit: str) -> None:
@@ -232,6 +255,25 @@ def test_full_dates_are_shifted_in_their_own_writing() -> None:
     assert counts == {"date": 8}
 
 
+@pytest.mark.parametrize(
+    ("text", "shifted"),
+    [
+        ("взято в четверг, 12.03.2021", "взято в пятницу, 13.03.2021"),
+        ("Во вторник 16.03.2021 г.", "В среду 17.03.2021 г."),
+        ("в понедельник, 15 марта 2021 г.", "во вторник, 16 марта 2021 г."),
+        ("12.03.2021 (пт), 14.03.2021 г., вс.", "13.03.2021 (сб), 15.03.2021 г., пн."),
+        ("СРЕДА 31.03.2021", "ЧЕТВЕРГ 01.04.2021"),
+        ("Tuesday, March 16, 2021", "Wednesday, March 17, 2021"),
+        ("Wed 31-Mar-2021", "Thu 01-Apr-2021"),
+        ("в среду, пятого мая", "[ДАТА]"),
+    ],
+)
+def test_a_weekday_beside_a_date_is_shifted_with_it(text: str, shifted: str) -> None:
+    """Beside a shifted date, the old weekday would tell the shift modulo 7."""
+    assert deidentify(text, shift_days=1)[0] == shifted
+    assert not re.search("недел|вторн|сред|четв|пятн|(?<!\\w)(?:пт|вс)|Tues|Wed", deidentify(text)[0], re.IGNORECASE)
+
+
 @given(st.dates(date(1935, 1, 1), date(2025, 1, 1)), st.integers(-3000, 3000))
 def test_a_shift_keeps_the_time_between_dates(day: date, shift_days: int) -> None:
     shifted, _ = deidentify(f"УЗИ {day:%d.%m.%Y}", shift_days)
@@ -246,5 +288,5 @@ def test_the_check_number_of_a_snils() -> None:
 
 
 def test_placeholders_differ_and_are_written_alike() -> None:
-    assert len(set(PLACEHOLDERS.values())) == len(PLACEHOLDERS) == 11
-    assert all(re.fullmatch(r"\[[А-ЯЁ]+\]", placeholder) for placeholder in PLACEHOLDERS.values())
+    assert len(set(PLACEHOLDERS.values())) == len(PLACEHOLDERS) == 20
+    assert all(re.fullmatch(r"\[(?:[А-ЯЁ]{3,8}|90\+)\]", placeholder) for placeholder in PLACEHOLDERS.values())

@@ -8,6 +8,7 @@ not: III is AUS or FLUS until 2017 and AUS since 2023, IV is FN or SFN and then 
 import re
 from collections.abc import Callable, Iterable
 
+from anamnesis.corpus.deidentification import find
 from anamnesis.corpus.refusals import Refusal
 
 # Roman numerals typed on a Russian keyboard; Latin letters that look like Cyrillic ones.
@@ -172,6 +173,13 @@ def _one(found: Iterable[str]) -> str | Refusal:
     if len(categories) > 1:
         return Refusal.CATEGORY_CONTRADICTORY
     return categories.pop() if categories else Refusal.CATEGORY_UNKNOWN
+
+
+def identifies(category: str, patient: str) -> bool:
+    """Whether a category as written holds an identifier, or a word of the patient's own cell. Categories are shown in
+    reports, metrics and figures, so nobody may be recognized by one."""
+    words = set(re.findall(r"[^\W\d_]{4,}", patient.casefold()))
+    return not words.isdisjoint(re.findall(r"[^\W\d_]{4,}", category.casefold())) or bool(find(category))
 
 
 # The parser of a category cell, by category system.

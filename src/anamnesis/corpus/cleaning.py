@@ -1,6 +1,7 @@
 """Cleans text by named rules, so that the same meaning has the same characters and the data card can count each rule.
 
-The order matters: entities become characters before characters are normalized, and white space comes last.
+The order matters: entities become characters before characters are normalized, and white space comes last. Coded text
+is decoded before (`coding`).
 """
 
 import html
@@ -9,16 +10,28 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
-_ENTITY = re.compile(r"&(?:#\d+|#x[0-9a-fA-F]+|[a-zA-Z]{2,8});")
+_ENTITY = re.compile(r"&(?:#\d+|#[xX][0-9a-fA-F]+|[a-zA-Z]{2,8});")
+# An ampersand that was coded again and again: &amp;amp;lt;
+_CODED_AGAIN = re.compile(r"&(?:(?:amp|AMP|#0*38|#[xX]0*26);)+")
 _ROMAN = re.compile("[\u2160-\u217f]")
-_TAG = re.compile(r"<(?:br|p|div|span|b|i|u|em|strong|li|ul|ol|td|tr|table|font)\b[^<>]{0,200}>|</\w{1,10}>", re.I)
-_ENDS_LINE = re.compile(r"</?(?:br|p|div|li|ul|ol|tr|table)\b", re.I)
+_TAG = re.compile(
+    r"<(?:br|p|div|span|b|i|u|s|em|strong|a|sub|sup|small|big|h[1-6]|hr|li|ul|ol|td|th|tr|tbody|thead|table|font|html|"
+    r"head|body|pre|[ow]:\w{1,10})\b[^<>]{0,400}>|</[\w:]{1,12}\s?>|<!--[^<>]{0,2000}-->|<!DOCTYPE[^<>]{0,200}>",
+    re.I,
+)
+_ENDS_LINE = re.compile(r"</?(?:br|p|div|li|ul|ol|tr|table|h[1-6]|hr)\b", re.I)
+# They mark words, and do not part them: Ива<b>но</b>ва.
+_INSIDE_LINE = re.compile(r"</?(?:span|b|i|u|s|em|strong|a|sub|sup|small|big|font)\b|<!--", re.I)
 _CONTROL = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]"
 )
 _OTHER_LINE_ENDS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
+# Written as two characters; before a Latin letter, it is a path: C:\new.
+_WRITTEN_LINE_END = re.compile(r"(?:\\{1,2}[rn])+(?![a-z])")
+_WRITTEN_TAB = re.compile(r"\\{1,2}t(?![a-z])")
 _BROKEN_WORD = re.compile(r"(?<=[а-яё])-[ \t]*\n[ \t]*(?=[а-яё])")
-_MIXED_WORD = re.compile(r"[A-Za-zА-Яа-яЁё]*(?:[A-Za-z][А-Яа-яЁё]|[А-Яа-яЁё][A-Za-z])[A-Za-zА-Яа-яЁё]*")
+_LETTER = "[A-Za-zА-Яа-яЁё]"
+_MIXED_WORD = re.compile(rf"(?<!{_LETTER}){_LETTER}*(?:[A-Za-z][А-Яа-яЁё]|[А-Яа-яЁё][A-Za-z]){_LETTER}*")
 _LATIN = re.compile("[A-Za-z]")
 _TWINS = ("aceopxyABCEHKMOPTXY", "асеорхуАВСЕНКМОРТХУ")
 _TO_CYRILLIC, _TO_LATIN = str.maketrans(*_TWINS), str.maketrans(*_TWINS[::-1])
@@ -26,14 +39,16 @@ _SPACES = re.compile(r"\s+")
 
 
 def html_entities(text: str) -> str:
-    """Replaces entities (&nbsp;, &lt;), and the tags of a form saved as HTML."""
+    """Replaces entities (&nbsp;, &lt;), even coded twice, and the tags of a form saved as HTML."""
     if "&" in text:
-        text = _ENTITY.sub(lambda match: html.unescape(match[0]), text)
+        text = _ENTITY.sub(lambda match: html.unescape(match[0]), _CODED_AGAIN.sub("&", text))
     return _TAG.sub(_gap, text) if "<" in text else text
 
 
 def _gap(tag: re.Match[str]) -> str:
-    return "\n" if _ENDS_LINE.match(tag[0]) else " "
+    if _ENDS_LINE.match(tag[0]):
+        return "\n"
+    return "" if _INSIDE_LINE.match(tag[0]) else " "
 
 
 def unicode_form(text: str) -> str:
@@ -44,8 +59,11 @@ def unicode_form(text: str) -> str:
 
 
 def line_ends(text: str) -> str:
-    r"""Turns \r\n, \r and other line ends into \n, and joins words hyphenated at a line end."""
+    r"""Turns \r\n, \r and other line ends into \n, even written as a backslash and a letter, and joins words hyphenated
+    at a line end."""
     text = _OTHER_LINE_ENDS.sub("\n", text)
+    if "\\" in text:
+        text = _WRITTEN_TAB.sub("\t", _WRITTEN_LINE_END.sub("\n", text))
     return _BROKEN_WORD.sub("", text) if "-" in text and "\n" in text else text
 
 
@@ -55,7 +73,7 @@ def control_characters(text: str) -> str:
 
 
 def homoglyphs(text: str) -> str:
-    """Replaces Latin letters in Cyrillic words and Cyrillic ones in Latin words, if all of them have a lookalike."""
+    """Replaces Latin letters in Cyrillic words, and the reverse, if all of them have a lookalike."""
 
     def repaired(match: re.Match[str]) -> str:
         word = match[0]

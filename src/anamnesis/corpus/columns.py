@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
+from anamnesis.corpus.coding import encoding_of_names
 from anamnesis.corpus.refusals import CorpusError, Refusal
 from anamnesis.settings.corpus import Columns, Sections
 
@@ -43,6 +44,11 @@ def check_columns(names: Sequence[str], columns: Columns, place: str) -> None:
             raise CorpusError(
                 f"corpus.columns.{field} is {column!r}, and {place} has {names.count(column)} columns of that name; "
                 f"rename all but one."
+            )
+        if column not in names and (encoding := encoding_of_names(names, column)):
+            raise CorpusError(
+                f"corpus.encoding: {place} was decoded wrongly: it has the column of corpus.columns.{field} if it is "
+                f"read as {encoding}; set corpus.encoding to {encoding}, or export the table again as UTF-8."
             )
         if column not in names:
             raise CorpusError(

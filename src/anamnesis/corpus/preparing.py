@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from anamnesis.corpus.card import Part, account_of
 from anamnesis.corpus.intake import categories_of, take_in
+from anamnesis.corpus.naming import check_names
 from anamnesis.corpus.scrutiny import TEXT_SAMPLE, bag_of_words_macro_f1, leakage, telling_words
 from anamnesis.corpus.splitting import groups_of, naive_split, split
 from anamnesis.corpus.staging import Staging
@@ -38,6 +39,7 @@ def prepare_corpus(settings: Corpus, folder: Path, quarantine: Path) -> Prepared
     Raises:
         CorpusError: the export cannot be used, or cannot be split.
     """
+    check_names(settings)
     with Staging(folder / "staging.jsonl", keyed=settings.deidentification.key_variable is not None) as staging:
         account = take_in(settings, staging, quarantine)
         categories = categories_of(settings, staging)

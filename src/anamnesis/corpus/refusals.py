@@ -27,6 +27,7 @@ class Refusal(StrEnum):
     REPEATED_KEY = "repeated_key", "a key is repeated in the JSON object"
     NOT_TEXT = "not_text", "a field holds a list or an object"
     UNDECODABLE = "undecodable", "bytes that cannot be decoded in the file's encoding"
+    UNREADABLE = "unreadable", "text that is coded or decoded wrongly: the dictionary knows too few of its words"
     TOO_LONG = "too_long", "a field is longer than corpus.max_characters"
     FORMULA = "formula", "a field begins like a spreadsheet formula"
     SECTION_MISSING = "section_missing", "one of the headings of corpus.sections is not in the text"
@@ -36,3 +37,4 @@ class Refusal(StrEnum):
     PATIENT_MISSING = "patient_missing", "no patient"
     CATEGORY_UNKNOWN = "category_unknown", "a category outside corpus.categories"
     CATEGORY_CONTRADICTORY = "category_contradictory", "two different categories are named"
+    CATEGORY_IDENTIFIES = "category_identifies", "a category that holds a name, a number or a date of a person"

@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from anamnesis.corpus.categories import PARSE, find_tbsrtc, without_tbsrtc
+from anamnesis.corpus.categories import PARSE, find_tbsrtc, identifies, without_tbsrtc
 from anamnesis.corpus.cleaning import clean, find_boilerplate, without_boilerplate
+from anamnesis.corpus.coding import check_encoding, decoded, is_unreadable
 from anamnesis.corpus.columns import fields_of
 from anamnesis.corpus.deidentification import deidentify
 from anamnesis.corpus.formats import Row
@@ -52,10 +53,10 @@ class Preparer:
             return row.read
         if any(len(cell) > settings.max_characters for cell in row.read.values()):
             return Refusal.TOO_LONG
-        if any(_FORMULA.match(cell) for cell in row.read.values()):
+        cells, applied = decoded(row.read)
+        if any(_FORMULA.match(cell) for cell in cells.values()):
             return Refusal.FORMULA
-        changed: set[str] = set()
-        cells = dict(row.read)
+        changed = set(applied)
         if settings.columns.text is not None:
             # Headings may be between tags.
             cells[settings.columns.text], applied = clean(cells[settings.columns.text], keep_lines=True)
@@ -71,6 +72,8 @@ class Preparer:
         for name, refusal in MISSING.items():
             if fields.get(name) == "":
                 return refusal
+        if is_unreadable(*(fields.get(name, "") for name in ("description", "conclusion"))):
+            return Refusal.UNREADABLE
         category = _category(fields, settings)
         if isinstance(category, Refusal):
             return category
@@ -105,7 +108,13 @@ class Preparer:
 
 
 def preparer(rows: Iterable[Row], settings: Corpus) -> Preparer:
-    """The preparer of an export that begins with `rows`, from which the boilerplate is recognized."""
+    """The preparer of an export that begins with `rows`, from which the boilerplate is recognized.
+
+    Raises:
+        CorpusError: most of these rows were decoded wrongly.
+    """
+    rows = list(rows)
+    check_encoding([row.read for row in rows if not isinstance(row.read, Refusal)], settings)
     plain = Preparer(settings, Pseudonyms.of(settings.deidentification))
     if settings.boilerplate_share is None:
         return plain
@@ -129,4 +138,11 @@ def _category(fields: dict[str, str], settings: Corpus) -> str | Refusal:
         return category
     if settings.categories is not None and category not in settings.categories:
         return Refusal.CATEGORY_UNKNOWN
+    if (
+        settings.category_system == "verbatim"
+        and settings.categories is None
+        and settings.deidentification.enabled
+        and identifies(category, fields["patient"])
+    ):
+        return Refusal.CATEGORY_IDENTIFIES
     return category

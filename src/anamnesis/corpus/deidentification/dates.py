@@ -5,14 +5,29 @@ standard ("ВОЗ 2022", "приказ от 2012 г.").
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
+from itertools import chain
 
 from anamnesis.corpus.deidentification.findings import Found, has_any
 
 _GENITIVE = (
     "января", "февраля", "марта", "апреля", "мая", "июня",
     "июля", "августа", "сентября", "октября", "ноября", "декабря",
+)  # fmt: skip
+_ENGLISH = (
+    "january", "february", "march", "april", "may", "june",
+    "july", "august", "september", "october", "november", "december",
+)  # fmt: skip
+_WEEKDAYS = ("понедельник", "вторник", "среда", "четверг", "пятница", "суббота", "воскресенье")
+_WEEKDAYS_ENGLISH = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+# A weekday in the accusative follows a preposition: в среду.
+_ON_WEEKDAYS = ("понедельник", "вторник", "среду", "четверг", "пятницу", "субботу", "воскресенье")
+_OF_WEEKDAYS = ("понедельника", "вторника", "среды", "четверга", "пятницы", "субботы", "воскресенья")
+_SHORT_WEEKDAYS = ("пн", "вт", "ср", "чт", "пт", "сб", "вс")
+_SHORT_WEEKDAYS_ENGLISH = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_ALL_WEEKDAYS = (
+    _WEEKDAYS, _ON_WEEKDAYS, _OF_WEEKDAYS, _SHORT_WEEKDAYS, _WEEKDAYS_ENGLISH, _SHORT_WEEKDAYS_ENGLISH,
 )  # fmt: skip
 _MONTH_STEMS = ("янв", "фев", "мар", "апр", "мая", "июн", "июл", "авг", "сен", "окт", "ноя", "дек")
 _MONTH_HINTS = (*_MONTH_STEMS, "май", "мае")
@@ -34,6 +49,8 @@ _ANY_MONTH = (
     r"(?:январ\w{1,2}|феврал\w{1,2}|март\w{0,2}|апрел\w{1,2}|ма[йяею]м?|ию[нл]\w{1,2}|август\w{0,2}|(?:сент|окт|но|дек)"
     r"[ая]?бр\w{1,2}|янв|февр?|мар|апр|июн|июл|авг|сент?|окт|нояб?р?|дек)(?!\w)"
 )
+_MONTH_ENGLISH = rf"(?P<english>{'|'.join(_ENGLISH)}|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)(?![a-z])"
+_ENGLISH_HINTS = tuple(name[:3] for name in _ENGLISH)
 _SEPARATOR = r"(?:\s?[.,/\\_:–—-]\s?|\s)"
 _OF_BIRTH = r"(?:г\s?[./]\s?р(?!\w)\.?|(?:год\w?\s|г\.\s?)?рожд\w*+\.?)"
 # The word for year belongs to the date. So does "г.р.": left over, it would reveal a year of birth.
@@ -95,6 +112,16 @@ _FULL = [
     ),
     _hinted(rf"(?<!\d){_DAY}\s{_ROMAN_MONTH}\s{_LONG_YEAR}(?!\d){_TAIL}", *_ROMANS),
     _hinted(rf"(?:д\.?\s?р\.?|рожд\w*+|дата)[\s:]{{1,3}}{_EIGHT_DIGITS}(?!\d)", "р", "дата"),
+    # 05-Mar-2020, 5th of March, 2020; March 5, 2020.
+    _hinted(
+        rf"(?<![\d.,]){_DAY}(?:st|nd|rd|th)?[\s./-]{{0,2}}(?:of\s|day\sof\s)?{_MONTH_ENGLISH}[\s.,/-]{{0,3}}{_YEAR}"
+        rf"(?!\d|\s?[:.]\d)",
+        *_ENGLISH_HINTS,
+    ),
+    _hinted(
+        rf"(?<![a-z]){_MONTH_ENGLISH}[\s./-]{{1,2}}{_DAY}(?:st|nd|rd|th)?(?:\s?,\s?|[\s./-]){_LONG_YEAR}(?!\d)",
+        *_ENGLISH_HINTS,
+    ),
     # Dates only after an announcing word: 12,03,21.
     _hinted(
         rf"(?<!\w)(?:{_EVENT})[\s:]{{1,3}}(?P<whole>{_DAY}(?P<mark>[.,/]\s?){_MONTH}(?P=mark)'?{_YEAR}"
@@ -127,6 +154,14 @@ _PARTIAL = [
         rf"(?<!\w)(?:{_ANY_MONTH}\s?[–—-]\s?)?{_ANY_MONTH}[.,-]?\s{{0,3}}(?:месяц\w?\s)?(?:(?:прошл|эт)\w{{2,3}}\s)?"
         rf"(?:'?(?:19|20)\d\d(?!\d){_TAIL}|'\d\d(?!\d)|\d\d\s?г(?:\.|ода?|\b))",
         *_MONTH_HINTS,
+    ),
+    _hinted(
+        rf"(?<![a-z])(?:{'|'.join(_ENGLISH)}|(?:jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\.?)"
+        rf"(?:[\s.,/-]{{1,2}}(?:of\s)?(?:19|20)\d\d(?!\d)|\s\d\d?(?:st|nd|rd|th)(?!\w))|"
+        rf"(?<!\d)\d\d?(?:st|nd|rd|th)\s(?:of\s)?(?:{'|'.join(_ENGLISH)})(?![a-z])|"
+        rf"(?<![a-z])(?:{'|'.join(one for one in _ENGLISH if one not in ('may', 'march'))})\s\d\d?(?!\d)|"
+        rf"(?<![\d.,])\d\d?\s(?:{'|'.join(one for one in _ENGLISH if one != 'may')})(?![a-z])",
+        *_ENGLISH_HINTS,
     ),
     _hinted(rf"{_BEFORE}(?:0?[1-9]|1[0-2])\s?[./-]\s?(?:19|20)\d\d{_AFTER}{_NOT_A_UNIT}{_TAIL}"),
     _hinted(rf"{_BEFORE}(?:19|20)\d\d[./-](?:0[1-9]|1[0-2]){_AFTER}"),
@@ -176,8 +211,25 @@ _CATEGORY = re.compile(r"(?<!\w)(?:[iv]{1,3}|[1-6])(?!\w)")
 _CLAUSE_ENDS = re.compile(r"[;\n!?]|\.\s")
 
 
+_WEEKDAY = rf"(?P<weekday>{'|'.join(sorted(chain.from_iterable(_ALL_WEEKDAYS), key=len, reverse=True))})(?!\w)"
+_HAS_WEEKDAY = re.compile(
+    r"недел|вторн|сред[аыу]|четв|пятн|субб|воскр|(?<!\w)(?:пн|вт|ср|чт|пт|сб|вс)(?!\w)|day|"
+    r"(?<!\w)(?:mon|tue|wed|thu|fri|sat|sun)(?!\w)"
+)
+# The preposition would tell Tuesday from the others: во вторник.
+_BEFORE_DATE = rf"(?:(?:во?|on)\s)?(?<!\w){_WEEKDAY}\.?\s?[,(–—-]?\s?(?:от\s)?"
+_BEHIND_DATE = rf"(?:\s?[,(–—-]\s?|\s)(?:во?\s|день\sнедели[\s:–—-]{{1,3}})?{_WEEKDAY}\.?\)?"
+_WEEKDAY_BEFORE, _WEEKDAY_BEHIND = re.compile(rf"(?<!\w){_BEFORE_DATE}$"), re.compile(_BEHIND_DATE)
+_WEEKDAY_AT_START, _WEEKDAY_AT_END = re.compile(_BEFORE_DATE), re.compile(rf"{_BEHIND_DATE}$")
+_INTO_WEEKDAY = re.compile(rf"(?P<into>(?<!\w)(?:во?|on)\s)?(?<!\w){_WEEKDAY}", re.IGNORECASE)
+
+
 def find_dates(lower: str) -> Iterator[Found]:
     """Dates in the lower-case text. It must have the length of the original, so that positions agree."""
+    yield from with_weekdays(lower, _find(lower))
+
+
+def _find(lower: str) -> Iterator[Found]:
     hinted = {
         hint: has_any(lower, hint) if isinstance(hint, tuple) else hint.search(lower) is not None for hint in _HINTS
     }
@@ -188,6 +240,18 @@ def find_dates(lower: str) -> Iterator[Found]:
                 yield Found(match.start(whole), match.end(whole), "date")
     if _HAS_YEAR.search(lower):
         yield from _years(lower)
+
+
+def with_weekdays(lower: str, dates: Iterable[Found]) -> Iterator[Found]:
+    """The dates, each with the weekday beside it: beside a shifted date, it would tell the shift modulo 7."""
+    has_weekday = _HAS_WEEKDAY.search(lower) is not None
+    for found in dates:
+        start, end = found.start, found.end
+        if has_weekday and found.kind == "date":
+            before = _WEEKDAY_BEFORE.search(lower, max(0, start - 24), start)
+            behind = _WEEKDAY_BEHIND.match(lower, end)
+            start, end = before.start() if before else start, behind.end() if behind else end
+        yield Found(start, end, found.kind)
 
 
 def _years(lower: str) -> Iterator[Found]:
@@ -208,10 +272,22 @@ def _years(lower: str) -> Iterator[Found]:
 
 
 def shift_date(text: str, days: int) -> str | None:
-    """The date shifted by `days`, in the same writing; None if it lacks a day, month or year, or does not exist."""
+    """The date shifted by `days`, with the weekday beside it, in the same writing; None if it lacks a day, month or
+    year, or does not exist."""
     lower = text.lower()
+    if len(lower) != len(text):
+        return None
+    before = _WEEKDAY_AT_START.match(lower)
+    start = before.end() if before else 0
+    behind = _WEEKDAY_AT_END.search(lower, start)
+    end = behind.start() if behind else len(text)
+    shifted = _shifted(text[start:end], lower[start:end], days)
+    return shifted and _with_next_weekday(text[:start], days) + shifted + _with_next_weekday(text[end:], days)
+
+
+def _shifted(text: str, lower: str, days: int) -> str | None:
     match = next((match for pattern, _ in _FULL if (match := pattern.fullmatch(lower))), None)
-    if match is None or len(lower) != len(text):
+    if match is None:
         return None
     parts = {name: value for name, value in match.groupdict().items() if name not in ("whole", "mark") and value}
     year = int(parts["year"])
@@ -227,9 +303,26 @@ def shift_date(text: str, days: int) -> str | None:
     return text
 
 
+def _with_next_weekday(text: str, days: int) -> str:
+    """The text beside a date with its weekday shifted: "во вторник, " becomes "в среду, "."""
+
+    def moved(match: re.Match[str]) -> str:
+        into, old = match["into"] or "", match["weekday"]
+        accusative = into.lower().startswith("в") and old.lower() in _ON_WEEKDAYS
+        names = _ON_WEEKDAYS if accusative else next(names for names in _ALL_WEEKDAYS if old.lower() in names)
+        new = names[(names.index(old.lower()) + days) % 7]
+        if into.lower().startswith("в"):
+            into = into[0] + ("о " if new.startswith("вт") else " ")
+        return into + _in_case_of(old, new)
+
+    return _INTO_WEEKDAY.sub(moved, text)
+
+
 def _month(parts: dict[str, str]) -> int:
     if "word" in parts:
         return _MONTH_STEMS.index(parts["word"][:3]) + 1
+    if "english" in parts:
+        return _ENGLISH_HINTS.index(parts["english"][:3]) + 1
     return _ROMAN.index(parts["roman"]) + 1 if "roman" in parts else int(parts["month"])
 
 
@@ -240,6 +333,15 @@ def _written(part: str, old: str, moved: date) -> str:
     if part in ("day", "month"):
         number = moved.day if part == "day" else moved.month
         return f"{number:0{len(old)}d}" if old.startswith("0") or len(old) == 2 else str(number)
-    names = _ROMAN if part == "roman" else _GENITIVE if old.lower() in _GENITIVE else _MONTH_STEMS
-    new = names[moved.month - 1]
+    return _in_case_of(old, _names(part, old.lower())[moved.month - 1])
+
+
+def _names(part: str, old: str) -> tuple[str, ...]:
+    """Names of the months, of the same sort as the old one."""
+    if part == "english":
+        return _ENGLISH if old in _ENGLISH else _ENGLISH_HINTS
+    return _ROMAN if part == "roman" else _GENITIVE if old in _GENITIVE else _MONTH_STEMS
+
+
+def _in_case_of(old: str, new: str) -> str:
     return new.upper() if old.isupper() else new.capitalize() if old[:1].isupper() else new

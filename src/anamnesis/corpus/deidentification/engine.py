@@ -10,13 +10,14 @@ from anamnesis.corpus.deidentification.dates import find_dates, shift_date
 from anamnesis.corpus.deidentification.findings import PLACEHOLDERS, Found
 from anamnesis.corpus.deidentification.names import find_names
 from anamnesis.corpus.deidentification.numbers import find_numbers
+from anamnesis.corpus.deidentification.others import find_others
 
 # A replacement may uncover a neighbour (the number after a hyphen). So the replaced text is read again until nothing is
 # found, and a second run changes nothing. Two readings suffice for all but contrived texts.
 _READINGS = 8
 _RANKS = {kind: rank for rank, kind in enumerate(PLACEHOLDERS)}
 # Our placeholders, and a publisher's such as *ДАТА*: they are no part of a finding and announce none.
-_PLACEHOLDER = re.compile(r"\[[А-ЯЁ]{3,8}\]|\*[А-ЯЁA-Z_]{2,20}\*")
+_PLACEHOLDER = re.compile(r"\[(?:[А-ЯЁ]{3,8}|90\+)\]|\*[А-ЯЁA-Z_]{2,20}\*")
 _HAS_NUMBER = re.compile(r"[\d@]")
 _EDGES = " \t\n\r,;:"
 
@@ -83,6 +84,7 @@ def _read(text: str) -> list[Found]:
         found += find_numbers(lower)
         found += find_dates(lower)
     found += find_addresses(text, lower)
+    found += find_others(text, lower)
     return _united(_trimmed(text, found)) if found else []
 
 

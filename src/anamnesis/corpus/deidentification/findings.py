@@ -13,17 +13,27 @@ class Found:
     kind: str
 
 
-# By descending priority: overlapping findings are replaced as one, under the first of their kinds in this order.
+# By descending priority: overlapping findings are replaced as one, under the first of their kinds in this order. An age
+# of 90 or more keeps its unit ("[90+] лет"): it is generalized, as in HIPAA's Safe Harbor (45 CFR 164.514(b)(2)(i)(C)).
 PLACEHOLDERS = {
     "email": "[ПОЧТА]",
+    "url": "[ССЫЛКА]",
+    "handle": "[НИК]",
+    "uid": "[УИД]",
+    "network": "[СЕТЬ]",
     "address": "[АДРЕС]",
     "snils": "[СНИЛС]",
+    "document": "[ДОКУМЕНТ]",
     "passport": "[ПАСПОРТ]",
     "policy": "[ПОЛИС]",
     "phone": "[ТЕЛЕФОН]",
+    "plate": "[АВТО]",
     "date": "[ДАТА]",
+    "time": "[ВРЕМЯ]",
+    "age": "[90+]",
     "record": "[КАРТА]",
     "slide": "[СТЕКЛО]",
+    "number": "[НОМЕР]",
     "doctor": "[ВРАЧ]",
     "name": "[ИМЯ]",
 }

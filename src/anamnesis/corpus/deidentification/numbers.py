@@ -7,9 +7,9 @@ the number are matched possessively (\w*+), so that no text is slow.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from anamnesis.corpus.deidentification.findings import Found, has_any
+from anamnesis.corpus.deidentification.patterns import pattern
 
 _MARK = r"(?:№\s?№|№|#|n[°ºo]?(?!\w)|номер\w*+|ном\.)"
 _PART = r"(?:\d{1,12}[a-zа-яё]{0,2}|[a-zа-яё]{1,3}\d{0,12})"
@@ -83,28 +83,18 @@ _PLACE = (
 # Стекло № 1, мазки № 1, 2: the first and second of this report.
 _ORDINALS = r"\d(?:\s?(?:[,;и–-])\s?\d){0,9}(?![\w/-]|\s?[,;и–-]\s?\d)"
 
-
-@dataclass(frozen=True)
-class Pattern:
-    """The identifier is the group `value`, or the whole match. `hints` are substrings, one of which is in every text
-    that the pattern matches; without hints, such a text has five digits near each other."""
-
-    kind: str
-    regex: re.Pattern[str]
-    group: str | int
-    hints: tuple[str, ...]
-
-
-def _pattern(kind: str, regex: str, *hints: str) -> Pattern:
-    compiled = re.compile(regex)
-    return Pattern(kind, compiled, "value" if "value" in compiled.groupindex else 0, hints)
-
+# What follows a count, a dose or a result.
+_NOT_MEASURED = (
+    r"(?!\s?(?:[×хx*^°%‰=]|\d|тыс|млн|копи|клет|кл(?!\w)|ед(?!\w)|ме(?!\w)|iu|е(?!\w)|мм|см|м[клг]|мкг|нг|пг|г[./\s]|"
+    r"в\s(?:мл|мкл|литр|мм|поле)|на\s(?:мл|мкл)|/\s?(?:м|л|д|с)|руб|ккал|кал(?!\w)|шаг|мин|сек|раз(?!\w)|час|лет|"
+    r"гц|вт|дж|пкс|px|dpi|бэр|бк|мкк?и))(?![.,]\d)"
+)
 
 # By priority: the first of two patterns that match determines the kind.
 PATTERNS = [
     # The domain may be Cyrillic (.рф).
-    _pattern("email", r"(?<![\w.+-])[\w.+-]{1,64}(?:@|\s@\s)[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}", "@"),
-    _pattern(
+    pattern("email", r"(?<![\w.+-])[\w.+-]{1,64}(?:@|\s@\s)[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}", "@"),
+    pattern(
         "snils",
         r"(?<!\w)(?:с\.?\s?н\.?\s?и\.?\s?л\.?\s?с|стр(?:ах\w*+)?\.?\s?(?:номер|№|n(?!\w)|св-во|свид\w*+)|пфр|"
         r"сс(?!\w)|лицев\w++\sсч[её]т\w*+)(?:[\s:.,;()–—№#=/-]|n(?!\w)|"
@@ -113,17 +103,17 @@ PATTERNS = [
         "снилс", "с.", "стр", "пфр", "сс", "лицев", "с н",
     ),
     # A series of four digits and a number of six; a birth certificate has a series of Roman numerals and two letters.
-    _pattern(
+    pattern(
         "passport",
         rf"{_PASSPORT}(?:[\s:.,№#–—-]|рф\b|данн\w*+|граждан\w*+|номер|n\b){{0,10}}?"
         rf"(?P<value>{_SERIES_NUMBER}(?:[ivxlc1]{{1,5}}-?[а-я]{{2}}|\d\d\s?[-–]?\s?\d\d|\d\d)"
         r"\s?[,;-]?\s?(?:№|n|номер|ном\.)?[\s:.]{0,3}\d{6,7})(?!\d)",
         "пас", "загран", "удост", "свид",
     ),
-    _pattern("passport", r"код\w?\sподр\w*+\.?[\s:№]{0,3}(?P<value>\d{3}\s?[-–]\s?\d{3})(?!\d)", "подр"),
+    pattern("passport", r"код\w?\sподр\w*+\.?[\s:№]{0,3}(?P<value>\d{3}\s?[-–]\s?\d{3})(?!\d)", "подр"),
     # Since 2011 one number of 16 digits (law 326-ФЗ); before, a series and a number of the insurer's choice.
-    _pattern("policy", r"(?<!\d)\d{4}[\s-]?\d{4}[\s-]?\d{4}[\s-]?\d{4}(?!\d)"),
-    _pattern(
+    pattern("policy", r"(?<!\d)\d{4}[\s-]?\d{4}[\s-]?\d{4}[\s-]?\d{4}(?!\d)"),
+    pattern(
         "policy",
         rf"{_POLICY}(?:[\s:.,()#№–—-]|(?:обязат|добров|мед|страх|стар|нов|образц|временн|един)\w*+|[од]мс|номер|"
         rf"ном\.|n\b|енп){{0,16}}?(?P<value>(?![од]мс|енп|нет(?!\w)|"
@@ -131,13 +121,13 @@ PATTERNS = [
         r"(?:(?:№|n|номер|ном\.)[\s:.]{0,2})?(?:\d[\s-]?){5,17}(?<=\d))(?!\d)",
         "полис", "мс", "енп", "страх",
     ),
-    _pattern(
+    pattern(
         "phone",
         rf"{_PHONE}{_WHOSE_PHONE}(?P<value>{_DIGITS_OF_PHONE}{_EXTENSION}(?:\s?[,;/]\s?{_DIGITS_OF_PHONE}){{0,3}})"
         rf"(?!\d)",
         "т.", "т:", "тел", "моб", "сот", "факс", "viber", "whatsapp", "ватсап", "вайбер", "зв", "конт",
     ),
-    _pattern(
+    pattern(
         "record",
         rf"{_RECORD}{_RECORD_FILLER}(?P<value>{_RECORD_CODE}){_NOT_A_UNIT}",
         "/б", "/ б", "\\б", "\\ б", "и-б", "и.б", "и. б", "иб", "истори", "ист", "карт", "амб",
@@ -145,54 +135,74 @@ PATTERNS = [
         "случа", "эпизод",
         "пациент", "больно", "мед", "талон", "id", "mrn", "учетн", "учётн",
     ),
-    _pattern(
+    pattern(
         "record",
         rf"(?<!\w){_MARK}\s?(?:(?:амб|мед|стац|ст|дисп|контр)\w*+\.?\s?){{0,2}}(?:[а-яё]{{0,9}}карт(?:ы|очки)|"
         rf"и\s?[/\\.]?\s?б(?!\w)|ист\w*+|[амк]\s?[/.]\s?к(?!\w)|эмк)(?:[\s:.=–—№-]|"
         rf"(?:бол|пациент|амб|стац)\w*+){{1,8}}(?P<value>{_RECORD_CODE}){_NOT_A_UNIT}",
         "карт", "б", "ист", "к", "эмк",
     ),
-    _pattern(
+    pattern(
         "slide",
         rf"{_SLIDE}(?:[\s.:,(–—-]|(?!{_PLACE})[а-яё]{{1,20}}+(?=[\s.,-])){{0,12}}{_MARK}[\s:.]{{0,3}}"
         rf"(?P<value>(?!{_ORDINALS}){_CODES})",
         "№", "#", "n", "ном",
     ),
-    _pattern(
+    pattern(
         "slide",
         rf"(?<!\w)(?:{_MARK}|id|ид)\s?(?:[а-яё]{{3,20}}\s)?{_SLIDE}[\s:.=№(–—-]{{1,6}}"
         rf"(?P<value>(?!{_ORDINALS}){_CODES}){_NOT_A_UNIT}",
         "№", "#", "n", "ном", "id", "ид",
     ),
     # Without a number sign: at least three digits, so that "стекло 2" is kept.
-    _pattern(
+    pattern(
         "slide",
         rf"{_SLIDE_WITHOUT_MARK}[\s:(–—-]{{1,3}}(?!(?:19|20)\d\d\s?г)"
         rf"(?P<value>(?=[a-zа-яё]{{0,4}}[-–/]?(?:\d{{3}}|\d\d[-/a-zа-я])){_CODES}){_NOT_A_UNIT}",
         "ст", "преп", "маз", "цит", "блок", "образ", "иссл", "прот", "гист", "код", "лаб", "рег", "проб", "анализ",
     ),
     # +7, 8 or 7 and ten digits in any grouping; other countries after a plus; a local number in the usual groups.
-    _pattern("phone", rf"(?<![\d.,/])(?:\+\s?7|[78])(?:[\s().–—-]{{0,3}}\d){{10}}(?!\d){_EXTENSION}"),
-    _pattern("phone", r"\+\s?\d{1,3}(?:[\s().–—-]{0,2}\d){7,12}(?!\d)", "+"),
-    _pattern("phone", r"\(\s?\d{3,5}\s?\)\s?\d{1,3}[\s-]?\d\d[\s-]?\d\d(?!\d)", "("),
-    _pattern("snils", r"(?<![\d-])\d{3}[\s-]\d{3}[\s-]\d{3}\s?[\s-]\s?\d\d(?!\d)"),
-    _pattern("passport", r"(?<![\d.,-])\d\d\s?\d\d\s?(?:№|n|номер)\s?\d{6}(?!\d)", "№", "n", "номер"),
-    _pattern("passport", r"(?<![\d.,-])(?:\d\d\s\d\d\s|\d{4}\s)\d{6}(?!\d)"),
-    _pattern("phone", r"(?<![\d./-])9\d\d[\s-]?\d{3}[\s-]?\d\d[\s-]?\d\d(?![\d-])"),
-    _pattern("phone", r"(?<![\d./-])\d{3}[-–]\d\d[-–]\d\d(?![\d-])"),
+    pattern("phone", rf"(?<![\d.,/])(?:\+\s?7|[78])(?:[\s().–—-]{{0,3}}\d){{10}}(?!\d){_EXTENSION}"),
+    pattern("phone", r"\+\s?\d{1,3}(?:[\s().–—-]{0,2}\d){7,12}(?!\d)", "+"),
+    pattern("phone", r"\(\s?\d{3,5}\s?\)\s?\d{1,3}[\s-]?\d\d[\s-]?\d\d(?!\d)", "("),
+    pattern("snils", r"(?<![\d-])\d{3}[\s-]\d{3}[\s-]\d{3}\s?[\s-]\s?\d\d(?!\d)"),
+    pattern("passport", r"(?<![\d.,-])\d\d\s?\d\d\s?(?:№|n|номер)\s?\d{6}(?!\d)", "№", "n", "номер"),
+    pattern("passport", r"(?<![\d.,-])(?:\d\d\s\d\d\s|\d{4}\s)\d{6}(?!\d)"),
+    pattern("phone", r"(?<![\d./-])9\d\d[\s-]?\d{3}[\s-]?\d\d[\s-]?\d\d(?![\d-])"),
+    pattern("phone", r"(?<![\d./-])\d{3}[-–]\d\d[-–]\d\d(?![\d-])"),
     # Only a number sign, unless the number is of an institution, a room, an order or a pack of tablets.
-    _pattern(
+    pattern(
         "slide",
         rf"№\s?№?\s?(?P<value>(?=[a-zа-яё]{{0,3}}[\s-]?(?:\d{{4}}|\d{{2,12}}[-/]\d|\d{{3}}[а-яa-z])){_CODES})",
         "№",
     ),
     # Ц-4567/21, 4567-70/21: no number sign, but nothing else is written like this.
-    _pattern("slide", r"(?<![\w.,/-])[а-яёa-z]{1,3}[-–]?\d{3,7}[/-]\d{2,4}(?![\w/])"),
-    _pattern("slide", r"(?<![\w.,/×-])\d{4,7}(?:[-–]\d{1,7})?/\d{2,4}(?![\w/,])"),
-    # No measurement has eight digits without a space.
-    _pattern("record", r"(?<![\w.,])\d{8,30}(?!\w)(?![.,]\d)"),
+    pattern("slide", r"(?<![\w.,/-])[а-яёa-z]{1,3}[-–]?\d{3,7}[/-]\d{2,4}(?![\w/])"),
+    pattern("slide", r"(?<![\w.,/×-])\d{4,7}(?:[-–]\d{1,7})?/\d{2,4}(?![\w/,])"),
+    # No word announces the rest. Six digits and more; five between marks of punctuation; a series and a number; letters
+    # before five digits and more, unless they name a variant or a standard (rs1801133, ISO 15189).
+    pattern("number", rf"(?<![\w.,/×*^-])(?<!\d\s)(?![1-9]\d{{0,2}}0{{3,8}}(?!\d))\d{{6,30}}(?!\w){_NOT_MEASURED}"),
+    pattern("number", r"(?:(?<=[,;(]\s)|(?<=[;(]))(?!\d{2,3}00(?!\d))\d{5}(?=\s?[,;.)](?!\d))"),
+    pattern(
+        "number",
+        rf"(?<![\w.,/×*-])(?:\d{{2,4}}\s\d{{6,9}}|\d{{4}}\s\d{{3}}\s\d{{3,4}}|(?=[\d-]{{9}})(?!\d{{2,4}}00?-\d{{2,4}}00?(?!\d))\d{{2,6}}-\d{{4,8}}|"
+        rf"(?=[\d-]{{9}})(?=(?:\d{{1,3}}-){{0,2}}\d{{4}})\d{{2,6}}-\d{{1,4}}-\d{{3,8}})(?![\w-]|[.,/]\d){_NOT_MEASURED}",
+    ),
+    pattern(
+        "number",
+        r"(?<![\w.,/×*-])(?!(?:rs|iso|исо|гост|nm|np|chr|cd|ca|са|ув|зав)\W?\d)[a-zа-яё]{1,4}[-–]?\d{5,12}"
+        r"(?:[-–]\d{1,6})?(?![\w/]|[.,]\d)",
+    ),
 ]  # fmt: skip
 
+# What is counted or measured has its name, a comparison or a limit before the number.
+_MEASURED_BEFORE = re.compile(
+    r"(?:[<>=~≈±×*^]|(?<!\w)(?:тромбо|лейко|эритр|ретик|клет|копи[йя]|титр|хгч|hcg|[nп]?т?-?про-?bnp|bnp|ферритин|кфк|"
+    r"алт|аст|лдг|ггт|вэб|цмв|днк|рнк|вирус|нагрузк|инсулин|пролакт|эстрад|тестост|прогест|кортиз|тиреоглоб|"
+    r"ат(?!\w)|антител|тпо(?!\w)|кальцитон|рэа(?!\w)|пса(?!\w)|доз|вит|калори|шаг|цена|стоим|сумм|увелич|активн|"
+    r"до(?!\w)|более|менее|около|свыше|выше|ниже|норм|по\s(?=\d)|iso|исо|гост|ту(?!\w)|приказ|фз(?!\w)|"
+    r"санпин|формы?(?!\w)|окпо|оквэд|октмо|окато)\w*)[^.;\n\d]{0,16}$"
+)
 _PLACE_BEFORE = re.compile(
     r"(?:(?:поликлин|больниц|отдел|каб|аптек|роддом|корпус|филиал|палат|школ|сад|участ|диспансер|центр|форм|таб)\w*\.?|"
     r"приказ\w*(?:\sмз)?|отд\.?|корп\.?|уч\.?|кв\.?|ф\.|гкб|гб|црб|окб|ркб|мсч|ккб|бсмп|дом|д?гп|мз|рф)\s?$"
@@ -204,18 +214,20 @@ def find_numbers(lower: str) -> Iterator[Found]:
     """Identifiers in the lower-case text. It must have the length of the original, so that positions agree."""
     five_digits = _FIVE_DIGITS.search(lower) is not None
     taken: dict[int, int] = {}
-    for pattern in PATTERNS:
-        if not (has_any(lower, pattern.hints) if pattern.hints else five_digits):
+    for one in PATTERNS:
+        if not (has_any(lower, one.hints) if one.hints else five_digits):
             continue
-        for match in pattern.regex.finditer(lower):
-            start, end = match.span(pattern.group)
+        for match in one.regex.finditer(lower):
+            start, end = match.span(one.group)
             if taken.get(start, -1) >= end:
                 continue
             if lower[match.start()] == "№" and _PLACE_BEFORE.search(lower, max(0, match.start() - 20), match.start()):
                 continue
+            if one.kind == "number" and _MEASURED_BEFORE.search(lower, max(0, start - 40), start):
+                continue
             taken[start] = end
-            kind = pattern.kind
-            if pattern.group == 0 and is_snils(lower[start:end]):
+            kind = one.kind
+            if one.group == 0 and is_snils(lower[start:end]):
                 kind = "snils"
             yield Found(start, end, kind)
 

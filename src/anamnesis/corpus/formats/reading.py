@@ -1,6 +1,7 @@
 """All rows of an export: finds its files, and reads each with the reader of its kind."""
 
 import gzip
+import os
 import re
 import zlib
 from collections.abc import Callable, Iterator
@@ -74,6 +75,11 @@ def corpus_files(root: Path) -> list[Path]:
         )
         if not files:
             raise CorpusError(f"corpus.path: the folder {root} holds no files; put the corpus there.")
+        if broken := [place for place, path in enumerate(files, start=1) if not os.access(path, os.F_OK)]:
+            raise CorpusError(
+                f"corpus.path: file {broken[0]} of {root} (by name) is a link to a file that is not there; put it "
+                f"there, or remove the link."
+            )
         if others := [path for path in files if _kind(path) not in READERS]:
             endings = sorted({path.suffix for path in others if re.fullmatch(r"\.[A-Za-z0-9]{1,5}", path.suffix)})
             raise CorpusError(
