@@ -422,7 +422,7 @@ QUARANTINED: dict[str, tuple[Callable[[Path], Path], Refusal, int]] = {
     "no patient": (row(Пациент=None), Refusal.PATIENT_MISSING, 1),
     "no category": (row(Категория=""), Refusal.CATEGORY_MISSING, 1),
     "NaN for a category": (rows(*[{**GOOD_ROW, "Категория": float("nan")}]), Refusal.CATEGORY_MISSING, 1),
-    "the word nan for a category": (row(Категория="nan"), Refusal.CATEGORY_UNKNOWN, 1),
+    "the word nan for a category": (row(Категория="nan"), Refusal.CATEGORY_MISSING, 1),
     "an unknown category": (row(Категория="VII"), Refusal.CATEGORY_UNKNOWN, 1),
     "a fraction of a category": (row(Категория=2.5), Refusal.CATEGORY_UNKNOWN, 1),
     "a text for a category": (row(Категория=SECRET), Refusal.CATEGORY_UNKNOWN, 1),
@@ -527,7 +527,7 @@ def test_a_missing_column_is_proposed(tmp_path: Path) -> None:
 def test_a_row_is_named_by_its_file_and_number(tmp_path: Path) -> None:
     (tmp_path / "in" / "q").mkdir(parents=True)
     jsonl(tmp_path / "in" / "1.jsonl", ROWS[:30])
-    (tmp_path / "in" / "q" / "2.csv").write_text(csv([*ROWS[30:], {**GOOD_ROW, "Категория": "?"}]), encoding="utf-8")
+    (tmp_path / "in" / "q" / "2.csv").write_text(csv([*ROWS[30:], {**GOOD_ROW, "Категория": "VII"}]), encoding="utf-8")
     got = taken(settings(tmp_path / "in"), tmp_path)
     assert got.refused == [{"file": "q/2.csv", "row": 31, "reason": "category_unknown"}]
 

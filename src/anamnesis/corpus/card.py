@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from anamnesis.corpus.deidentification import PLACEHOLDERS
 from anamnesis.corpus.intake import Account
-from anamnesis.corpus.refusals import Refusal
+from anamnesis.corpus.refusals import Notice, Refusal
 from anamnesis.corpus.scrutiny import TELLING_PRECISION, TELLING_RECALL, Leakage
 from anamnesis.figures import COLOURS, frame
 from anamnesis.markdown import table
@@ -62,6 +62,7 @@ def account_of(
         "duplicates": account.duplicates,
         "quarantined": account.quarantined,
         "refused": dict(sorted(account.refused.items())),
+        "noticed": {notice.value: account.noticed[notice] for notice in Notice if account.noticed[notice]},
         "changed": dict(sorted(account.changed.items())),
         "identifiers": dict(sorted(account.identifiers.items())),
         "patients": patients,
@@ -127,6 +128,9 @@ def card(numbers: Mapping[str, Any], picture: str, criteria: Mapping[str, tuple[
         meanings = {refusal.value: refusal.meaning for refusal in Refusal}
         rows = [[f"`{code}`", meanings[code], count] for code, count in numbers["refused"].items()]
         sections += ["Why rows were refused:", table(["code", "", "rows"], rows)]
+    if numbers["noticed"]:
+        rows = [[f"`{code}`", Notice(code).meaning, count] for code, count in numbers["noticed"].items()]
+        sections += ["## How the files are written", table(["", "", "times"], rows)]
     sections += [
         "## What was changed",
         table(["rule", "", "reports"], [[f"`{c}`", MEANINGS[c], n] for c, n in numbers["changed"].items()])

@@ -16,7 +16,7 @@ from joblib import cpu_count
 from tqdm import tqdm
 
 from anamnesis.corpus.formats import Row, corpus_files, read_rows
-from anamnesis.corpus.refusals import CorpusError, Refusal
+from anamnesis.corpus.refusals import CorpusError, Notice, Refusal
 from anamnesis.corpus.reports import Preparer, preparer
 from anamnesis.corpus.staging import Sketched, Staging
 from anamnesis.settings.corpus import Corpus
@@ -36,13 +36,14 @@ T = TypeVar("T")
 
 @dataclass
 class Account:
-    """What became of the rows, and which rules changed them."""
+    """What became of the rows, which rules changed them, and what is unusual in the files."""
 
     rows_in: int = 0
     duplicates: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     changed: Counter[str] = field(default_factory=Counter)
     identifiers: Counter[str] = field(default_factory=Counter)
+    noticed: Counter[Notice] = field(default_factory=Counter)
 
     @property
     def quarantined(self) -> int:
@@ -81,7 +82,7 @@ def take_in(settings: Corpus, staging: Staging, quarantine: Path) -> Account:
     quarantine.parent.mkdir(parents=True, exist_ok=True)
     bar = tqdm(desc="corpus", total=size, unit="B", unit_scale=True, mininterval=5)
     with bar, quarantine.open("w", encoding="utf-8", newline="\n") as refused:
-        rows = read_rows(settings, bar.update)
+        rows = read_rows(settings, bar.update, account.noticed)
         for file, number, outcome in _prepared(rows, prepare, processes):
             account.rows_in += 1
             if isinstance(outcome, Refusal):

@@ -9,7 +9,7 @@ from typing import Any
 import ijson
 
 from anamnesis.corpus.columns import check_columns
-from anamnesis.corpus.formats.cells import Read, cells_of
+from anamnesis.corpus.formats.cells import CellReader, Read
 from anamnesis.corpus.formats.sources import SAMPLE_BYTES, Source
 from anamnesis.corpus.refusals import CorpusError, Refusal
 from anamnesis.settings.corpus import Corpus
@@ -107,10 +107,11 @@ def _objects(values: Iterator[Any], source: Source) -> Iterator[Read]:
     names = dict.fromkeys(key for value in beginning if isinstance(value, dict) for key in value)
     if any(isinstance(value, dict) for value in beginning):
         check_columns(list(names), source.settings.columns, source.label)
+    reader = CellReader(source)
     for value in chain(beginning, values):
         if isinstance(value, Refusal):
-            yield value
+            yield reader.refuse(value)
         elif not isinstance(value, dict):
-            yield Refusal.NOT_AN_OBJECT
+            yield reader.refuse(Refusal.NOT_AN_OBJECT)
         else:
-            yield cells_of(value, source.settings)
+            yield reader.read(value)

@@ -3,6 +3,7 @@
 import gzip
 import re
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from anamnesis.corpus.formats.json_objects import read_json, read_json_lines
 from anamnesis.corpus.formats.parquet import read_parquet
 from anamnesis.corpus.formats.sources import Source, is_gzip
 from anamnesis.corpus.formats.workbooks import read_workbook
-from anamnesis.corpus.refusals import CorpusError
+from anamnesis.corpus.refusals import CorpusError, Notice
 from anamnesis.settings.corpus import Corpus
 
 READERS: dict[str, Callable[[Source], Iterator[Read]]] = {
@@ -40,20 +41,27 @@ class Row:
     read: Read
 
 
-def read_rows(settings: Corpus, watch: Callable[[int], object] = lambda _: None) -> Iterator[Row]:
+def read_rows(
+    settings: Corpus, watch: Callable[[int], object] = lambda _: None, noticed: Counter[Notice] | None = None
+) -> Iterator[Row]:
     """All rows of `corpus.path`, a file or a folder of files (sorted by name).
+
+    Args:
+        watch: receives the number of bytes of each read.
+        noticed: counts what is unusual in the files.
 
     Raises:
         CorpusError: a file is missing, of an unknown kind, cut off, not what its name says, or lacks a column.
     """
     root = Path(settings.path)
     empty = True
+    noticed = Counter() if noticed is None else noticed
     for place, path in enumerate(corpus_files(root), start=1):
         name = path.relative_to(root).as_posix() if path != root else path.name
         # The name of a file in a folder may be a patient's.
         label = str(path) if path == root else f"file {place} of {root} (by name)"
         with _plain_errors(label):
-            for number, read in enumerate(READERS[_kind(path)](Source(path, label, settings, watch)), start=1):
+            for number, read in enumerate(READERS[_kind(path)](Source(path, label, settings, watch, noticed)), start=1):
                 empty = False
                 yield Row(name, number, read)
     if empty:
