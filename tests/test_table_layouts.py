@@ -4,6 +4,7 @@ Each layout gives the same reports and patients as a flat table, or is refused; 
 """
 
 import csv as csv_module
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -167,7 +168,7 @@ def test_a_row_with_nothing_but_a_description_is_refused_and_not_left_out(tmp_pa
     table = [HEADER, *FLAT, ["", f"Узел, {SECRET}", "", ""], ["", "", "", "II"]]
     got = taken(settings(delimited(tmp_path / "c.csv", table)), tmp_path)
     assert [one["reason"] for one in got.refused] == [Refusal.CONCLUSION_MISSING, Refusal.DESCRIPTION_MISSING]
-    assert got.account.noticed == {}
+    assert got.account.noticed == Counter()
 
 
 def test_a_group_by_another_column_is_left_out(tmp_path: Path) -> None:
@@ -276,7 +277,7 @@ def test_a_mark_of_a_missing_value_is_no_value(mark: str, tmp_path: Path) -> Non
     got = taken(settings(jsonl(tmp_path / "c.jsonl", [*ROWS, *bad])), tmp_path)
     reasons = ["patient_missing", "description_missing", "conclusion_missing", "category_missing"]
     assert [one["reason"] for one in got.refused] == reasons
-    assert got.account.noticed == {Notice.MISSING_MARKS: 4}
+    assert got.account.noticed == Counter({Notice.MISSING_MARKS: 4})
 
 
 def test_a_declared_category_is_no_mark(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def take_in(settings: Corpus, staging: Staging, quarantine: Path) -> Account:
         CorpusError: a file cannot be read, no report can be used, or too large a share is refused.
     """
     account = Account()
-    files = corpus_files(Path(settings.path))
+    files = corpus_files(settings)
     size = sum(path.stat().st_size for path in files)
     prepare = preparer(islice(read_rows(settings), BEGINNING), settings)
     processes = min(cpu_count(), MOST_PROCESSES) if size > LARGE_BYTES else 1
