@@ -94,6 +94,7 @@ def take_in(settings: Corpus, staging: Staging, quarantine: Path) -> Account:
                 account.identifiers.update(outcome.report.identifiers)
             else:
                 account.duplicates += 1
+    account.noticed[Notice.OTHER_SPELLINGS] = staging.other_spellings
     _check(settings, staging, account)
     return account
 

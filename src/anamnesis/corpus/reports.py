@@ -10,7 +10,7 @@ from anamnesis.corpus.cleaning import clean, find_boilerplate, without_boilerpla
 from anamnesis.corpus.columns import fields_of
 from anamnesis.corpus.deidentification import deidentify
 from anamnesis.corpus.formats import Row
-from anamnesis.corpus.pseudonyms import Pseudonyms
+from anamnesis.corpus.pseudonyms import Pseudonyms, spelling
 from anamnesis.corpus.refusals import Refusal
 from anamnesis.settings.corpus import Corpus
 
@@ -27,9 +27,11 @@ MISSING = {
 
 @dataclass(frozen=True)
 class Report:
-    """A usable report; `changed` are the rules applied, `identifiers` the number replaced of each kind."""
+    """A usable report: `patient` and `spelling` identify the patient and the way it is written, `changed` are the rules
+    applied, `identifiers` the number replaced of each kind."""
 
     patient: bytes
+    spelling: int
     description: str
     conclusion: str
     category: str
@@ -81,6 +83,7 @@ class Preparer:
             return Refusal.DESCRIPTION_MISSING
         return Report(
             patient=self.pseudonyms.digest(fields["patient"]),
+            spelling=spelling(fields["patient"]),
             description=fields["description"],
             conclusion=fields["conclusion"],
             category=category,

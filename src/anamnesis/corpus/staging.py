@@ -49,6 +49,9 @@ class Staging:
         self.index = Index()
         self._offsets, self._patients, self._categories = array("q"), array("l"), array("h")
         self._patient_numbers: dict[bytes, int] = {}
+        # Of each patient's first report.
+        self._spellings = array("Q")
+        self.other_spellings = 0
         self._category_numbers: dict[str, int] = {}
         self._seen: set[bytes] = set()
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -81,13 +84,17 @@ class Staging:
                 f"corpus.columns.category: there are more than {MOST_CATEGORIES} categories; set it to the column that "
                 f"holds the label, or declare corpus.categories."
             )
-        self._patients.append(self._patient_numbers.setdefault(report.patient, len(self._patient_numbers)))
+        patient = self._patient_numbers.setdefault(report.patient, len(self._patient_numbers))
+        if patient == len(self._spellings):
+            self._spellings.append(report.spelling)
+        self.other_spellings += report.spelling != self._spellings[patient]
+        self._patients.append(patient)
         self._categories.append(category)
         self.index.add(sketched.triples, sketched.bands)
         self._offsets.append(self._file.tell())
         row = {
             "report": number,
-            "patient": report.patient.hex() if self._keyed else self._patients[-1] + 1,
+            "patient": report.patient.hex() if self._keyed else patient + 1,
             "description": report.description,
             "conclusion": report.conclusion,
             "category": report.category,
