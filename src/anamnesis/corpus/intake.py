@@ -36,8 +36,10 @@ T = TypeVar("T")
 
 @dataclass
 class Account:
-    """What became of the rows, which rules changed them, and what is unusual in the files."""
+    """What became of the rows, which rules changed them, and what is unusual in the files. `fingerprint` is the hash of
+    all usable reports."""
 
+    fingerprint: str = ""
     rows_in: int = 0
     duplicates: int = 0
     refused: Counter[str] = field(default_factory=Counter)
@@ -94,6 +96,7 @@ def take_in(settings: Corpus, staging: Staging, quarantine: Path) -> Account:
                 account.identifiers.update(outcome.report.identifiers)
             else:
                 account.duplicates += 1
+    account.fingerprint = staging.fingerprint
     account.noticed[Notice.OTHER_SPELLINGS] = staging.other_spellings
     _check(settings, staging, account)
     return account

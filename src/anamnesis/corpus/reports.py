@@ -27,10 +27,10 @@ MISSING = {
 
 @dataclass(frozen=True)
 class Report:
-    """A usable report: `patient` and `spelling` identify the patient and the way it is written, `changed` are the rules
-    applied, `identifiers` the number replaced of each kind."""
+    """A usable report; `changed` are the rules applied, `identifiers` the number replaced of each kind."""
 
     patient: bytes
+    # Identifies the way the patient is written.
     spelling: int
     description: str
     conclusion: str

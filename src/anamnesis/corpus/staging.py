@@ -54,6 +54,7 @@ class Staging:
         self.other_spellings = 0
         self._category_numbers: dict[str, int] = {}
         self._seen: set[bytes] = set()
+        self._digest = hashlib.blake2b(digest_size=16)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("w+b")
 
@@ -77,6 +78,7 @@ class Staging:
         if sketched.digest in self._seen:
             return False
         self._seen.add(sketched.digest)
+        self._digest.update(sketched.digest)
         report = sketched.report
         category = self._category_numbers.setdefault(report.category, len(self._category_numbers))
         if category == MOST_CATEGORIES:
@@ -101,6 +103,11 @@ class Staging:
         }
         self._file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
         return True
+
+    @property
+    def fingerprint(self) -> str:
+        """The hash of all reports, in their order: it depends on the export and on every rule that changes a report."""
+        return self._digest.hexdigest()
 
     @property
     def categories(self) -> list[str]:

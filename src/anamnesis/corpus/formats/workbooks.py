@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import IO, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
@@ -81,7 +81,7 @@ def _records(sheet: CalamineSheet) -> Iterator[Record]:
     # Last row and value by column.
     covering: dict[int, tuple[int, object]] = {}
     for number, row in enumerate(sheet.iter_rows()):
-        record = [*offset, *row]
+        record: list[Any] = [*offset, *row]
         covering = {column: covered for column, covered in covering.items() if covered[0] >= number}
         if covering and any(map(is_filled, record)):
             for column, (_, value) in covering.items():
