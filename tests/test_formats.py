@@ -447,8 +447,14 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
         rows(*[{**GOOD_ROW, "Категория": "VII"}] * 70),
         "70 of 130 rows of",
     ),
-    "a list of numbers": (file("corpus.json", b"[1, 2, 3]"), "no usable report (not_an_object: 3)"),
-    "not JSON at all": (file("corpus.jsonl", SECRET), "no usable report (not_json: 1)"),
+    "a list of numbers": (
+        file("corpus.json", b"[1, 2, 3]"),
+        "no usable report (not_an_object: 3); not_an_object means: the",
+    ),
+    "not JSON at all": (
+        file("corpus.jsonl", SECRET),
+        "no usable report (not_json: 1); not_json means: the line is not JSON; check",
+    ),
 }
 
 # Corpora with refused rows, the reason, and the number of them.

@@ -136,16 +136,17 @@ def categories_of(settings: Corpus, staging: Staging) -> list[str]:
 
 def _check(settings: Corpus, staging: Staging, account: Account) -> None:
     reasons = ", ".join(f"{reason}: {count}" for reason, count in account.refused.most_common(3))
+    meaning = "".join(f"; {reason} means: {Refusal(reason).meaning}" for reason, _ in account.refused.most_common(1))
     if not len(staging):
         raise CorpusError(
-            f"corpus.path: {settings.path} has {account.rows_in} rows and no usable report ({reasons}); "
+            f"corpus.path: {settings.path} has {account.rows_in} rows and no usable report ({reasons}){meaning}; "
             f"check corpus.columns and corpus.categories."
         )
     if account.quarantined > settings.max_refused_share * account.rows_in:
         raise CorpusError(
             f"corpus.max_refused_share: {account.quarantined} of {account.rows_in} rows of {settings.path} were "
-            f"refused ({reasons}), a share above {settings.max_refused_share:g}; data/prepared/quarantine.jsonl lists "
-            f"them: correct the export, or raise the share."
+            f"refused ({reasons}), a share above {settings.max_refused_share:g}{meaning}; "
+            f"data/prepared/quarantine.jsonl lists them: correct the export, or raise the share."
         )
 
 
