@@ -145,6 +145,12 @@ def test_a_total_or_a_page_between_the_rows_of_a_patient_is_no_patient(text: str
     assert_is_flat(taken(settings(path), tmp_path), patient_rows=20, grouped_rows=60, single_cells=60)
 
 
+def test_a_patient_called_like_a_page_is_a_patient(tmp_path: Path) -> None:
+    table = [["Лист Ференц" if cell == "п5" else cell for cell in row] for row in grouped()]
+    path = delimited(tmp_path / "c.csv", table)
+    assert_is_flat(taken(settings(path), tmp_path), patient_rows=20, grouped_rows=60)
+
+
 def test_groups_in_groups_are_refused(tmp_path: Path) -> None:
     table = [HEADER, ["Отделение 1", "", "", ""], *grouped()[1:]]
     with pytest.raises(CorpusError, match="has 2 grouping rows one below the other") as caught:

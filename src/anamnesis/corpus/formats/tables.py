@@ -16,7 +16,8 @@ from anamnesis.settings.corpus import Corpus
 HEADER_ROWS = 20
 # Rows that a page break or a subtotal leaves in a column.
 _NO_GROUP = re.compile(
-    r"(?:итог\w*|всего|в том числе|total|subtotal|страниц[аы]|стр\.?|лист|page)(?!\w).*", re.IGNORECASE | re.DOTALL
+    r"(?:(?:итог\w*|всего|в том числе|total|subtotal)(?!\w)|(?:страница|стр\.?|лист|page)\s*№?\s*\d).*",
+    re.IGNORECASE | re.DOTALL,
 )
 
 Record = Sequence[Any]
