@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,6 +81,25 @@ def test_spellings_of_one_patient_in_an_export_are_one_patient(
     got = taken(settings(jsonl(tmp_path / "corpus.jsonl", rows), deidentification=deidentification), tmp_path)
     assert got.patients == [1, 1, 2, 1, 3]
     assert got.account.noticed[Notice.OTHER_SPELLINGS] == 2
+
+
+def numbers(folder: Path, *patients: str) -> list[int]:
+    """The patients as the split sees them."""
+    rows = [{**ROWS[i], "Пациент": name, "Категория": "II"} for i, name in enumerate(patients)]
+    corpus = settings(jsonl(folder / "corpus.jsonl", rows))
+    with Staging(folder / "staging.jsonl") as staging:
+        take_in(corpus, staging, folder / "quarantine.jsonl")
+        return np.unique(staging.patients, return_inverse=True)[1].tolist()
+
+
+def test_zeros_inside_a_number_and_no_separator_are_one_patient(tmp_path: Path) -> None:
+    assert len(set(numbers(tmp_path, "21-0045", "21-45", "2145", "210045", "21/00045"))) == 1
+    assert len(set(numbers(tmp_path, "21-45", "210045", "21-0045"))) == 1
+    assert len(set(numbers(tmp_path, "21-0045", "21-0046", "22-0045", "21-450", "45"))) == 5
+
+
+def test_numbers_of_patients_are_those_of_their_names(tmp_path: Path) -> None:
+    assert numbers(tmp_path, "п2", "п1", "п2", "п3", "п1") == [0, 1, 0, 2, 1]
 
 
 @given(st.text(), st.integers(1, 400))

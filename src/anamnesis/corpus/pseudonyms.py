@@ -14,6 +14,8 @@ _NOT_NAME = re.compile(r"[\W_]+")
 # A table with missing values writes 123 as 123.0, and a Russian spreadsheet as 123,00.
 _WHOLE = re.compile(r"(?<=\d)(?:\.0+|,00?)$")
 _LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
+# The zeros of 21-0045.
+_PADDING = re.compile(r"(\d[\W_]+)0+(?=\d)")
 # Latin letters whose capitals look like Cyrillic ones.
 _LOOKALIKES = str.maketrans("abcehkmoptxy", "авсенкмортху")
 SHORTEST_KEY = 16
@@ -28,6 +30,11 @@ def same_patient(name: str) -> str:
     plain = unicodedata.normalize("NFKC", name.replace("№", " ")).casefold().replace("ё", "е")
     plain = _NOT_NAME.sub("", _WHOLE.sub("", plain.strip())).translate(_LOOKALIKES)
     return _LEADING_ZEROS.sub("", plain) or name
+
+
+def unpadded(name: str) -> str:
+    """The number without zeros after a separator: 21-45 for 21-0045. Both are the same patient, and so is 210045."""
+    return _PADDING.sub(r"\1", name)
 
 
 def spelling(name: str) -> int:

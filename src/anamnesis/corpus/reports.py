@@ -10,7 +10,7 @@ from anamnesis.corpus.cleaning import clean, find_boilerplate, without_boilerpla
 from anamnesis.corpus.columns import fields_of
 from anamnesis.corpus.deidentification import deidentify
 from anamnesis.corpus.formats import Row
-from anamnesis.corpus.pseudonyms import Pseudonyms, spelling
+from anamnesis.corpus.pseudonyms import Pseudonyms, spelling, unpadded
 from anamnesis.corpus.refusals import Refusal
 from anamnesis.settings.corpus import Corpus
 
@@ -30,7 +30,8 @@ class Report:
     """A usable report; `changed` are the rules applied, `identifiers` the number replaced of each kind."""
 
     patient: bytes
-    # Identifies the way the patient is written.
+    # Another name of the same patient, often the same; and a number for the way the patient is written.
+    alias: bytes
     spelling: int
     description: str
     conclusion: str
@@ -83,6 +84,7 @@ class Preparer:
             return Refusal.DESCRIPTION_MISSING
         return Report(
             patient=self.pseudonyms.digest(fields["patient"]),
+            alias=self.pseudonyms.digest(unpadded(fields["patient"])),
             spelling=spelling(fields["patient"]),
             description=fields["description"],
             conclusion=fields["conclusion"],
