@@ -136,7 +136,8 @@ def categories_of(settings: Corpus, staging: Staging) -> list[str]:
 
 def _check(settings: Corpus, staging: Staging, account: Account) -> None:
     reasons = ", ".join(f"{reason}: {count}" for reason, count in account.refused.most_common(3))
-    meaning = "".join(f"; {reason} means: {Refusal(reason).meaning}" for reason, _ in account.refused.most_common(1))
+    meanings = {refusal.value: refusal.meaning for refusal in Refusal}
+    meaning = "".join(f"; {reason} means: {meanings[reason]}" for reason, _ in account.refused.most_common(1))
     if not len(staging):
         raise CorpusError(
             f"corpus.path: {settings.path} has {account.rows_in} rows and no usable report ({reasons}){meaning}; "
