@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help repro forecast result verdict shelve verify across review pretrain test lint smoke mutants
+.PHONY: help repro forecast result verdict shelve verify across review sample pretrain test lint smoke mutants
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -62,7 +62,7 @@ base:
 forecast: $(INSTALLED)  ## say what a run will take and show, from a few timed steps: make forecast [PROFILE=smollm2-135m] [GPU=H100]
 	@python -m commands.forecast $(if $(PROFILE),--profile "$$PROFILE") $(if $(GPU),--gpu "$$GPU")
 
-# NAME, NAMES, QUESTION, METRICS, BASE, FILES, PROFILE and GPU reach the commands through the environment: they may hold any character.
+# NAME, NAMES, QUESTION, METRICS, BASE, FILES, PROFILE, GPU, PER_THOUSAND, READ and LEAKS reach the commands through the environment: they may hold any character.
 verdict: $(INSTALLED)  ## check an arm against the limits of params.yaml: make verdict METHOD=ema
 	@python -m commands.verdict "$$METHOD"
 
@@ -77,6 +77,9 @@ across: $(INSTALLED)  ## say what shelved experiments find together, such as on 
 
 review: $(INSTALLED)  ## say what this branch changes in the results: make review [BASE=main]
 	@python -m commands.review "$${BASE:-main}" --files "$$FILES"
+
+sample: $(INSTALLED)  ## write a page of random reports before and after de-identification, to check; then record it: make sample [PER_THOUSAND=10], make sample READ=299 LEAKS=0
+	@python -m commands.sample $(if $(PER_THOUSAND),--per-thousand "$$PER_THOUSAND") $(if $(READ),--read "$$READ") $(if $(LEAKS),--leaks "$$LEAKS")
 
 # The base that ships in data/base was made this way. Another one is used by `dvc exp run -S
 # profiles/tiny.yaml:model.source=scratch/bases/1`.

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from anamnesis.corpus.card import card, picture
 from anamnesis.corpus.categories import TBSRTC
 from anamnesis.corpus.preparing import Prepared, prepare_corpus
+from anamnesis.corpus.review import read_review, summary
 from anamnesis.figures import save
 from anamnesis.files import write_json
 from anamnesis.settings.corpus import Corpus
@@ -22,8 +23,11 @@ class Outputs(NamedTuple):
     picture: Path
 
 
-def prepare(settings: Corpus, to: Outputs) -> Prepared:
+def prepare(settings: Corpus, to: Outputs, review: Path | None = None) -> Prepared:
     """Write everything.
+
+    Args:
+        review: the folder of what people found in samples, if samples are drawn.
 
     Raises:
         CorpusError: the export cannot be used, or cannot be split.
@@ -34,7 +38,8 @@ def prepare(settings: Corpus, to: Outputs) -> Prepared:
     write_json(to.account, prepared.numbers)
     criteria = TBSRTC if settings.category_system == "tbsrtc" else {}
     to.card.parent.mkdir(exist_ok=True)
-    to.card.write_text(card(prepared.numbers, to.picture.name, criteria), encoding="utf-8")
+    reading = None if review is None else summary(read_review(review, prepared.numbers["fingerprint"]))
+    to.card.write_text(card(prepared.numbers, to.picture.name, criteria, reading), encoding="utf-8")
     save(picture(prepared.numbers, prepared.parts), to.picture)
     return prepared
 

@@ -11,6 +11,8 @@ VALIDATION_REPORTS = CORPUS / "validation.jsonl"
 CATEGORIES = CORPUS / "categories.json"
 QUARANTINE = Path("data/prepared/quarantine.jsonl")
 ACCOUNT = Path("data/prepared/account.json")
+# What people found in samples of the reports, by the fingerprint of the corpus.
+REVIEW = Path("data/review")
 
 # The further domains that methods are trained in, each in a folder of its name, with the list of these names.
 DOMAINS = Path("data/prepared/domains")

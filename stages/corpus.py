@@ -6,7 +6,7 @@ import click
 
 from anamnesis.settings.corpus import Corpus
 from stages._corpus import Outputs, counts, prepare
-from stages._paths import ACCOUNT, CATEGORIES, CORPUS, QUARANTINE, REPORTS
+from stages._paths import ACCOUNT, CATEGORIES, CORPUS, QUARANTINE, REPORTS, REVIEW
 from stages._stage import Parameters, stage
 
 CARD, PICTURE = REPORTS / "corpus.md", REPORTS / "corpus.png"
@@ -18,7 +18,7 @@ log = logging.getLogger("corpus")
 @stage
 def main() -> None:
     settings = Parameters("corpus").section("corpus", Corpus)
-    prepared = prepare(settings, Outputs(CORPUS, CATEGORIES, QUARANTINE, ACCOUNT, CARD, PICTURE))
+    prepared = prepare(settings, Outputs(CORPUS, CATEGORIES, QUARANTINE, ACCOUNT, CARD, PICTURE), REVIEW)
     log.info("%s", counts(prepared))
 
 

@@ -1,5 +1,6 @@
 """The data card: its figure shows the account's numbers, and it says what could not be measured."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from anamnesis.corpus.card import Part, account_of, card, picture
 from anamnesis.corpus.intake import Account
+from anamnesis.corpus.refusals import Notice
 from anamnesis.corpus.scrutiny import Leakage
 from anamnesis.files import read_json, write_json
 
@@ -22,8 +24,8 @@ LEAKS = {
 }
 
 
-def account(bag_of_words: float) -> dict[str, Any]:
-    read = Account(rows_in=7)
+def account(bag_of_words: float, **read_as: Any) -> dict[str, Any]:
+    read = Account(rows_in=7, **read_as)
     clusters = np.arange(7)
     return account_of(read, PARTS, 7, clusters, clusters, 0.8, LEAKS, bag_of_words, ["слово"])
 
@@ -48,6 +50,20 @@ def test_card_gives_both_splits_and_the_shortcut() -> None:
     assert "| highest similarity | 0.350 | 0.950 |" in text
     assert "| share at 0.8 or above | 0.0% | 50.0% |" in text
     assert "reaches a macro-F1 of 0.857 on the test part. Words that alone predict a category, " in text
+
+
+def test_card_counts_how_the_files_are_written_in_a_fixed_order() -> None:
+    noticed = Counter({Notice.DITTO_MARKS: 3, Notice.LOCK_FILES: 1, Notice.HIDDEN_ROWS: 0})
+    text = card(account(0.5, noticed=noticed), "corpus.png", {})
+    assert "## How the files are written" in text
+    assert text.index("| `lock_files` | lock files (~$…)") < text.index("| `ditto_marks` | cells that say")
+    assert "hidden_rows" not in text
+    assert "## How the files are written" not in card(account(0.5), "corpus.png", {})
+
+
+def test_card_shows_what_a_person_found_where_a_sample_can_be_drawn() -> None:
+    assert "## Identifiers left\n\nRead by one.\n" in card(account(0.5), "corpus.png", {}, "Read by one.")
+    assert "## Identifiers left" not in card(account(0.5), "corpus.png", {})
 
 
 def test_an_account_without_a_classifier_is_json_and_the_card_says_why(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import openpyxl
 import pandas as pd
 import pytest
 
+from anamnesis.corpus.formats.json_objects import _AsUtf8
 from anamnesis.corpus.refusals import CorpusError, Refusal
 from anamnesis.settings.corpus import Columns
 from tests.exports import CATEGORIES, EXPECTED, ROWS, SECRET, csv, jsonl, settings, taken, with_columns
@@ -134,6 +135,12 @@ def padded_header(folder: Path) -> Made:
     return folder / "corpus.csv", {}
 
 
+def as_split(rows: list[dict[str, Any]], *keys: str) -> str:
+    """As pandas writes it with orient="split"."""
+    parts = {"columns": list(rows[0]), "index": list(range(60)), "data": [list(row.values()) for row in rows]}
+    return json.dumps({key: parts[key] for key in keys}, ensure_ascii=False)
+
+
 def free_text(row: dict[str, Any]) -> dict[str, Any]:
     text = (
         f"ГБУЗ Больница, {SECRET}\nОПИСАНИЕ: {row['Описание']}\nЗаключение - {row['Заключение']} "
@@ -198,6 +205,30 @@ GOOD: dict[str, Callable[[Path], Made]] = {
     "json list inside an object, on one line": json_file("corpus.json", lambda rows: json.dumps({"reports": rows})),
     "json list, UTF-16": json_file("corpus.json", lambda rows: json.dumps(rows, ensure_ascii=False), "utf-16"),
     "json list, gzip": json_file("corpus.json.gz", json.dumps),
+    "json list in a later place of an object": json_file(
+        "corpus.json", lambda rows: json.dumps({"ids": [1, 2], "fields": [{"name": "x"}], "reports": rows})
+    ),
+    "json list with NaN in a column of no use": json_file(
+        "corpus.json",
+        lambda rows: json.dumps([{**row, "Вес": float("-inf" if i % 2 else "nan")} for i, row in enumerate(rows)]),
+    ),
+    "json of columns and data": json_file("corpus.json", lambda rows: as_split(rows, "columns", "index", "data")),
+    "json of data and columns": json_file("corpus.json", lambda rows: as_split(rows, "data", "index", "columns")),
+    "json of named columns and data": json_file(
+        "corpus.json",
+        lambda rows: json.dumps(
+            {"columns": [{"name": name} for name in rows[0]], "data": [list(row.values()) for row in rows]}
+        ),
+    ),
+    "json with a schema, of pandas": json_file(
+        "corpus.json", lambda rows: pd.DataFrame(rows).to_json(orient="table", force_ascii=False)
+    ),
+    "json of lists with a header": json_file(
+        "corpus.json", lambda rows: json.dumps([list(rows[0]), *(list(row.values()) for row in rows)])
+    ),
+    "jsonl of lists with a header": json_file(
+        "corpus.jsonl", lambda rows: "\n".join(map(json.dumps, [list(rows[0]), *(list(row.values()) for row in rows)]))
+    ),
     "json lines called json": json_file("corpus.json", lambda rows: "\n".join(map(json.dumps, rows))),
     "xlsx": workbook(),
     "xlsx, a title above the header": workbook(title_rows=3),
@@ -365,14 +396,22 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "gzip, cut off": (truncated("corpus.csv.gz", text_file("c.csv.gz")), "is not a complete gzip file"),
     "gzip in name only": (file("corpus.csv.gz", csv(ROWS)), "is not a complete gzip file"),
     "a workbook, cut off": (truncated("corpus.xlsx", workbook()), "is not a workbook that can be read"),
-    "another archive": (zipped, "is not a workbook that can be read"),
-    "a workbook in name only": (file("corpus.xlsx", csv(ROWS)), "is not a workbook that can be read"),
+    "another archive": (zipped, "is a ZIP archive and not a table that can be read; unpack it into a folder"),
+    "a workbook in name only": (file("corpus.xlsx", bytes(range(256))), "is not a workbook that can be read"),
     "Parquet, cut off": (truncated("corpus.parquet", parquet), "is not a Parquet file that can be read"),
     "Parquet in name only": (file("corpus.parquet", csv(ROWS)), "is not a Parquet file that can be read"),
     "JSON, cut off": (truncated("corpus.json", GOOD["json list"]), "is not a JSON list of objects"),
     "JSON with a number of 10,000 digits": (
         file("corpus.json", json.dumps(ROWS)[:-1] + ', {"a": ' + "1" * 10_000 + "}]"),
         "holds a number that is too large",
+    ),
+    "JSON by column, as pandas writes it": (
+        file("corpus.json", pd.DataFrame(ROWS).to_json(force_ascii=False)),
+        'is JSON without a list of rows; write [{...}, {...}] (in pandas, to_json(orient="records"))',
+    ),
+    "JSON with reports inside patients": (
+        file("corpus.json", json.dumps([{"Пациент": "п1", "исследования": ROWS}] * 9)),
+        "has the columns ['Пациент', 'исследования']",
     ),
     "JSON in name only": (file("corpus.json", csv(ROWS)), "is not a JSON list of objects"),
     "binary": (file("corpus.csv", bytes(range(256)) * 40), "is not text"),
@@ -408,8 +447,14 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
         rows(*[{**GOOD_ROW, "Категория": "VII"}] * 70),
         "70 of 130 rows of",
     ),
-    "a list of numbers": (file("corpus.json", b"[1, 2, 3]"), "no usable report (not_an_object: 3)"),
-    "not JSON at all": (file("corpus.jsonl", SECRET), "no usable report (not_json: 1)"),
+    "a list of numbers": (
+        file("corpus.json", b"[1, 2, 3]"),
+        "no usable report (not_an_object: 3); not_an_object means: the",
+    ),
+    "not JSON at all": (
+        file("corpus.jsonl", SECRET),
+        "no usable report (not_json: 1); not_json means: the line is not JSON; check",
+    ),
 }
 
 # Corpora with refused rows, the reason, and the number of them.
@@ -422,7 +467,12 @@ QUARANTINED: dict[str, tuple[Callable[[Path], Path], Refusal, int]] = {
     "no patient": (row(Пациент=None), Refusal.PATIENT_MISSING, 1),
     "no category": (row(Категория=""), Refusal.CATEGORY_MISSING, 1),
     "NaN for a category": (rows(*[{**GOOD_ROW, "Категория": float("nan")}]), Refusal.CATEGORY_MISSING, 1),
-    "the word nan for a category": (row(Категория="nan"), Refusal.CATEGORY_UNKNOWN, 1),
+    "NaN for a category in a JSON list": (
+        file("corpus.json", json.dumps([*ROWS, {**GOOD_ROW, "Категория": float("nan")}])),
+        Refusal.CATEGORY_MISSING,
+        1,
+    ),
+    "the word nan for a category": (row(Категория="nan"), Refusal.CATEGORY_MISSING, 1),
     "an unknown category": (row(Категория="VII"), Refusal.CATEGORY_UNKNOWN, 1),
     "a fraction of a category": (row(Категория=2.5), Refusal.CATEGORY_UNKNOWN, 1),
     "a text for a category": (row(Категория=SECRET), Refusal.CATEGORY_UNKNOWN, 1),
@@ -483,6 +533,15 @@ QUARANTINED: dict[str, tuple[Callable[[Path], Path], Refusal, int]] = {
 }
 
 
+@pytest.mark.parametrize("size", [1, 2, 5, 64, 10**6])
+def test_nan_becomes_a_string_and_nothing_else_changes(size: int) -> None:
+    value = {"a": 'NaN " \\\\ -Infinity \\', 'NaN"': [float("nan"), -float("inf"), float("inf"), -1.5, "\\"], "я": "Na"}
+    file, read = _AsUtf8(io.TextIOWrapper(io.BytesIO(json.dumps(value, ensure_ascii=False).encode()))), b""
+    while block := file.read(size):
+        read += block
+    assert json.loads(read) == {**value, 'NaN"': ["NaN", "-Infinity", "Infinity", -1.5, "\\"]}
+
+
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_corpus_is_refused_in_one_sentence(case: str, tmp_path: Path) -> None:
     make, said = REFUSED[case]
@@ -527,7 +586,7 @@ def test_a_missing_column_is_proposed(tmp_path: Path) -> None:
 def test_a_row_is_named_by_its_file_and_number(tmp_path: Path) -> None:
     (tmp_path / "in" / "q").mkdir(parents=True)
     jsonl(tmp_path / "in" / "1.jsonl", ROWS[:30])
-    (tmp_path / "in" / "q" / "2.csv").write_text(csv([*ROWS[30:], {**GOOD_ROW, "Категория": "?"}]), encoding="utf-8")
+    (tmp_path / "in" / "q" / "2.csv").write_text(csv([*ROWS[30:], {**GOOD_ROW, "Категория": "VII"}]), encoding="utf-8")
     got = taken(settings(tmp_path / "in"), tmp_path)
     assert got.refused == [{"file": "q/2.csv", "row": 31, "reason": "category_unknown"}]
 

@@ -326,13 +326,17 @@ def test_lock_file_has_pins_and_no_addresses() -> None:
         assert "@" not in line, line
 
 
+PAGES = ("data/domains/README.md", "data/review/README.md")
+
+
 def test_git_ignores_whatever_is_put_under_data() -> None:
     for path in (
         "data/hospital.csv", "data/raw/reports.jsonl", "data/new/folder/x.xlsx", "data/evaluated/x.jsonl",
         "data/domains/task.jsonl", "data/domains/RuMedTop3/x.jsonl",
+        "data/review/0123.json", "data/sample/page.html",
     ):  # fmt: skip
         assert subprocess.run(["git", "check-ignore", "--quiet", path], cwd=ROOT).returncode == 0, path
-    for path in ("data/facts/countries.csv", "data/base/model.safetensors", "data/domains/README.md"):
+    for path in ("data/facts/countries.csv", "data/base/model.safetensors", *PAGES):
         assert subprocess.run(["git", "check-ignore", "--quiet", path], cwd=ROOT).returncode == 1
 
 
@@ -340,7 +344,7 @@ def test_nothing_private_or_large_is_tracked() -> None:
     tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode()
     for name in filter(None, tracked.split("\0")):
         if name.startswith(("data/", "models/")):
-            shipped = name.startswith(("data/facts/", "data/base/")) or name == "data/domains/README.md"
+            shipped = name.startswith(("data/facts/", "data/base/")) or name in PAGES
             assert shipped or Path(name).name == ".gitignore", name
         largest = 5_000_000 if name == "data/base/model.safetensors" else 1_000_000
         assert (ROOT / name).stat().st_size < largest if (ROOT / name).exists() else True, name

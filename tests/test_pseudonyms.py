@@ -4,13 +4,14 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from anamnesis.corpus.intake import take_in
 from anamnesis.corpus.pseudonyms import Pseudonyms, same_patient
-from anamnesis.corpus.refusals import CorpusError
+from anamnesis.corpus.refusals import CorpusError, Notice
 from anamnesis.corpus.staging import Staging
 from anamnesis.settings.corpus import Deidentification
 from tests.exports import ROWS, jsonl, settings, taken
@@ -26,14 +27,27 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("spelling", ["Иванова А.Б.", "ИВАНОВА А. Б.", " иванова  а б", "Иванова\u00a0А.Б."])
 def test_one_patient_in_several_spellings(spelling: str) -> None:
-    assert same_patient(spelling) == "иванова а б"
+    assert same_patient(spelling) == "ивановааб"
 
 
 def test_a_number_is_the_same_as_a_fraction_of_it() -> None:
     assert same_patient("123.0") == same_patient("123") != same_patient("1230")
 
 
-@pytest.mark.parametrize(("one", "other"), [("12-3", "123"), ("п1", "п2"), ("--", "..")])
+NUMBERS = ["К-1234", "K-1234", "к 1234", "К1234", "K‑1234", "К-001234", "К/12-34", "№ К1234", "К 12-34"]
+
+
+@pytest.mark.parametrize("spelling", NUMBERS)
+def test_a_number_is_one_with_other_letters_separators_and_zeros(spelling: str) -> None:
+    assert same_patient(spelling) == "к1234"
+
+
+@pytest.mark.parametrize("spelling", ["00123", "123", "123.0", "123,00", " 1 23", "000-123", "№123", "１２３"])
+def test_leading_zeros_and_separators_do_not_make_another_number(spelling: str) -> None:
+    assert same_patient(spelling) == "123"
+
+
+@pytest.mark.parametrize(("one", "other"), [("п1", "п2"), ("--", ".."), ("1203", "123"), ("К12", "П12")])
 def test_two_patients_stay_two(one: str, other: str) -> None:
     assert same_patient(one) != same_patient(other)
 
@@ -66,6 +80,26 @@ def test_spellings_of_one_patient_in_an_export_are_one_patient(
     rows = [{**ROWS[i], "Пациент": name, "Категория": "II"} for i, name in enumerate(spellings)]
     got = taken(settings(jsonl(tmp_path / "corpus.jsonl", rows), deidentification=deidentification), tmp_path)
     assert got.patients == [1, 1, 2, 1, 3]
+    assert got.account.noticed[Notice.OTHER_SPELLINGS] == 2
+
+
+def numbers(folder: Path, *patients: str) -> list[int]:
+    """The patients as the split sees them."""
+    rows = [{**ROWS[i], "Пациент": name, "Категория": "II"} for i, name in enumerate(patients)]
+    corpus = settings(jsonl(folder / "corpus.jsonl", rows))
+    with Staging(folder / "staging.jsonl") as staging:
+        take_in(corpus, staging, folder / "quarantine.jsonl")
+        return np.unique(staging.patients, return_inverse=True)[1].tolist()
+
+
+def test_zeros_inside_a_number_and_no_separator_are_one_patient(tmp_path: Path) -> None:
+    assert len(set(numbers(tmp_path, "21-0045", "21-45", "2145", "210045", "21/00045"))) == 1
+    assert len(set(numbers(tmp_path, "21-45", "210045", "21-0045"))) == 1
+    assert len(set(numbers(tmp_path, "21-0045", "21-0046", "22-0045", "21-450", "45"))) == 5
+
+
+def test_numbers_of_patients_are_those_of_their_names(tmp_path: Path) -> None:
+    assert numbers(tmp_path, "п2", "п1", "п2", "п3", "п1") == [0, 1, 0, 2, 1]
 
 
 @given(st.text(), st.integers(1, 400))

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from anamnesis.corpus.deidentification import PLACEHOLDERS
 from anamnesis.corpus.intake import Account
-from anamnesis.corpus.refusals import Refusal
+from anamnesis.corpus.refusals import Notice, Refusal
 from anamnesis.corpus.scrutiny import TELLING_PRECISION, TELLING_RECALL, Leakage
 from anamnesis.figures import COLOURS, frame
 from anamnesis.markdown import table
@@ -59,11 +59,13 @@ def account_of(
     """All numbers of the card, as data/prepared/account.json holds them."""
     sizes = Counter(clusters.tolist())
     return {
+        "fingerprint": account.fingerprint,
         "rows_in": account.rows_in,
         **{name: part.reports for name, part in parts.items()},
         "duplicates": account.duplicates,
         "quarantined": account.quarantined,
         "refused": dict(sorted(account.refused.items())),
+        "noticed": {notice.value: account.noticed[notice] for notice in Notice if account.noticed[notice]},
         "changed": dict(sorted(account.changed.items())),
         "identifiers": dict(sorted(account.identifiers.items())),
         "patients": patients,
@@ -95,13 +97,16 @@ def _quantiles(lengths: npt.NDArray[np.int64]) -> dict[str, int]:
     return {f"p{q}": int(np.percentile(lengths, q)) for q in (5, 50, 95)} | {"max": int(lengths.max())}
 
 
-def card(numbers: Mapping[str, Any], picture: str, criteria: Mapping[str, tuple[str, str]]) -> str:
+def card(
+    numbers: Mapping[str, Any], picture: str, criteria: Mapping[str, tuple[str, str]], reading: str | None = None
+) -> str:
     """The card as Markdown.
 
     Args:
         numbers: the account.
         picture: the name of the image file beside the card.
         criteria: name and criterion by category, if the category system defines them.
+        reading: what is known from reading a sample, if one can be drawn.
     """
     parts = list(numbers["by_category"])
     rows_in = numbers["rows_in"]
@@ -129,6 +134,10 @@ def card(numbers: Mapping[str, Any], picture: str, criteria: Mapping[str, tuple[
         meanings = {refusal.value: refusal.meaning for refusal in Refusal}
         rows = [[f"`{code}`", meanings[code], count] for code, count in numbers["refused"].items()]
         sections += ["Why rows were refused:", table(["code", "", "rows"], rows)]
+    if numbers["noticed"]:
+        meanings = {notice.value: notice.meaning for notice in Notice}
+        rows = [[f"`{code}`", meanings[code], count] for code, count in numbers["noticed"].items()]
+        sections += ["## How the files are written", table(["", "", "times"], rows)]
     sections += [
         "## What was changed",
         table(["rule", "", "reports"], [[f"`{c}`", MEANINGS[c], n] for c, n in numbers["changed"].items()])
@@ -138,6 +147,7 @@ def card(numbers: Mapping[str, Any], picture: str, criteria: Mapping[str, tuple[
         table(["", "", "times"], [[PLACEHOLDERS[kind], kind, n] for kind, n in numbers["identifiers"].items()])
         if numbers["identifiers"]
         else "None.",
+        *(["## Identifiers left", reading] if reading else []),
         "## Categories",
         table(
             ["", *parts],

@@ -16,7 +16,7 @@ from joblib import cpu_count
 from tqdm import tqdm
 
 from anamnesis.corpus.formats import Row, corpus_files, read_rows
-from anamnesis.corpus.refusals import CorpusError, Refusal
+from anamnesis.corpus.refusals import CorpusError, Notice, Refusal
 from anamnesis.corpus.reports import Preparer, preparer
 from anamnesis.corpus.staging import Sketched, Staging
 from anamnesis.settings.corpus import Corpus
@@ -36,13 +36,16 @@ T = TypeVar("T")
 
 @dataclass
 class Account:
-    """What became of the rows, and which rules changed them."""
+    """What became of the rows, which rules changed them, and what is unusual in the files. `fingerprint` is the hash of
+    all usable reports."""
 
+    fingerprint: str = ""
     rows_in: int = 0
     duplicates: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     changed: Counter[str] = field(default_factory=Counter)
     identifiers: Counter[str] = field(default_factory=Counter)
+    noticed: Counter[Notice] = field(default_factory=Counter)
 
     @property
     def quarantined(self) -> int:
@@ -74,14 +77,14 @@ def take_in(settings: Corpus, staging: Staging, quarantine: Path) -> Account:
         CorpusError: a file cannot be read, no report can be used, or too large a share is refused.
     """
     account = Account()
-    files = corpus_files(Path(settings.path))
+    files = corpus_files(settings)
     size = sum(path.stat().st_size for path in files)
     prepare = preparer(islice(read_rows(settings), BEGINNING), settings)
     processes = min(cpu_count(), MOST_PROCESSES) if size > LARGE_BYTES else 1
     quarantine.parent.mkdir(parents=True, exist_ok=True)
     bar = tqdm(desc="corpus", total=size, unit="B", unit_scale=True, mininterval=5)
     with bar, quarantine.open("w", encoding="utf-8", newline="\n") as refused:
-        rows = read_rows(settings, bar.update)
+        rows = read_rows(settings, bar.update, account.noticed)
         for file, number, outcome in _prepared(rows, prepare, processes):
             account.rows_in += 1
             if isinstance(outcome, Refusal):
@@ -93,6 +96,8 @@ def take_in(settings: Corpus, staging: Staging, quarantine: Path) -> Account:
                 account.identifiers.update(outcome.report.identifiers)
             else:
                 account.duplicates += 1
+    account.fingerprint = staging.fingerprint
+    account.noticed[Notice.OTHER_SPELLINGS] = staging.other_spellings
     _check(settings, staging, account)
     return account
 
@@ -131,16 +136,18 @@ def categories_of(settings: Corpus, staging: Staging) -> list[str]:
 
 def _check(settings: Corpus, staging: Staging, account: Account) -> None:
     reasons = ", ".join(f"{reason}: {count}" for reason, count in account.refused.most_common(3))
+    meanings = {refusal.value: refusal.meaning for refusal in Refusal}
+    meaning = "".join(f"; {reason} means: {meanings[reason]}" for reason, _ in account.refused.most_common(1))
     if not len(staging):
         raise CorpusError(
-            f"corpus.path: {settings.path} has {account.rows_in} rows and no usable report ({reasons}); "
+            f"corpus.path: {settings.path} has {account.rows_in} rows and no usable report ({reasons}){meaning}; "
             f"check corpus.columns and corpus.categories."
         )
     if account.quarantined > settings.max_refused_share * account.rows_in:
         raise CorpusError(
             f"corpus.max_refused_share: {account.quarantined} of {account.rows_in} rows of {settings.path} were "
-            f"refused ({reasons}), a share above {settings.max_refused_share:g}; data/prepared/quarantine.jsonl lists "
-            f"them: correct the export, or raise the share."
+            f"refused ({reasons}), a share above {settings.max_refused_share:g}{meaning}; "
+            f"data/prepared/quarantine.jsonl lists them: correct the export, or raise the share."
         )
 
 

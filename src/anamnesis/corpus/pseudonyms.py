@@ -11,15 +11,35 @@ from anamnesis.corpus.refusals import CorpusError
 from anamnesis.settings.corpus import Deidentification
 
 _NOT_NAME = re.compile(r"[\W_]+")
-# A table with missing values writes 123 as 123.0.
-_WHOLE = re.compile(r"(?<=\d)\.0+$")
+# A table with missing values writes 123 as 123.0, and a Russian spreadsheet as 123,00.
+_WHOLE = re.compile(r"(?<=\d)(?:\.0+|,00?)$")
+_LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
+# The zeros of 21-0045.
+_PADDING = re.compile(r"(\d[\W_]+)0+(?=\d)")
+# Latin letters whose capitals look like Cyrillic ones.
+_LOOKALIKES = str.maketrans("abcehkmoptxy", "авсенкмортху")
 SHORTEST_KEY = 16
 
 
 def same_patient(name: str) -> str:
-    """One spelling for the several of an export: "Иванова А. Б.", "ИВАНОВА А.Б."."""
-    plain = _WHOLE.sub("", unicodedata.normalize("NFKC", name).casefold().replace("ё", "е"))
-    return _NOT_NAME.sub(" ", plain).strip() or name
+    """One spelling for the several of an export: "Иванова А. Б." and "ИВАНОВА А.Б.", К-00123 and K123 (Latin).
+
+    Two patients whose numbers differ only in separators (12-3 and 1-23) become one. That costs nothing: their reports
+    stay in one part of the split. One patient under two names could be in training and in the test.
+    """
+    plain = unicodedata.normalize("NFKC", name.replace("№", " ")).casefold().replace("ё", "е")
+    plain = _NOT_NAME.sub("", _WHOLE.sub("", plain.strip())).translate(_LOOKALIKES)
+    return _LEADING_ZEROS.sub("", plain) or name
+
+
+def unpadded(name: str) -> str:
+    """The number without zeros after a separator: 21-45 for 21-0045. Both are the same patient, and so is 210045."""
+    return _PADDING.sub(r"\1", name)
+
+
+def spelling(name: str) -> int:
+    """64 bits that identify one way to write a patient. They are compared in memory, and written to no file."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big")
 
 
 @dataclass(frozen=True)

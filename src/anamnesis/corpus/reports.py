@@ -11,7 +11,7 @@ from anamnesis.corpus.coding import check_encoding, decoded, is_unreadable
 from anamnesis.corpus.columns import fields_of
 from anamnesis.corpus.deidentification import deidentify
 from anamnesis.corpus.formats import Row
-from anamnesis.corpus.pseudonyms import Pseudonyms
+from anamnesis.corpus.pseudonyms import Pseudonyms, spelling, unpadded
 from anamnesis.corpus.refusals import Refusal
 from anamnesis.settings.corpus import Corpus
 
@@ -31,6 +31,9 @@ class Report:
     """A usable report; `changed` are the rules applied, `identifiers` the number replaced of each kind."""
 
     patient: bytes
+    # Another name of the same patient, often the same; and a number for the way the patient is written.
+    alias: bytes
+    spelling: int
     description: str
     conclusion: str
     category: str
@@ -84,6 +87,8 @@ class Preparer:
             return Refusal.DESCRIPTION_MISSING
         return Report(
             patient=self.pseudonyms.digest(fields["patient"]),
+            alias=self.pseudonyms.digest(unpadded(fields["patient"])),
+            spelling=spelling(fields["patient"]),
             description=fields["description"],
             conclusion=fields["conclusion"],
             category=category,

@@ -14,6 +14,8 @@ from types import TracebackType
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from anamnesis.corpus.refusals import CorpusError
 from anamnesis.corpus.reports import Report
@@ -49,8 +51,13 @@ class Staging:
         self.index = Index()
         self._offsets, self._patients, self._categories = array("q"), array("l"), array("h")
         self._patient_numbers: dict[bytes, int] = {}
+        # Of each patient's first report; 0: there is none yet.
+        self._spellings = array("Q")
+        self._aliases: set[tuple[int, int]] = set()
+        self.other_spellings = 0
         self._category_numbers: dict[str, int] = {}
         self._seen: set[bytes] = set()
+        self._digest = hashlib.blake2b(digest_size=16)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("w+b")
 
@@ -74,6 +81,7 @@ class Staging:
         if sketched.digest in self._seen:
             return False
         self._seen.add(sketched.digest)
+        self._digest.update(sketched.digest)
         report = sketched.report
         category = self._category_numbers.setdefault(report.category, len(self._category_numbers))
         if category == MOST_CATEGORIES:
@@ -81,19 +89,35 @@ class Staging:
                 f"corpus.columns.category: there are more than {MOST_CATEGORIES} categories; set it to the column that "
                 f"holds the label, or declare corpus.categories."
             )
-        self._patients.append(self._patient_numbers.setdefault(report.patient, len(self._patient_numbers)))
+        patient = self._number_of(report.patient)
+        if report.alias != report.patient:
+            self._aliases.add((patient, self._number_of(report.alias)))
+        self._spellings[patient] = self._spellings[patient] or report.spelling
+        self.other_spellings += report.spelling != self._spellings[patient]
+        self._patients.append(patient)
         self._categories.append(category)
         self.index.add(sketched.triples, sketched.bands)
         self._offsets.append(self._file.tell())
         row = {
             "report": number,
-            "patient": report.patient.hex() if self._keyed else self._patients[-1] + 1,
+            "patient": report.patient.hex() if self._keyed else patient + 1,
             "description": report.description,
             "conclusion": report.conclusion,
             "category": report.category,
         }
         self._file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
         return True
+
+    def _number_of(self, patient: bytes) -> int:
+        number = self._patient_numbers.setdefault(patient, len(self._patient_numbers))
+        if number == len(self._spellings):
+            self._spellings.append(0)
+        return number
+
+    @property
+    def fingerprint(self) -> str:
+        """The hash of all reports, in their order: it depends on the export and on every rule that changes a report."""
+        return self._digest.hexdigest()
 
     @property
     def categories(self) -> list[str]:
@@ -102,8 +126,11 @@ class Staging:
 
     @property
     def patients(self) -> npt.NDArray[np.int64]:
-        """The number of each report's patient."""
-        return np.array(self._patients, dtype=np.int64)
+        """The number of each report's patient: one for all names of a patient."""
+        names = len(self._patient_numbers)
+        first, second = np.array(sorted(self._aliases), dtype=np.int64).reshape(-1, 2).T
+        links = coo_array((np.ones(len(first), dtype=np.int8), (first, second)), shape=(names, names))
+        return connected_components(links, directed=False)[1].astype(np.int64)[np.array(self._patients, dtype=np.int64)]
 
     @property
     def category_numbers(self) -> npt.NDArray[np.int16]:

@@ -6,7 +6,7 @@ from itertools import chain, islice
 
 from anamnesis.corpus.formats.cells import Read
 from anamnesis.corpus.formats.sources import LONGEST_LINE, Source
-from anamnesis.corpus.formats.tables import HEADER_ROWS, header_position, read_table
+from anamnesis.corpus.formats.tables import HEADER_ROWS, find_header, read_table
 from anamnesis.corpus.refusals import CorpusError, Refusal
 from anamnesis.settings.corpus import Corpus
 
@@ -19,7 +19,7 @@ def read_delimited(source: Source) -> Iterator[Read]:
     with source.lines() as lines:
         beginning = list(islice(lines, 5 * HEADER_ROWS))
         delimiter = settings.delimiter or _delimiter(beginning, settings)
-        yield from read_table(_records(chain(beginning, lines), delimiter, source.label), source.label, settings)
+        yield from read_table(_records(chain(beginning, lines), delimiter, source.label), source.label, source)
 
 
 def _records(lines: Iterable[str], delimiter: str, place: str | None = None) -> Iterator[Sequence[str] | Refusal]:
@@ -65,9 +65,10 @@ def _delimiter(beginning: Sequence[str], settings: Corpus) -> str:
 
     def fitness(delimiter: str) -> tuple[bool, int, int]:
         records = [record for record in _records(beginning, delimiter) if not isinstance(record, Refusal)]
-        header = header_position(records, settings)
-        width = len(records[header or 0]) if records else 0
-        alike = sum(len(record) == width for record in records[header or 0 :])
+        header = find_header(records, settings)
+        position = header.position if header else 0
+        width = len(records[position]) if records else 0
+        alike = sum(len(record) == width for record in records[position:])
         return header is not None, alike if header is not None else 0, width
 
     return max(DELIMITERS, key=fitness)

@@ -1,16 +1,19 @@
-"""JSON and JSON Lines, where every record names its own columns."""
+"""JSON and JSON Lines: records that name their own columns, or lists under a header."""
 
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
 import ijson
 
 from anamnesis.corpus.columns import check_columns
-from anamnesis.corpus.formats.cells import Read, cells_of
+from anamnesis.corpus.formats.cells import CellReader, Read
 from anamnesis.corpus.formats.sources import SAMPLE_BYTES, Source
+from anamnesis.corpus.formats.tables import read_table
 from anamnesis.corpus.refusals import CorpusError, Refusal
 from anamnesis.settings.corpus import Corpus
 
@@ -23,13 +26,33 @@ class _RepeatedKeyError(ValueError):
 
 
 class _AsUtf8:
-    """Bytes for ijson, whatever the file's encoding."""
+    """Bytes for ijson, whatever the file's encoding. NaN and Infinity, which are no JSON, become strings."""
+
+    # What may be continued in the next block: an escaped character, NaN, -Infinity.
+    _OPEN_ENDS = frozenset("NaInfity-\\")
+    _TOKENS = re.compile(r'\\.|"|-Infinity|Infinity|NaN', re.DOTALL)
 
     def __init__(self, text: io.TextIOWrapper) -> None:
         self._text = text
+        self._in_string = False
 
     def read(self, size: int) -> bytes:
-        return self._text.read(size).encode("utf-8", "surrogateescape")
+        block = self._text.read(size)
+        while block[-1:] in self._OPEN_ENDS and (more := self._text.read(1)):
+            block += more
+        if "NaN" in block or "Infinity" in block:
+            block = self._TOKENS.sub(self._quoted, block)
+        else:
+            unescaped = block.replace("\\\\", "").replace('\\"', "")
+            self._in_string ^= unescaped.count('"') % 2 == 1
+        return block.encode("utf-8", "surrogateescape")
+
+    def _quoted(self, token: re.Match[str]) -> str:
+        if token[0] == '"':
+            self._in_string = not self._in_string
+        elif not self._in_string and token[0][0] != "\\":
+            return f'"{token[0]}"'
+        return token[0]
 
 
 class _Strict(dict[str, Any]):
@@ -66,7 +89,7 @@ def _parsed(lines: Iterable[str]) -> Iterator[Any]:
 
 
 def read_json(source: Source) -> Iterator[Read]:
-    """A list of objects, alone or as a value of the outer object; or JSON Lines named .json."""
+    """A list of objects or of lists, alone or as a value of the outer object; or JSON Lines named .json."""
     with source.characters() as file:
         first = file.readline(SAMPLE_BYTES)
         while first.isspace():
@@ -76,11 +99,11 @@ def read_json(source: Source) -> Iterator[Read]:
         return
     try:
         with source.characters() as file:
-            prefix = _list_prefix(_AsUtf8(file))
+            layout = _layout(_AsUtf8(file), source)
         with source.characters() as file:
-            values = ijson.items(_AsUtf8(file), prefix, use_float=True, map_type=_Strict)
+            values = ijson.items(_AsUtf8(file), layout.rows, use_float=True, map_type=_Strict)
             read = (Refusal.REPEATED_KEY if getattr(value, "repeated", False) else value for value in values)
-            yield from _objects(read, source)
+            yield from _objects(chain([layout.header] if layout.header else [], read), source)
     except (ijson.JSONError, RecursionError):
         raise CorpusError(
             f"corpus.path: {source.label} is not a JSON list of objects: it is cut off or damaged, or holds a "
@@ -90,27 +113,60 @@ def read_json(source: Source) -> Iterator[Read]:
 
 def _is_row(line: str, settings: Corpus) -> bool:
     value = next(_parsed([line]), None)
-    return isinstance(value, dict) and not value.keys().isdisjoint(settings.columns.named.values())
+    names = settings.columns.named.values()
+    return isinstance(value, dict) and any(name in value and not isinstance(value[name], dict) for name in names)
 
 
-def _list_prefix(file: Any) -> str:
-    """ijson's address of the items: of the outer list, or of the first list in the outer object."""
-    for prefix, event, _ in ijson.parse(file, use_float=True):
+@dataclass(frozen=True)
+class _Layout:
+    """ijson's address of the rows, and the names of their columns if the file lists them apart."""
+
+    rows: str
+    header: list[str]
+
+
+def _layout(file: Any, source: Source) -> _Layout:
+    """The list whose objects have a declared column; else "data" beside "columns"; else the first list."""
+    wanted = set(source.settings.columns.named.values())
+    lists: list[str] = []
+    columns: list[str] = []
+    for prefix, event, value in ijson.parse(file, use_float=True):
         if event == "start_array":
-            return f"{prefix}.item" if prefix else "item"
-    return "item"
+            lists.append(f"{prefix}.item" if prefix else "item")
+        elif event == "map_key" and value in wanted and prefix in lists and prefix.split(".").count("item") == 1:
+            return _Layout(prefix, [])
+        elif event == "string" and prefix in ("columns.item", "columns.item.name"):
+            columns.append(value)
+    if columns and "data.item" in lists:
+        return _Layout("data.item", columns)
+    if not lists:
+        raise CorpusError(
+            f"corpus.path: {source.label} is JSON without a list of rows; write [{{...}}, {{...}}] (in pandas, "
+            f'to_json(orient="records")), or one object a line under the name .jsonl.'
+        )
+    return _Layout(lists[0], [])
 
 
 def _objects(values: Iterator[Any], source: Source) -> Iterator[Read]:
-    """Objects may have different keys: a column must occur in one of the first."""
+    """Objects may have different keys: a column must occur in one of the first. Lists are the rows of a table."""
     beginning = list(islice(values, FIRST_OBJECTS))
+    if beginning and isinstance(beginning[0], list):
+        yield from read_table(map(_record, chain(beginning, values)), source.label, source)
+        return
     names = dict.fromkeys(key for value in beginning if isinstance(value, dict) for key in value)
     if any(isinstance(value, dict) for value in beginning):
         check_columns(list(names), source.settings.columns, source.label)
+    reader = CellReader(source)
     for value in chain(beginning, values):
         if isinstance(value, Refusal):
-            yield value
+            yield reader.refuse(value)
         elif not isinstance(value, dict):
-            yield Refusal.NOT_AN_OBJECT
+            yield reader.refuse(Refusal.NOT_AN_OBJECT)
         else:
-            yield cells_of(value, source.settings)
+            yield reader.read(value)
+
+
+def _record(value: Any) -> list[Any] | Refusal:
+    if isinstance(value, list | Refusal):
+        return value
+    return Refusal.NOT_AN_OBJECT

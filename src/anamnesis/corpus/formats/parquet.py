@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from anamnesis.corpus.columns import check_columns
-from anamnesis.corpus.formats.cells import Read, cells_of
+from anamnesis.corpus.formats.cells import CellReader, Read
 from anamnesis.corpus.formats.sources import Source
 from anamnesis.corpus.refusals import CorpusError
 
@@ -18,9 +18,10 @@ def read_parquet(source: Source) -> Iterator[Read]:
             with ParquetFile(file) as table:
                 check_columns(table.schema_arrow.names, source.settings.columns, source.label)
                 wanted = sorted(set(source.settings.columns.named.values()))
+                reader = CellReader(source)
                 for batch in table.iter_batches(batch_size=1000, columns=wanted):
                     for record in batch.to_pylist():
-                        yield cells_of(record, source.settings)
+                        yield reader.read(record)
         except (ArrowException, OSError, UnicodeDecodeError):
             raise CorpusError(
                 f"corpus.path: {source.label} is not a Parquet file that can be read: it is damaged."

@@ -4,6 +4,7 @@ import gzip
 import os
 import re
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,10 +13,11 @@ from pathlib import Path
 from anamnesis.corpus.formats.cells import Read
 from anamnesis.corpus.formats.delimited import read_delimited
 from anamnesis.corpus.formats.json_objects import read_json, read_json_lines
+from anamnesis.corpus.formats.kinds import ending, kind_of, refuse_foreign
 from anamnesis.corpus.formats.parquet import read_parquet
-from anamnesis.corpus.formats.sources import Source, is_gzip
+from anamnesis.corpus.formats.sources import Source
 from anamnesis.corpus.formats.workbooks import read_workbook
-from anamnesis.corpus.refusals import CorpusError
+from anamnesis.corpus.refusals import CorpusError, Notice
 from anamnesis.settings.corpus import Corpus
 
 READERS: dict[str, Callable[[Source], Iterator[Read]]] = {
@@ -41,38 +43,45 @@ class Row:
     read: Read
 
 
-def read_rows(settings: Corpus, watch: Callable[[int], object] = lambda _: None) -> Iterator[Row]:
+def read_rows(
+    settings: Corpus, watch: Callable[[int], object] = lambda _: None, noticed: Counter[Notice] | None = None
+) -> Iterator[Row]:
     """All rows of `corpus.path`, a file or a folder of files (sorted by name).
+
+    Args:
+        watch: receives the number of bytes of each read.
+        noticed: counts what is unusual in the files.
 
     Raises:
         CorpusError: a file is missing, of an unknown kind, cut off, not what its name says, or lacks a column.
     """
     root = Path(settings.path)
     empty = True
-    for place, path in enumerate(corpus_files(root), start=1):
+    noticed = Counter() if noticed is None else noticed
+    noticed[Notice.LOCK_FILES] += len(_lock_files(root))
+    for place, path in enumerate(corpus_files(settings), start=1):
         name = path.relative_to(root).as_posix() if path != root else path.name
         # The name of a file in a folder may be a patient's.
         label = str(path) if path == root else f"file {place} of {root} (by name)"
         with _plain_errors(label):
-            for number, read in enumerate(READERS[_kind(path)](Source(path, label, settings, watch)), start=1):
+            reader = READERS[kind_of(path, label, settings)]
+            noticed[Notice.OTHER_KIND] += reader is not READERS[ending(path)]
+            for number, read in enumerate(reader(Source(path, label, settings, watch, noticed)), start=1):
                 empty = False
                 yield Row(name, number, read)
     if empty:
         raise CorpusError(f"corpus.path: {root} holds no reports; give a file with at least a few hundred.")
 
 
-def corpus_files(root: Path) -> list[Path]:
-    """The file itself, or the files of a folder without the hidden ones.
+def corpus_files(settings: Corpus) -> list[Path]:
+    """The file itself, or the files of a folder without hidden files and lock files.
 
     Raises:
         CorpusError: there is no file, or one that is not a table.
     """
+    root = Path(settings.path)
     if root.is_dir():
-        files = sorted(
-            path
-            for path in root.rglob("*")
-            if not path.is_dir() and not any(part.startswith(".") for part in path.relative_to(root).parts)
-        )
+        files = [path for path in _files(root) if not _is_lock_file(path)]
         if not files:
             raise CorpusError(f"corpus.path: the folder {root} holds no files; put the corpus there.")
         if broken := [place for place, path in enumerate(files, start=1) if not os.access(path, os.F_OK)]:
@@ -80,7 +89,9 @@ def corpus_files(root: Path) -> list[Path]:
                 f"corpus.path: file {broken[0]} of {root} (by name) is a link to a file that is not there; put it "
                 f"there, or remove the link."
             )
-        if others := [path for path in files if _kind(path) not in READERS]:
+        if others := [path for path in files if ending(path) not in READERS]:
+            for path in others:
+                refuse_foreign(path, f"file {files.index(path) + 1} of {root} (by name)", settings)
             endings = sorted({path.suffix for path in others if re.fullmatch(r"\.[A-Za-z0-9]{1,5}", path.suffix)})
             raise CorpusError(
                 f"corpus.path: the folder {root} holds {len(others)} files that cannot be read (endings: {endings}); "
@@ -91,7 +102,13 @@ def corpus_files(root: Path) -> list[Path]:
         raise CorpusError(
             f"corpus.path: there is no file or folder {root}; put the corpus there, or set corpus.path to where it is."
         )
-    if _kind(root) not in READERS:
+    if _is_lock_file(root):
+        raise CorpusError(
+            f"corpus.path: {root} is a lock file, which a program writes while the table is open; close the table, and "
+            f"give its own file."
+        )
+    if ending(root) not in READERS:
+        refuse_foreign(root, str(root), settings)
         raise CorpusError(
             f"corpus.path: {root} ends in {root.suffix or 'nothing'}; give a file of one of the kinds "
             f"{sorted(READERS)}, or a folder of them."
@@ -99,8 +116,21 @@ def corpus_files(root: Path) -> list[Path]:
     return [root]
 
 
-def _kind(path: Path) -> str:
-    return (path.with_suffix("") if is_gzip(path) else path).suffix.lower()
+def _files(folder: Path) -> list[Path]:
+    """The files in a folder and its subfolders, by name, without the hidden ones."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if not path.is_dir() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+
+
+def _lock_files(root: Path) -> list[Path]:
+    return [path for path in _files(root) if _is_lock_file(path)] if root.is_dir() else []
+
+
+def _is_lock_file(path: Path) -> bool:
+    return path.name.startswith("~$") or path.name.lower() in ("thumbs.db", "desktop.ini")
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import codecs
 import gzip
 import io
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any, BinaryIO
 
 from charset_normalizer import from_bytes
 
-from anamnesis.corpus.refusals import CorpusError
+from anamnesis.corpus.refusals import CorpusError, Notice
 from anamnesis.settings.corpus import Corpus
 
 LONGEST_LINE = 2**26
@@ -34,12 +35,14 @@ NOT_ASCII = re.compile("[^\x00-\x7f]")
 
 @dataclass(frozen=True)
 class Source:
-    """A file being read: its name in messages, and `watch`, which receives the number of bytes of each read."""
+    """A file being read: its name in messages, what is noticed in it, and `watch`, which receives the number of bytes
+    of each read."""
 
     path: Path
     label: str
     settings: Corpus
     watch: Callable[[int], object]
+    noticed: Counter[Notice]
 
     def open(self) -> BinaryIO:
         file = io.BufferedReader(_Watched(self.path, self.watch), 2**18)

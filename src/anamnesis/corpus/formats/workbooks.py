@@ -1,24 +1,159 @@
 """Workbooks: .xlsx, .xls and .ods."""
 
-from collections.abc import Iterator
+import html
+import posixpath
+import re
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import IO, Any, BinaryIO
 
-from python_calamine import CalamineError, CalamineWorkbook
+from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 from anamnesis.corpus.formats.cells import Read
 from anamnesis.corpus.formats.sources import Source
-from anamnesis.corpus.formats.tables import is_empty, read_table
-from anamnesis.corpus.refusals import CorpusError
+from anamnesis.corpus.formats.tables import HEADER_ROWS, MergedRecord, Record, find_header, is_filled, read_table
+from anamnesis.corpus.refusals import CorpusError, Notice
+
+_BLOCK = 2**20
+# The last two: a part that is packed in an unknown way, or encrypted.
+_DAMAGED_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+_SHEET = re.compile(r"<(?:\w+:)?sheet\s[^>]*>")
+_RELATION = re.compile(r"<(?:\w+:)?Relationship\s[^>]*>")
+# A row that is hidden and has cells.
+_HIDDEN_ROW = re.compile(rb'<(?:\w+:)?row\s(?:[^>]*\s)?hidden="(?:1|true)"[^>]*>\s*<(?:\w+:)?c[\s/>]')
+
+
+@dataclass(frozen=True)
+class _OtherSheet:
+    """A sheet that does not have the columns, and the sets of cells that its rows fill."""
+
+    place: str
+    beginning: Sequence[Record]
+    rows: int
+    filled: frozenset[frozenset[int]]
 
 
 def read_workbook(source: Source) -> Iterator[Read]:
-    """Every sheet that is not empty; each has its own header."""
+    """Every sheet that has the columns, each with its own header.
+
+    Raises:
+        CorpusError: the workbook cannot be read, no sheet has the columns, or one seems to lack only its header.
+    """
     try:
         with source.open_seekable() as file:
             workbook = CalamineWorkbook.from_filelike(file)
-            for number, name in enumerate(workbook.sheet_names, start=1):
-                records = (row for row in workbook.get_sheet_by_name(name).iter_rows() if not all(map(is_empty, row)))
-                yield from read_table(records, f"sheet {number} of {source.label}", source.settings)
-    except CalamineError:
+            hidden = _hidden_rows(file)
+            others: list[_OtherSheet] = []
+            layouts: list[set[int]] = []
+            names = source.settings.columns.named.values()
+            for number, sheet in enumerate(workbook.sheets_metadata, start=1):
+                place = f"sheet {number} of {source.label}"
+                if sheet.typ != SheetTypeEnum.WorkSheet:
+                    continue
+                records = _records(workbook.get_sheet_by_name(sheet.name))
+                beginning = list(islice(records, HEADER_ROWS))
+                header = find_header(beginning, source.settings)
+                if header is None and not _has_half(beginning, set(names)):
+                    others.append(_other(place, beginning, records))
+                    continue
+                if header is not None:
+                    layouts.append(set(map(header.names.index, names)))
+                source.noticed[Notice.HIDDEN_SHEETS] += sheet.visible != SheetVisibleEnum.Visible
+                source.noticed[Notice.HIDDEN_ROWS] += hidden[sheet.name]
+                yield from read_table(chain(beginning, records), place, source)
+            yield from _without_columns([other for other in others if other.rows], layouts, source)
+    except (CalamineError, *_DAMAGED_ZIP):
         raise CorpusError(
             f"corpus.path: {source.label} is not a workbook that can be read: it is damaged, or needs a password."
         ) from None
+
+
+def _records(sheet: CalamineSheet) -> Iterator[Record]:
+    """The rows that are not empty. The value of a merged cell is in each row that it covers, in its first column."""
+    offset = [None] * (sheet.start[1] if sheet.start else 0)
+    merged = sorted(range_ for range_ in sheet.merged_cell_ranges or () if range_[1][0] > range_[0][0])
+    behind = iter(merged)
+    following = next(behind, None)
+    # Last row and value by column.
+    covering: dict[int, tuple[int, object]] = {}
+    for number, row in enumerate(sheet.iter_rows()):
+        record: list[Any] = [*offset, *row]
+        covering = {column: covered for column, covered in covering.items() if covered[0] >= number}
+        if covering and any(map(is_filled, record)):
+            for column, (_, value) in covering.items():
+                record[column] = value
+            record = MergedRecord(record)
+        while following and following[0][0] == number:
+            (_, column), (last, _) = following
+            if column < len(record) and is_filled(record[column]):
+                covering[column] = last, record[column]
+            following = next(behind, None)
+        if any(map(is_filled, record)):
+            yield record
+
+
+def _has_half(beginning: Sequence[Record], names: set[str]) -> bool:
+    """Whether a row looks like a header that lacks columns."""
+    return any(2 * len(names & {str(cell).strip() for cell in record}) >= len(names) for record in beginning)
+
+
+def _other(place: str, beginning: list[Record], records: Iterator[Record]) -> _OtherSheet:
+    filled = Counter(
+        frozenset(column for column, cell in enumerate(record) if is_filled(cell))
+        for record in chain(beginning, records)
+    )
+    return _OtherSheet(place, beginning, filled.total(), frozenset(filled))
+
+
+def _without_columns(others: Sequence[_OtherSheet], layouts: Sequence[set[int]], source: Source) -> Iterator[Read]:
+    """Leaves out the sheets without the columns, unless they may hold reports."""
+    if others and not layouts:
+        yield from read_table(iter(others[0].beginning), others[0].place, source)
+    for other in others:
+        if any(layout <= filled for layout in layouts for filled in other.filled):
+            raise CorpusError(
+                f"corpus.path: {other.place} has none of the columns, but rows with cells where other sheets have "
+                f"their reports; give it the header of those, or remove the sheet."
+            )
+        source.noticed[Notice.OTHER_SHEETS] += other.rows
+
+
+# ---- Hidden rows, which the library does not tell from others ------------------------------------------------------
+
+
+def _hidden_rows(file: BinaryIO) -> Counter[str]:
+    """The number of hidden rows of each sheet of an .xlsx; of other workbooks it is not known."""
+    hidden: Counter[str] = Counter()
+    file.seek(0)
+    if not zipfile.is_zipfile(file):
+        return hidden
+    with zipfile.ZipFile(file) as archive:
+        parts = set(archive.namelist())
+        if not {"xl/workbook.xml", "xl/_rels/workbook.xml.rels"} <= parts:
+            return hidden
+        relations = archive.read("xl/_rels/workbook.xml.rels").decode("utf-8", "replace")
+        targets = {_value(tag, "Id"): _value(tag, "Target") for tag in _RELATION.findall(relations)}
+        for tag in _SHEET.findall(archive.read("xl/workbook.xml").decode("utf-8", "replace")):
+            part = posixpath.join("/xl", targets.get(_value(tag, "id"), "")).lstrip("/")
+            if part in parts:
+                with archive.open(part) as sheet:
+                    hidden[_value(tag, "name")] = _count_hidden(sheet)
+    return hidden
+
+
+def _value(tag: str, attribute: str) -> str:
+    found = re.search(rf'[\s:]{attribute}="([^"]*)"', tag)
+    return html.unescape(found[1]) if found else ""
+
+
+def _count_hidden(sheet: IO[bytes]) -> int:
+    count, rest = 0, b""
+    while block := sheet.read(_BLOCK):
+        whole, mark, rest = (rest + block).rpartition(b"<row ")
+        count += len(_HIDDEN_ROW.findall(whole))
+        rest = mark + rest
+    return count + len(_HIDDEN_ROW.findall(rest))
