@@ -52,7 +52,7 @@ class Notice(_Explained):
 
     LOCK_FILES = "lock_files", "lock files (~$…) and index files of a file manager, left out"
     OTHER_KIND = "other_kind", "files of another kind than their name says, read as what they are"
-    OTHER_SHEETS = "other_sheets", "rows of sheets that have none of the columns (instructions), left out"
+    OTHER_SHEETS = "other_sheets", "rows of sheets, or of tables of a page, that have none of the columns, left out"
     HIDDEN_SHEETS = "hidden_sheets", "hidden sheets, read like the others"
     HIDDEN_ROWS = "hidden_rows", "hidden rows of workbooks, read like the others"
     TWO_ROW_HEADERS = "two_row_headers", "tables whose header has two rows"

@@ -13,6 +13,7 @@ from anamnesis.corpus.formats.cells import Read
 from anamnesis.corpus.formats.delimited import read_delimited
 from anamnesis.corpus.formats.json_objects import read_json, read_json_lines
 from anamnesis.corpus.formats.kinds import ending, kind_of, refuse_foreign
+from anamnesis.corpus.formats.pages import read_page
 from anamnesis.corpus.formats.parquet import read_parquet
 from anamnesis.corpus.formats.sources import Source
 from anamnesis.corpus.formats.workbooks import read_workbook
@@ -29,6 +30,8 @@ READERS: dict[str, Callable[[Source], Iterator[Read]]] = {
     ".xlsx": read_workbook,
     ".xls": read_workbook,
     ".ods": read_workbook,
+    ".html": read_page,
+    ".htm": read_page,
     ".parquet": read_parquet,
 }
 
