@@ -194,3 +194,12 @@ def test_lock_files_are_left_out_and_counted(tmp_path: Path) -> None:
     assert got.account.noticed == Counter({Notice.LOCK_FILES: 2})
     with pytest.raises(CorpusError, match="is a lock file, which a program writes while the table is open"):
         taken(settings(folder / "~$c.xlsx"), tmp_path)
+
+
+def test_a_broken_link_is_not_named(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / f"{SECRET}.docx").symlink_to(folder / "нет")
+    with pytest.raises(CorpusError, match=r"file 1 of .*in \(by name\) cannot be read") as caught:
+        taken(settings(folder), tmp_path)
+    assert SECRET not in str(caught.value)

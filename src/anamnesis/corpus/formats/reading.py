@@ -88,7 +88,7 @@ def corpus_files(settings: Corpus) -> list[Path]:
             raise CorpusError(f"corpus.path: the folder {root} holds no files; put the corpus there.")
         if others := [path for path in files if ending(path) not in READERS]:
             for path in others:
-                refuse_foreign(path, f"file {files.index(path) + 1} of {root} (by name)", settings)
+                _refuse_foreign(path, f"file {files.index(path) + 1} of {root} (by name)", settings)
             endings = sorted({path.suffix for path in others if re.fullmatch(r"\.[A-Za-z0-9]{1,5}", path.suffix)})
             raise CorpusError(
                 f"corpus.path: the folder {root} holds {len(others)} files that cannot be read (endings: {endings}); "
@@ -105,12 +105,17 @@ def corpus_files(settings: Corpus) -> list[Path]:
             f"give its own file."
         )
     if ending(root) not in READERS:
-        refuse_foreign(root, str(root), settings)
+        _refuse_foreign(root, str(root), settings)
         raise CorpusError(
             f"corpus.path: {root} ends in {root.suffix or 'nothing'}; give a file of one of the kinds "
             f"{sorted(READERS)}, or a folder of them."
         )
     return [root]
+
+
+def _refuse_foreign(path: Path, label: str, settings: Corpus) -> None:
+    with _plain_errors(label):
+        refuse_foreign(path, label, settings)
 
 
 def _files(folder: Path) -> list[Path]:
