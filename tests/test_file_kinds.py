@@ -5,13 +5,17 @@ import io
 import json
 import zipfile
 from collections import Counter
+from html import escape
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from anamnesis.corpus.refusals import CorpusError, Notice
 from tests.exports import EXPECTED, ROWS, SECRET, csv, jsonl, settings, taken
+
+MARK = "\ufeff"
 
 
 def workbook() -> bytes:
@@ -26,6 +30,12 @@ def parquet() -> bytes:
     return content.getvalue()
 
 
+def html(rows: list[dict[str, Any]], before: str = "", end: str = "</td>", row_end: str = "</tr>") -> str:
+    lines = [rows[0].keys(), *(row.values() for row in rows)]
+    cells = ("".join(f"<td>{escape(str(cell))}{end}" for cell in line) for line in lines)
+    return f"{before}<table border=1>{''.join(f'<tr>{line}{row_end}' for line in cells)}</table>"
+
+
 def archive(part: str) -> bytes:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as file:
@@ -37,6 +47,24 @@ OTHERWISE_CALLED = {
     "text called .xls": ("c.xls", csv(ROWS, ";").encode("cp1251")),
     "text called .xlsx": ("c.xlsx", csv(ROWS, "\t").encode("utf-16")),
     "text called .xls.gz": ("c.xls.gz", gzip.compress(csv(ROWS).encode())),
+    "an HTML table called .xls": ("c.xls", html(ROWS).encode()),
+    "an HTML table called .xls, gzip": ("c.xls.gz", gzip.compress(html(ROWS).encode())),
+    "HTML of an office program": (
+        "c.xls",
+        html(ROWS, f'{MARK}\n<html xmlns:x="urn:x"><style>td {{x: "<td>"}}</style><body>').encode(),
+    ),
+    "HTML in cp1251 that says so": (
+        "c.xls",
+        html(ROWS, "<html><head><meta charset=windows-1251></head><body>").encode("cp1251"),
+    ),
+    "HTML in UTF-16": ("c.xls", html(ROWS, "<html>").encode("utf-16")),
+    "HTML with a doctype, called .csv": ("c.csv", html(ROWS, "<!DOCTYPE HTML>\n<html>").encode()),
+    "HTML after a comment, without closing tags": ("c.xls", html(ROWS, "<!-- 1 --><html>", "", "").encode()),
+    "XHTML": ("c.xls", html(ROWS, '<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml">').encode()),
+    "HTML in a table of the page": (
+        "c.xls",
+        f"<html><table><tr><td>Отчёт<td>{html(ROWS)}<tr><td>{SECRET}</table>".encode(),
+    ),
     "a workbook called .csv": ("c.csv", workbook()),
     "a workbook called .json": ("c.json", workbook()),
     "Parquet called .csv": ("c.csv", parquet()),
@@ -49,13 +77,37 @@ def test_a_table_of_another_kind_than_its_name_says_is_read(case: str, tmp_path:
     (tmp_path / name).write_bytes(content)
     got = taken(settings(tmp_path / name), tmp_path)
     assert got.reports == EXPECTED
-    assert got.account.noticed == Counter({Notice.OTHER_KIND: 1})
+    assert got.account.noticed - Counter({Notice.OTHER_SHEETS: 2}) == Counter({Notice.OTHER_KIND: 1})
 
 
-HTML = f"<tr><td>Пациент</td><td>Описание</td></tr><tr><td>1</td><td>{SECRET}</td></tr></table>"
+def test_cells_of_an_html_table_that_span_rows_and_columns(tmp_path: Path) -> None:
+    lines = []
+    for i, row in enumerate(ROWS):
+        patient, *others = (escape(str(value)).replace("\n", "<br>") for value in row.values())
+        first = f'<td rowspan="3">{patient}</td>' if i % 3 == 0 else ""
+        lines.append(f"<tr>{first}{''.join(f'<td>{other}</td>' for other in others)}</tr>")
+    header = "<tr><th rowspan=2>Пациент</th><th colspan=2>Исследование</th><th rowspan=2>Категория</th></tr>"
+    header += "<tr><th>Описание</th><th>Заключение</th></tr>"
+    page = f"<html><table><tr><td colspan=4>Выгрузка</td></tr>{header}{''.join(lines)}</table></html>"
+    (tmp_path / "c.html").write_text(page, encoding="utf-8")
+    got = taken(settings(tmp_path / "c.html"), tmp_path)
+    assert got.reports == EXPECTED
+    assert got.patients == [i // 3 + 1 for i in range(60)]
+    assert got.account.noticed == Counter({Notice.MERGED_CELLS: 40})
+
+
+PAGES = ["<html><body>Пациент</body></html>", "<table><tr><td>Пациент</td></tr></table>", "<html", "<table><![x["]
+
+
+@pytest.mark.parametrize("text", PAGES)
+def test_a_page_without_the_table_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "c.xls").write_text(text, encoding="utf-8")
+    with pytest.raises(CorpusError, match=r"holds no reports|, but table 1 of .*c\.xls has |is not an HTML page"):
+        taken(settings(tmp_path / "c.xls"), tmp_path)
+
+
 BUNDLE = {"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "Patient", "name": SECRET}}]}
 REPORT = {"resourceType": "DiagnosticReport", "conclusion": SECRET}
-MARK = "\ufeff"
 
 TABLE = (
     "; export a table with one report per row (its text, conclusion, category and patient) as .csv, .xlsx or .jsonl."
@@ -63,12 +115,6 @@ TABLE = (
 WORKBOOK = "; open it in a spreadsheet program and save it as .xlsx."
 # The name of the file, its content, the kind and the way out.
 FOREIGN: dict[str, tuple[str, str | bytes, str, str]] = {
-    "HTML called .xls": ("c.xls", f"<table border=1>{HTML}", "an HTML page", WORKBOOK),
-    "HTML of an office program": ("c.xls", f'{MARK}\n<html xmlns:x="urn:x">{HTML}', "an HTML page", WORKBOOK),
-    "HTML in UTF-16": ("c.xls", f"<html><body><table>{HTML}".encode("utf-16"), "an HTML page", WORKBOOK),
-    "HTML with a doctype, called .csv": ("c.csv", f"<!DOCTYPE HTML>\n<html><table>{HTML}", "an HTML page", WORKBOOK),
-    "HTML after a comment": ("c.xls", f"<!-- 1 --><html><table>{HTML}", "an HTML page", WORKBOOK),
-    "an HTML page": ("c.html", f"<html><table>{HTML}", "an HTML page", WORKBOOK),
     "an XML spreadsheet called .xls": (
         "c.xls",
         f'<?xml version="1.0"?><?mso-application progid="Excel.Sheet"?>'
@@ -80,7 +126,7 @@ FOREIGN: dict[str, tuple[str, str | bytes, str, str]] = {
     "XML": ("c.xml", f'<?xml version="1.0"?><rows><row>{SECRET}</row></rows>', "an XML file", TABLE),
     "a web archive called .xls": (
         "c.xls",
-        f"MIME-Version: 1.0\nContent-Type: multipart/related; boundary=x\n\n{HTML}",
+        f"MIME-Version: 1.0\nContent-Type: multipart/related; boundary=x\n\n{SECRET}",
         "a web archive (MHTML)",
         WORKBOOK,
     ),
@@ -148,3 +194,12 @@ def test_lock_files_are_left_out_and_counted(tmp_path: Path) -> None:
     assert got.account.noticed == Counter({Notice.LOCK_FILES: 2})
     with pytest.raises(CorpusError, match="is a lock file, which a program writes while the table is open"):
         taken(settings(folder / "~$c.xlsx"), tmp_path)
+
+
+def test_a_broken_link_is_not_named(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / f"{SECRET}.docx").symlink_to(folder / "нет")
+    with pytest.raises(CorpusError, match=r"file 1 of .*in \(by name\) cannot be read") as caught:
+        taken(settings(folder), tmp_path)
+    assert SECRET not in str(caught.value)

@@ -35,6 +35,7 @@ def whole() -> dict[str, bytes]:
         "g.jsonl.gz": gzip.compress(lines, mtime=0),
         "h.xlsx": sheet.getvalue(),
         "i.parquet": table.getvalue(),
+        "j.html": f"<html>{pd.DataFrame(FEW).to_html(index=False)}</html>".encode(),
     }
 
 
@@ -42,7 +43,26 @@ def whole() -> dict[str, bytes]:
 PLACE = st.floats(0, 1)
 PIECES = st.one_of(
     st.binary(max_size=20),
-    st.sampled_from([b'"', b"\n", b"\r", b";", b",", b"\t", b"\0", b"{", b"}", b"[", b"]", b":", b"\\", b"\xff\xfe"]),
+    st.sampled_from(
+        [
+            b'"',
+            b"\n",
+            b"\r",
+            b";",
+            b",",
+            b"\t",
+            b"\0",
+            b"{",
+            b"}",
+            b"[",
+            b"]",
+            b":",
+            b"\\",
+            b"\xff\xfe",
+            b"<![",
+            b"<td rowspan=9>",
+        ]
+    ),
     st.sampled_from([b"NaN", b"null", b"1e999", b'"\\ud800"', b"=cmd|' /C calc'!A0", "Секретова".encode("cp1251")]),
 )
 DAMAGE = st.one_of(

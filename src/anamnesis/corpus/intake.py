@@ -36,16 +36,17 @@ T = TypeVar("T")
 
 @dataclass
 class Account:
-    """What became of the rows, which rules changed them, and what is unusual in the files. `fingerprint` is the hash of
-    all usable reports."""
+    """What became of the rows, and which rules changed them."""
 
-    fingerprint: str = ""
     rows_in: int = 0
     duplicates: int = 0
+    # The hash of all usable reports.
+    fingerprint: str = ""
+    # What is unusual in the files.
+    noticed: Counter[Notice] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     changed: Counter[str] = field(default_factory=Counter)
     identifiers: Counter[str] = field(default_factory=Counter)
-    noticed: Counter[Notice] = field(default_factory=Counter)
 
     @property
     def quarantined(self) -> int:

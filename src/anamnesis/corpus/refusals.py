@@ -21,6 +21,25 @@ class _Explained(StrEnum):
         return member
 
 
+class Notice(_Explained):
+    """What is unusual in an export that is read nevertheless."""
+
+    LOCK_FILES = "lock_files", "lock files (~$…) and index files of a file manager, left out"
+    OTHER_KIND = "other_kind", "files of another kind than their name says, read as what they are"
+    OTHER_SHEETS = "other_sheets", "rows of sheets, or of tables of a page, that have none of the columns, left out"
+    HIDDEN_SHEETS = "hidden_sheets", "hidden sheets, read like the others"
+    HIDDEN_ROWS = "hidden_rows", "hidden rows of workbooks, read like the others"
+    TWO_ROW_HEADERS = "two_row_headers", "tables whose header has two rows"
+    REPEATED_HEADERS = "repeated_headers", "headers repeated inside a table, and rows that number its columns, left out"
+    MERGED_CELLS = "merged_cells", "rows with a value from a merged cell that begins above"
+    PATIENT_ROWS = "patient_rows", "rows that hold a patient and nothing else (grouping rows), left out"
+    GROUPED_ROWS = "grouped_rows", "rows with the patient of the grouping row above them"
+    SINGLE_CELLS = "single_cells", "rows with a single cell that is no field of a report (totals, pages), left out"
+    MISSING_MARKS = "missing_marks", "cells that say that a value is missing (NULL, н/д), read as empty"
+    DITTO_MARKS = "ditto_marks", "cells that say 'the same' (то же), read as the cell above"
+    OTHER_SPELLINGS = "other_spellings", "reports whose patient is written otherwise than in the patient's first report"
+
+
 class Refusal(_Explained):
     """Why a row is put into quarantine."""
 
@@ -47,22 +66,3 @@ class Refusal(_Explained):
     CATEGORY_UNKNOWN = "category_unknown", "a category outside corpus.categories"
     CATEGORY_CONTRADICTORY = "category_contradictory", "two different categories are named"
     CATEGORY_IDENTIFIES = "category_identifies", "a category that holds a name, a number or a date of a person"
-
-
-class Notice(_Explained):
-    """What is unusual in an export that is read nevertheless."""
-
-    LOCK_FILES = "lock_files", "lock files (~$…) and index files of a file manager, left out"
-    OTHER_KIND = "other_kind", "files of another kind than their name says, read as what they are"
-    OTHER_SHEETS = "other_sheets", "rows of sheets that have none of the columns (instructions), left out"
-    HIDDEN_SHEETS = "hidden_sheets", "hidden sheets, read like the others"
-    HIDDEN_ROWS = "hidden_rows", "hidden rows of workbooks, read like the others"
-    TWO_ROW_HEADERS = "two_row_headers", "tables whose header has two rows"
-    REPEATED_HEADERS = "repeated_headers", "headers repeated inside a table, and rows that number its columns, left out"
-    MERGED_CELLS = "merged_cells", "rows with a value from a merged cell that begins above"
-    PATIENT_ROWS = "patient_rows", "rows that hold a patient and nothing else (grouping rows), left out"
-    GROUPED_ROWS = "grouped_rows", "rows with the patient of the grouping row above them"
-    SINGLE_CELLS = "single_cells", "rows with a single cell that is no field of a report (totals, pages), left out"
-    MISSING_MARKS = "missing_marks", "cells that say that a value is missing (NULL, н/д), read as empty"
-    DITTO_MARKS = "ditto_marks", "cells that say 'the same' (то же), read as the cell above"
-    OTHER_SPELLINGS = "other_spellings", "reports whose patient is written otherwise than in the patient's first report"

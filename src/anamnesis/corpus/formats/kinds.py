@@ -1,6 +1,6 @@
 """Recognizes the kind of a file by its content, whatever its name says.
 
-Hospital systems call HTML pages and delimited text .xls, and exchange formats (FHIR, HL7, CDA) are no tables.
+Hospital systems call HTML pages and delimited text .xls. Exchange formats (FHIR, HL7, CDA) are no tables.
 """
 
 import gzip
@@ -27,18 +27,17 @@ _FOREIGN = tuple(
     (re.compile(pattern, re.DOTALL), kind, way_out)
     for pattern, kind, way_out in (
         (r"\x0b?(?:msh|fhs|bhs)[|^]", "HL7 v2 messages", _TABLE),
-        (r"<.*?\burn:hl7-org:v3\b", "a CDA document (HL7 v3)", _TABLE),
-        (r"<.*?\bhttp://hl7\.org/fhir\b", "a FHIR resource (XML)", _TABLE),
+        (r"<.*?\bxmlns(?::\w+)?\s*=\s*[\"']urn:hl7-org:v3\b", "a CDA document (HL7 v3)", _TABLE),
+        (r"<.*?\bxmlns(?::\w+)?\s*=\s*[\"']http://hl7\.org/fhir\b", "a FHIR resource (XML)", _TABLE),
         (r"<\?xml.*?\burn:schemas-microsoft-com:office:spreadsheet\b", "an XML spreadsheet", _WORKBOOK),
-        (r"<(?:!doctype html|html|head|meta|table)\b", "an HTML page", _WORKBOOK),
-        (r"<.*?<html\b", "an HTML page", _WORKBOOK),
-        (r"<\?xml\b", "an XML file", _TABLE),
+        (r"<\?xml\b(?!.*?<html\b)", "an XML file", _TABLE),
         (r"mime-version:.*?\bmultipart/related\b", "a web archive (MHTML)", _WORKBOOK),
         (r"\{\\rtf", "an RTF document", _TABLE),
         (r"%pdf-", "a PDF document", _TABLE),
         (r".{128}dicm", "a DICOM file", _TABLE),
     )
 )
+_PAGE = re.compile(r"<(?:!doctype html|html|head|meta|table)\b|<.*?<html\b", re.DOTALL)
 _FHIR = re.compile(r'\s*[\[{].*?"resourceType"\s*:', re.DOTALL)
 
 
@@ -60,6 +59,8 @@ def kind_of(path: Path, label: str, settings: Corpus) -> str:
         return ".parquet"
     if head.startswith((_ZIP, _OLE)):
         return named if named in WORKBOOKS else ".xlsx"
+    if _PAGE.match(_decoded(head).lstrip().lower()):
+        return ".html"
     if named in WORKBOOKS and head and _is_text(head):
         return ".csv"
     return named

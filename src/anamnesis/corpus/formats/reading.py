@@ -14,6 +14,7 @@ from anamnesis.corpus.formats.cells import Read
 from anamnesis.corpus.formats.delimited import read_delimited
 from anamnesis.corpus.formats.json_objects import read_json, read_json_lines
 from anamnesis.corpus.formats.kinds import ending, kind_of, refuse_foreign
+from anamnesis.corpus.formats.pages import read_page
 from anamnesis.corpus.formats.parquet import read_parquet
 from anamnesis.corpus.formats.sources import Source
 from anamnesis.corpus.formats.workbooks import read_workbook
@@ -30,6 +31,8 @@ READERS: dict[str, Callable[[Source], Iterator[Read]]] = {
     ".xlsx": read_workbook,
     ".xls": read_workbook,
     ".ods": read_workbook,
+    ".html": read_page,
+    ".htm": read_page,
     ".parquet": read_parquet,
 }
 
@@ -91,7 +94,7 @@ def corpus_files(settings: Corpus) -> list[Path]:
             )
         if others := [path for path in files if ending(path) not in READERS]:
             for path in others:
-                refuse_foreign(path, f"file {files.index(path) + 1} of {root} (by name)", settings)
+                _refuse_foreign(path, f"file {files.index(path) + 1} of {root} (by name)", settings)
             endings = sorted({path.suffix for path in others if re.fullmatch(r"\.[A-Za-z0-9]{1,5}", path.suffix)})
             raise CorpusError(
                 f"corpus.path: the folder {root} holds {len(others)} files that cannot be read (endings: {endings}); "
@@ -108,12 +111,17 @@ def corpus_files(settings: Corpus) -> list[Path]:
             f"give its own file."
         )
     if ending(root) not in READERS:
-        refuse_foreign(root, str(root), settings)
+        _refuse_foreign(root, str(root), settings)
         raise CorpusError(
             f"corpus.path: {root} ends in {root.suffix or 'nothing'}; give a file of one of the kinds "
             f"{sorted(READERS)}, or a folder of them."
         )
     return [root]
+
+
+def _refuse_foreign(path: Path, label: str, settings: Corpus) -> None:
+    with _plain_errors(label):
+        refuse_foreign(path, label, settings)
 
 
 def _files(folder: Path) -> list[Path]:

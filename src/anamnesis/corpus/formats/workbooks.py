@@ -6,17 +6,16 @@ import re
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import chain, islice
+from collections.abc import Iterator
 from typing import IO, Any, BinaryIO
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 from anamnesis.corpus.formats.cells import Read
+from anamnesis.corpus.formats.sheets import Sheet, read_sheets
 from anamnesis.corpus.formats.sources import Source
-from anamnesis.corpus.formats.tables import HEADER_ROWS, MergedRecord, Record, find_header, is_filled, read_table
-from anamnesis.corpus.refusals import CorpusError, Notice
+from anamnesis.corpus.formats.tables import MergedRecord, Record, is_filled
+from anamnesis.corpus.refusals import CorpusError
 
 _BLOCK = 2**20
 # The last two: a part that is packed in an unknown way, or encrypted.
@@ -27,49 +26,28 @@ _RELATION = re.compile(r"<(?:\w+:)?Relationship\s[^>]*>")
 _HIDDEN_ROW = re.compile(rb'<(?:\w+:)?row\s(?:[^>]*\s)?hidden="(?:1|true)"[^>]*>\s*<(?:\w+:)?c[\s/>]')
 
 
-@dataclass(frozen=True)
-class _OtherSheet:
-    """A sheet that does not have the columns, and the sets of cells that its rows fill."""
-
-    place: str
-    beginning: Sequence[Record]
-    rows: int
-    filled: frozenset[frozenset[int]]
-
-
 def read_workbook(source: Source) -> Iterator[Read]:
-    """Every sheet that has the columns, each with its own header.
+    """The sheets of a workbook.
 
     Raises:
-        CorpusError: the workbook cannot be read, no sheet has the columns, or one seems to lack only its header.
+        CorpusError: the workbook cannot be read, or its sheets cannot.
     """
     try:
         with source.open_seekable() as file:
             workbook = CalamineWorkbook.from_filelike(file)
-            hidden = _hidden_rows(file)
-            others: list[_OtherSheet] = []
-            layouts: list[set[int]] = []
-            names = source.settings.columns.named.values()
-            for number, sheet in enumerate(workbook.sheets_metadata, start=1):
-                place = f"sheet {number} of {source.label}"
-                if sheet.typ != SheetTypeEnum.WorkSheet:
-                    continue
-                records = _records(workbook.get_sheet_by_name(sheet.name))
-                beginning = list(islice(records, HEADER_ROWS))
-                header = find_header(beginning, source.settings)
-                if header is None and not _has_half(beginning, set(names)):
-                    others.append(_other(place, beginning, records))
-                    continue
-                if header is not None:
-                    layouts.append(set(map(header.names.index, names)))
-                source.noticed[Notice.HIDDEN_SHEETS] += sheet.visible != SheetVisibleEnum.Visible
-                source.noticed[Notice.HIDDEN_ROWS] += hidden[sheet.name]
-                yield from read_table(chain(beginning, records), place, source)
-            yield from _without_columns([other for other in others if other.rows], layouts, source)
+            yield from read_sheets(_sheets(workbook, _hidden_rows(file), source.label), source)
     except (CalamineError, *_DAMAGED_ZIP):
         raise CorpusError(
             f"corpus.path: {source.label} is not a workbook that can be read: it is damaged, or needs a password."
         ) from None
+
+
+def _sheets(workbook: CalamineWorkbook, hidden_rows: Counter[str], label: str) -> Iterator[Sheet]:
+    for number, sheet in enumerate(workbook.sheets_metadata, start=1):
+        if sheet.typ == SheetTypeEnum.WorkSheet:
+            records = _records(workbook.get_sheet_by_name(sheet.name))
+            hidden = sheet.visible != SheetVisibleEnum.Visible
+            yield Sheet(f"sheet {number} of {label}", records, hidden, hidden_rows[sheet.name])
 
 
 def _records(sheet: CalamineSheet) -> Iterator[Record]:
@@ -94,32 +72,6 @@ def _records(sheet: CalamineSheet) -> Iterator[Record]:
             following = next(behind, None)
         if any(map(is_filled, record)):
             yield record
-
-
-def _has_half(beginning: Sequence[Record], names: set[str]) -> bool:
-    """Whether a row looks like a header that lacks columns."""
-    return any(2 * len(names & {str(cell).strip() for cell in record}) >= len(names) for record in beginning)
-
-
-def _other(place: str, beginning: list[Record], records: Iterator[Record]) -> _OtherSheet:
-    filled = Counter(
-        frozenset(column for column, cell in enumerate(record) if is_filled(cell))
-        for record in chain(beginning, records)
-    )
-    return _OtherSheet(place, beginning, filled.total(), frozenset(filled))
-
-
-def _without_columns(others: Sequence[_OtherSheet], layouts: Sequence[set[int]], source: Source) -> Iterator[Read]:
-    """Leaves out the sheets without the columns, unless they may hold reports."""
-    if others and not layouts:
-        yield from read_table(iter(others[0].beginning), others[0].place, source)
-    for other in others:
-        if any(layout <= filled for layout in layouts for filled in other.filled):
-            raise CorpusError(
-                f"corpus.path: {other.place} has none of the columns, but rows with cells where other sheets have "
-                f"their reports; give it the header of those, or remove the sheet."
-            )
-        source.noticed[Notice.OTHER_SHEETS] += other.rows
 
 
 # ---- Hidden rows, which the library does not tell from others ------------------------------------------------------
