@@ -29,7 +29,7 @@ _DRAWN = re.compile(r"([\u2500-\u259f])\1\1")
 # words, and at most 0.40 of them in a wrong encoding; of fewer than ten words, some may all be abbreviations.
 LEAST_KNOWN, LEAST_KNOWN_OF_FEW = 0.45, 0.25
 LEAST_WORDS, FEW_WORDS = 5, 10
-_SURELY_KNOWN = 0.7
+_SURELY_KNOWN = 0.6
 # Mac Cyrillic and cp1251 differ in capitals and "я" only: most words stay words, but the names lose their capitals.
 _LEAST_GAIN = 0.04
 _WORDS_TO_COMPARE, TEXTS_TO_COMPARE = 200, 1000
@@ -172,7 +172,7 @@ def mixed_up(text: str) -> Mixed | None:
     words, known = _counts(text)
     if known > LEAST_KNOWN * words or not words:
         return None
-    best, most = None, max(2.0, _SURELY_KNOWN * words, 2 * known)
+    best, most = None, max(3.0, _SURELY_KNOWN * words, 2 * known)
     for mixed in _SINGLE_BYTE:
         meant = mixed.undone(text)
         if meant is not None and (found := _counts(meant))[1] >= max(most, _SURELY_KNOWN * found[0]):

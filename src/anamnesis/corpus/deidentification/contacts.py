@@ -27,7 +27,7 @@ _ACCOUNT = r"@?(?=[a-z0-9_.-]*[a-z])[a-z0-9_][a-z0-9_.-]{2,31}(?<![.-])(?![\w@])
 _NETWORK = (
     r"(?<!\w)(?:telegram|телеграмм?\w{0,2}|телега|тлг|tlg|инстаграмм?\w{0,2}|инста|instagram|skype|скайп\w?|vkontakte|"
     r"вконтакте|одноклассники|facebook|фейсбук\w?|tiktok|тикток\w?|discord|дискорд\w?|icq|аська|никнейм\w?|nickname|"
-    r"логин\w?|login|аккаунт\w?|account|юзернейм|username)"
+    r"ник(?!\w)|логин\w?|login|аккаунт\w?|account|юзернейм|username)"
 )
 _HEX = r"[0-9a-f]"
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"

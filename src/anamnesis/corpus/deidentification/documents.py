@@ -6,12 +6,15 @@ from anamnesis.corpus.deidentification.patterns import pattern
 
 _NUMBER_SIGN = r"(?:№|n[°ºo]?(?=[\s\d.])|#|номер|ном\.)"
 _FILLER = (
-    rf"(?:[\s:.,()=–—-]|{_NUMBER_SIGN}|сер(?:ия|ии|\.)?(?!\w)|рф(?!\w)|(?:граждан|республик|казахстан|узбекистан|"
+    rf"(?:[\s:.,()=–—-]|{_NUMBER_SIGN}|сер(?:ия|ии|\.)?(?!\w)|рф(?!\w)|гр(?!\w)|(?:граждан|республик|казахстан|узбекистан|"
     r"таджикистан|кыргыз|киргиз|беларус|белорус|украин|армени|азербайджан|молдов|грузи|иностр|заграничн|действ|инд|пациент|"
     r"больн|личн|национальн|биометрич|рожден)\w{0,12}+){0,12}"
 )
 # Letters and digits of a document: at least five digits.
-_LETTERS_NUMBER = rf"[a-zа-яё]{{1,3}}[\s-]?(?:{_NUMBER_SIGN}\s?)?\d{{5,9}}[a-zа-яё]{{0,2}}\d{{0,2}}(?!\w)"
+_LETTERS_NUMBER = (
+    rf"[a-zа-яё]{{1,3}}[\s-]?(?:{_NUMBER_SIGN}\s?)?\d{{5,9}}[a-zа-яё]{{0,2}}\d{{0,2}}(?!\w)|"
+    r"\d\d[a-z]{2}\d{5}(?!\w)"
+)
 _DIGITS = rf"\d\d?(?:\s?\d\d)?[\s-]?(?:{_NUMBER_SIGN}\s?)?\d{{5,7}}(?!\w)|\d{{7,14}}(?!\w)"
 _PASSPORT = r"(?<!\w)(?:(?:загран)?паспорт\w{0,4}+|загран\w{0,12}+|passport|пасп)"
 _IDENTITY = (
@@ -45,7 +48,7 @@ PATTERNS = [
     pattern(
         "passport",
         rf"(?<!\w)свид(?:етельств\w|\.|-во)?\s?(?:о|об)\s?(?:рожд|смерт|брак|установл|усынов)\w{{0,10}}+{_FILLER}"
-        rf"(?P<value>{_LETTERS_NUMBER}|{_DIGITS})",
+        rf"(?P<value>(?:[ivxlc1]{{1,5}}[\s-])?{_LETTERS_NUMBER}|{_DIGITS})",
         "свид",
         gate=_FIVE_DIGITS,
     ),

@@ -39,9 +39,16 @@ _HAS_CLOCK = re.compile(r"\d:\d\d")
 PATTERNS = [
     pattern(
         "date",
-        rf"(?<!\w)(?:{_DAY}|\d\d?(?:-?го)?)\s{_MONTH}\s(?:{_LONG_YEAR}|{_SHORT_YEAR}(?=\sгода)){_YEAR_WORD}?"
+        rf"(?<!\w)(?:{_DAY}|\d\d?(?:-?го)?)\s{_MONTH}\s(?:{_LONG_YEAR}|{_SHORT_YEAR}(?=\sгода|\s?[,.;)]|\s?$)){_YEAR_WORD}?"
         rf"(?!\w)",
-        "ысяч", "год",
+        gate=_HAS_MONTH,
+    ),
+    pattern("date", rf"(?<!\w){_DAY}\sноль\s{_UNIT}(?:\s(?:{_LONG_YEAR}|{_SHORT_YEAR}){_YEAR_WORD}?)?(?!\w)", "ноль"),
+    pattern(
+        "date",
+        r"(?<!\w)(?:понедельник|вторник|сред[ау]|четверг|пятниц[ау]|суббот[ау]|воскресенье|пн|вт|чт|пт)\.?,?\s"
+        r"(?P<value>(?:0?[1-9]|[12]\d|3[01])\.(?:0[1-9]|1[0-2]))\.?(?![\d.,]\d|\s?(?:мм|см|%|×|х))",
+        gate=re.compile(r"\d\.\d\d"),
     ),
     pattern("date", rf"(?<!\w){_DAY}\s{_MONTH}(?:\s{_DIGIT_YEAR})?(?!\w)", gate=_HAS_MONTH),
     pattern("date", rf"(?<!\w){_DAY}\sчисла(?!\w)(?:\s{_MONTH})?", "числа"),
@@ -83,7 +90,7 @@ PATTERNS = [
     pattern(
         "time",
         rf"(?<!\w)(?:в|к|около|с|до|время[а-я ]{{0,20}}:?)\s"
-        rf"(?P<value>{_HOUR}\s?ч(?:ас(?:а|ов)?)?(?!\w)\.?\s?{_MINUTE}\s?м(?:ин(?:ут[аы]?)?)?(?!\w)\.?)",
+        rf"(?P<value>{_HOUR}\s?ч(?:ас(?:а|ов)?)?(?![а-яё])\.?\s?{_MINUTE}\s?м(?:ин(?:ут[аы]?)?)?(?!\w)\.?)",
         gate=re.compile(r"\d\s?ч"),
     ),
     pattern(
@@ -97,6 +104,14 @@ PATTERNS = [
         rf"(?<![\d.,/-]){_HOUR}[-.]{_MINUTE}\s?(?:час(?:ов|а)?(?!\w)|ч\.)(?!\s?(?:назад|в\s))",
         gate=re.compile(r"\d\s?ч"),
     ),
+    # From 08.30 to 15.00; the second one is found when the first is replaced.
+    pattern(
+        "time",
+        rf"(?<!\w)с\s(?P<value>{_HOUR}[.-]{_MINUTE})"
+        rf"(?=\s(?:до|по)\s{_HOUR}[.-]{_MINUTE}(?!\d|\s?(?:мм|см|кг|г|%)(?!\w)))",
+        "с ",
+    ),
+    pattern("time", rf"\[время\]\s(?:до|по)\s(?P<value>{_HOUR}[.-]{_MINUTE})(?!\d)", "[время]"),
     # Behind a date: 12.03.2021 14-35, 12.03.2021 в 9.05.
     pattern(
         "time",
