@@ -212,7 +212,9 @@ def test_boilerplate_is_taken_out_and_counted(tmp_path: Path) -> None:
         {**ROWS[i % 60], "Описание": f"{letterhead(i)} Врач-цитолог: Петрова А.{'БВГД'[i % 4]}., просмотрено вручную."}
         for i in range(240)
     ]
-    enabled = Deidentification(enabled=True, key_variable=None, max_date_shift_days=None)
+    enabled = Deidentification(
+        enabled=True, engine="rules", clinical_words=[], key_variable=None, max_date_shift_days=None
+    )
     got = taken(settings(jsonl(tmp_path / "corpus.jsonl", rows), deidentification=enabled), tmp_path)
     assert got.reports[5]["description"] == "Узел 5 мм. Фон чистый."
     assert got.account.changed["boilerplate"] == 240
