@@ -12,10 +12,14 @@ from collections.abc import Callable, Iterable, Sequence
 _ENTITY = re.compile(r"&(?:#\d+|#x[0-9a-fA-F]+|[a-zA-Z]{2,8});")
 _ROMAN = re.compile("[\u2160-\u217f]")
 _TAG = re.compile(r"<(?:br|p|div|span|b|i|u|em|strong|li|ul|ol|td|tr|table|font)\b[^<>]{0,200}>|</\w{1,10}>", re.I)
+# Within a word: Ива<b>нов</b>а.
+_TAG_IN_WORD = re.compile(r"(?<=[^\W\d_])(?:</?(?:span|b|i|u|em|strong|font)\b[^<>]{0,200}>){1,4}(?=[а-яёa-z])", re.I)
 _ENDS_LINE = re.compile(r"</?(?:br|p|div|li|ul|ol|tr|table)\b", re.I)
 _CONTROL = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]"
 )
+# Written as two characters by a system. Before a small Latin letter it is part of a path.
+_WRITTEN_LINE_END = re.compile(r"\\(?:r\\n|[rnt])(?![a-z])")
 _OTHER_LINE_ENDS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 _BROKEN_WORD = re.compile(r"(?<=[а-яё])-[ \t]*\n[ \t]*(?=[а-яё])")
 _MIXED_WORD = re.compile(r"[A-Za-zА-Яа-яЁё]*(?:[A-Za-z][А-Яа-яЁё]|[А-Яа-яЁё][A-Za-z])[A-Za-zА-Яа-яЁё]*")
@@ -29,7 +33,12 @@ def html_entities(text: str) -> str:
     """Replaces entities (&nbsp;, &lt;), and the tags of a form saved as HTML."""
     if "&" in text:
         text = _ENTITY.sub(lambda match: html.unescape(match[0]), text)
-    return _TAG.sub(_gap, text) if "<" in text else text
+    return _TAG.sub(_gap, _TAG_IN_WORD.sub(_joint, text)) if "<" in text else text
+
+
+def _joint(tags: re.Match[str]) -> str:
+    """Nothing before a small letter; a capital begins a new word."""
+    return "" if tags.string[tags.end()].islower() else " "
 
 
 def _gap(tag: re.Match[str]) -> str:
@@ -44,8 +53,9 @@ def unicode_form(text: str) -> str:
 
 
 def line_ends(text: str) -> str:
-    r"""Turns \r\n, \r and other line ends into \n, and joins words hyphenated at a line end."""
-    text = _OTHER_LINE_ENDS.sub("\n", text)
+    r"""Turns \r\n, \r and other line ends, also those written as a backslash and a letter, into \n, and joins words
+    hyphenated at a line end."""
+    text = _OTHER_LINE_ENDS.sub("\n", _WRITTEN_LINE_END.sub("\n", text) if "\\" in text else text)
     return _BROKEN_WORD.sub("", text) if "-" in text and "\n" in text else text
 
 

@@ -70,7 +70,7 @@ def _of_cyrillic(lower: str) -> str:
 
 @lru_cache(maxsize=1)
 def _given_names() -> frozenset[str]:
-    russian = (_of_cyrillic(name) for name in natasha_words("first") if len(name) > 2)
+    russian = (_of_cyrillic(name) for name in natasha_words("first") if len(name) > 1)
     return frozenset([*russian, *map(rough, _FIRST.split())])
 
 

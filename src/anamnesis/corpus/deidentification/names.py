@@ -27,7 +27,7 @@ from anamnesis.corpus.deidentification.vocabulary import (
     TREATMENT,
     ClinicalWords,
 )
-from anamnesis.corpus.deidentification.words import KINSHIP, Reading, reading, stem
+from anamnesis.corpus.deidentification.words import KINSHIP, Reading, ends_like_surname, reading, stem
 
 _UP = "A-ZÀ-ÖØ-ÞŞĞİƏА-ЯЁІЇЄҐЎҚҒҲӘӨҮҰҢҺ"
 _LOW = "a-zß-öø-ÿşğıəа-яёіїєґўқғҳәөүұңһ"
@@ -42,6 +42,9 @@ _SURNAME_FIRST = re.compile(
 )
 # In capitals, the end of the surname is not visible: ИВАНОВА.Б.
 _GLUED = re.compile(rf"(?<!\w)(?P<surname>[{_UP}]{{3,30}}(?:-[{_UP}]{{3,30}})?)[{_UP}]\.\s?[{_UP}]\.")
+_RUSSIAN = re.compile(r"[а-яё]{3}")
+_LIKE_MEDICINES = re.compile(r"(?i)ин(?:[аеу]|ом)?$")
+_INSIDE_SENTENCE = re.compile(r"[а-яёa-z,:–—-]\s{1,2}$")
 _INITIALS_BEFORE = re.compile(rf"(?<![\w.])(?:[{_UP}]\s?\.\s?){{1,2}}$")
 _NEXT_WORD = re.compile(rf"\s{{0,3}}(?P<word>{_WORD})")
 _INITIALS_BEHIND = re.compile(rf"\s{{0,3}}(?:{_DOTTED}|[{_UP}]\.|[{_UP}]\s[{_UP}](?!\w)|(?<=\s)[{_UP}]{{2}}(?!\w))")
@@ -55,7 +58,7 @@ _LOWER_CASE = re.compile(
 )
 _LOWER_PAIR = re.compile(r"(?<![\w.@-])(?=([а-яё]{3,20})[ \n]([а-яё]{3,20}(?:-[а-яё]{3,20})?)(?![\w@-]))", re.I)
 _LOWER_AFTER = re.compile(
-    r"(?:\.?[\s:–—-]{1,3}(?:(?:узи|узд|кдл|клд)\s)?)((?:(?<=\s)|(?<=[:–—-]))[а-яё]{2,20}(?:-[а-яё]{3,20})?)"
+    r"(?:[\s:–—-]{1,3}(?:(?:узи|узд|кдл|клд)\s)?)((?:(?<=\s)|(?<=[:–—-]))[а-яё]{2,20}(?:-[а-яё]{3,20})?)"
     r"((?:\s[а-яё]{2,20}){0,2})(?![\w-])"
 )
 # Fields of HL7: ИВАНОВ^ИВАН^ИВАНОВИЧ.
@@ -131,7 +134,7 @@ def find_names(
         *_initialled(text, clinical),
         *_lower_case(text),
         *_lower_pairs(text, clinical),
-        *_lower_after_announcement(lower, clinical, announced),
+        *_lower_after_announcement(text, lower, clinical, announced),
         *_carets(text, clinical),
         *_full(text, tokens),
         *_pairs(text, tokens),
@@ -159,7 +162,8 @@ def _likely(text: str, tokens: list[Token], tagged: Sequence[Span]) -> Iterator[
         inside = [tokens[at] for at in _between(starts, start, end)]
         while inside and _no_name(inside[0]):
             inside.pop(0)
-        while inside and _no_name(inside[-1]):
+        # After a first name comes a surname, even if the dictionary knows it as a word only: Эрик Пула.
+        while inside and _no_name(inside[-1]) and not (len(inside) > 1 and _follows(inside[-2], inside[-1])):
             inside.pop()
         if inside and _convincing(text, inside):
             last = inside[-1]
@@ -184,15 +188,34 @@ def _convincing(text: str, inside: list[Token]) -> bool:
     readings = [token.reading for token in inside]
     if len(inside) > 1:
         return any(part.likely_surname or part.likely_given or part.patronymic or part.listed for part in readings) or (
-            not any(part.known or token.word.isupper() for part, token in zip(readings, inside, strict=True))
+            not any(token.reading.known or _abbreviated(token) for token in inside)
         )
     (token,) = inside
     part = token.reading
     if _INITIALS_BEHIND.match(text, token.end) or _INITIALS_BEFORE.search(text, max(0, token.start - 8), token.start):
         return part.of_name or part.listed
-    if len(token.word) < 3 or EPONYM_BEFORE.search(text, max(0, token.start - 24), token.start):
+    if len(token.word) < 3 or _abbreviated(token) or EPONYM_BEFORE.search(text, max(0, token.start - 24), token.start):
         return False
-    return part.surname + part.given > 0.5 and part.common < 0.3
+    if not part.known and part.given == 0:
+        # Medicines end like surnames in -ин.
+        return part.listed or (part.likely_surname and not _LIKE_MEDICINES.search(token.word))
+    if part.surname + part.given > 0.5 and part.common < 0.3:
+        return True
+    return part.listed and token.word.istitle() and _INSIDE_SENTENCE.search(text, 0, token.start) is not None
+
+
+def _abbreviated(token: Token) -> bool:
+    return token.word.isupper() and len(token.word) < 5
+
+
+def _follows(given: Token, word: Token) -> bool:
+    """Whether a capitalized word after a first name is a surname for that reason alone."""
+    return (
+        given.reading.plain_given
+        and word.word.istitle()
+        and not (given.clinical or word.clinical or word.announces)
+        and HEADING.match(word.word) is None
+    )
 
 
 def _initialled(text: str, clinical: ClinicalWords) -> Iterator[Span]:
@@ -241,7 +264,8 @@ def _plausible(surname: str, letters: int, dots: int, clinical: bool) -> bool:
     part = reading(surname.split()[-1])
     if letters == 2 and dots:
         return True
-    return part.likely_surname and part.common < 0.5 and not clinical and (part.known or dots > 0)
+    likely = part.likely_surname and part.common < 0.5 and len(surname) > 2
+    return likely and not clinical and (part.known or dots > 0)
 
 
 def _lower_case(text: str) -> Iterator[Span]:
@@ -263,37 +287,44 @@ def _lower_pairs(text: str, clinical: ClinicalWords) -> Iterator[Span]:
     for match in _LOWER_PAIR.finditer(text):
         if match[1][0].isupper() and match[2][0].isupper():
             continue
-        first, second = reading(match[1]), reading(match[2])
-        for given, surname in ((first, second), (second, first)):
-            certain = surname.plain_surname or (not surname.known and surname.likely_surname and surname.listed)
-            if (
-                given.plain_given
-                and given.common == 0
-                and certain
-                and not (match[1] in clinical or match[2] in clinical)
-            ):
-                yield match.start(1), match.end(2)
+        if match[1] in clinical or match[2] in clinical:
+            continue
+        if _certain_pair(match[1], match[2]) or _certain_pair(match[2], match[1]):
+            yield match.start(1), match.end(2)
 
 
-def _lower_after_announcement(lower: str, clinical: ClinicalWords, announced: list[Announcement]) -> Iterator[Span]:
+def _certain_pair(first: str, second: str) -> bool:
+    """Whether two words are a first name and a surname even without capitals."""
+    given, surname = reading(first), reading(second)
+    if surname.plain_surname:
+        return given.likely_given
+    if surname.listed and ends_like_surname(second):
+        return given.plain_given
+    return given.plain_given and surname.likely_surname and (surname.known or surname.listed)
+
+
+def _lower_after_announcement(
+    text: str, lower: str, clinical: ClinicalWords, announced: list[Announcement]
+) -> Iterator[Span]:
     """Names typed without capitals after "врач", "пациентка"."""
-    for _, end, _ in announced:
-        match = _LOWER_AFTER.match(lower, end)
+    for start, end, _ in announced:
+        end += text.startswith(".", end) and lower[start:end] in ABBREVIATIONS
+        match = _LOWER_AFTER.match(text, end)
         if not match or match[1] in clinical or announces(match[1]):
             continue
-        part = reading(match[1])
-        if not (
-            part.plain_surname
-            or (part.given >= 0.9 and part.common == 0)
-            or (not part.known and part.likely_surname and part.listed)
-        ):
+        part, following = reading(match[1]), match[2].split()
+        surname = part.likely_surname and ends_like_surname(match[1]) and (part.known or part.listed)
+        given = part.given >= 0.9 and part.common == 0
+        pair = bool(following) and _certain_pair(match[1], following[0])
+        if not (part.plain_surname or surname or given or pair):
             continue
         last = match.end(1)
-        for word in match[2].split():
+        for before, word in pairwise([match[1], *following]):
             part = reading(word)
-            if word in clinical or not (part.plain_surname or part.plain_given or part.patronymic > 0.5):
+            certain = part.plain_surname or part.plain_given or part.patronymic > 0.5 or _certain_pair(before, word)
+            if word in clinical or not certain:
                 break
-            last = lower.index(word, last) + len(word)
+            last = text.index(word, last) + len(word)
         yield match.start(1), last
 
 
@@ -335,11 +366,13 @@ def _full(text: str, tokens: list[Token]) -> Iterator[Span]:
 
 def _pairs(text: str, tokens: list[Token]) -> Iterator[Span]:
     """A first name beside a surname, in either order."""
+    # Two capitalized Latin words in a Russian report are a name, unless they are on the list of clinical words.
+    russian = _RUSSIAN.search(text) is not None
     for left, right in pairwise(tokens):
         if left.latin and right.latin and _adjoin(text, left, right):
-            belong = _latin_pair(left, right)
+            belong = _latin_pair(left, right, russian)
         else:
-            belong = _close(text, left, right) and (_pair(left, right) or _pair(right, left))
+            belong = _close(text, left, right) and (_pair(left, right) or _pair(right, left) or _follows(left, right))
         if belong:
             yield left.start, right.end
 
@@ -354,31 +387,33 @@ def _pair(given: Token, surname: Token) -> bool:
     first, family = given.reading, surname.reading
     likely = family.likely_surname and family.common < 0.5
     if given.clinical or surname.clinical:
-        return family.likely_surname and first.plain_given and not given.clinical
+        like_surname = family.likely_surname or (family.listed and ends_like_surname(surname.word))
+        return like_surname and first.plain_given and not (given.clinical and surname.clinical)
     if first.plain_given:
         # A first name beside a first name that is also a surname: Роман Анна.
-        unknown = not family.known and surname.word.istitle()
+        unknown = not family.known and not _abbreviated(surname)
         return likely or family.listed or family.likely_given or unknown
     if first.likely_given:
         return likely or (family.listed and given.word.istitle() and surname.word.istitle())
     return likely and first.given > 0.05
 
 
-def _latin_pair(left: Token, right: Token) -> bool:
+def _latin_pair(left: Token, right: Token, russian: bool) -> bool:
     if left.clinical or right.clinical or left.announces or right.announces or min(len(left.word), len(right.word)) < 2:
         return False
+    if russian and all(token.word.istitle() for token in (left, right)):
+        return True
     for given, surname in ((left.word, right.word), (right.word, left.word)):
-        first = latin.is_given(given)
-        if first and (latin.is_surname(surname) or latin.is_patronymic(surname) or surname.istitle()):
+        if latin.is_given(given) and (latin.is_surname(surname) or latin.is_patronymic(surname) or surname.istitle()):
             return True
-        if latin.is_patronymic(given) and latin.is_surname(surname):
+        if latin.is_surname(surname) and (latin.is_patronymic(given) or latin.is_plain_surname(surname)):
             return True
     return False
 
 
 def _fits(token: Token, given: bool = False) -> bool:
     """Whether a word beside a patronymic (or a first name) may belong to the same name."""
-    if token.announces or (not given and token.clinical):
+    if token.announces or (not given and token.clinical and not token.reading.likely_surname):
         return False
     return token.reading.of_name or (
         len(token.word) > 2 and not token.word.lower().endswith(("но", "ть", "на", "ния", "ние"))
@@ -386,16 +421,27 @@ def _fits(token: Token, given: bool = False) -> bool:
 
 
 def _alone(text: str, tokens: list[Token]) -> Iterator[Span]:
-    """Surnames that the dictionary knows as nothing else, unless they name a disease or a method."""
+    """Surnames and first names that are hardly anything else, unless they name a disease, a method or a medicine."""
     for token in tokens:
-        plain = latin.is_plain_surname(token.word) if token.latin else token.reading.plain_surname
         if (
-            plain
+            _certain(token)
             and len(token.word) > 3
             and not token.clinical
             and not EPONYM_BEFORE.search(text, max(0, token.start - 24), token.start)
         ):
             yield token.start, token.end
+
+
+def _certain(token: Token) -> bool:
+    """Whether the word is a name even without any other sign of one."""
+    if token.latin:
+        return latin.is_plain_surname(token.word)
+    part = token.reading
+    if part.plain_surname or (part.known and part.given >= 0.5 and part.common <= 0.1):
+        return True
+    if not part.listed or not ends_like_surname(token.word):
+        return False
+    return (part.surname > 0.2 and part.common <= 0.1) or (part.surname > 0.4 and part.common < 0.6)
 
 
 def _after_announcement(text: str, lower: str, tokens: list[Token], announced: list[Announcement]) -> Iterator[Span]:

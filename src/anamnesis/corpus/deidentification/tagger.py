@@ -48,8 +48,9 @@ def _as_in_news(word: str) -> str:
     if word.istitle():
         return word
     part = reading(word)
-    name = part.plain_surname or part.plain_given or part.patronymic > 0.5
-    if name or (word.isupper() and len(word) > 3):
+    capitals = word.isupper() and len(word) > 3
+    name = part.plain_surname or part.plain_given or part.patronymic > 0.5 or (capitals and not part.known)
+    if name or capitals:
         changed = word.capitalize() if name else word.lower()
         return changed if len(changed) == len(word) else word
     return word

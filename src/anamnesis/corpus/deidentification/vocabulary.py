@@ -105,7 +105,7 @@ class ClinicalWords:
         return (
             word.startswith(self._beginnings)
             or word in self._words
-            or (len(word) > 3 and stem(word) in self._stems)
+            or (len(ending := stem(word)) > 3 and ending in self._stems)
             or not self._words.isdisjoint(form.replace("ё", "е") for form in normal_forms(word))
         )
 

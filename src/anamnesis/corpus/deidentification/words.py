@@ -29,6 +29,8 @@ _MORE_SURNAMES = frozenset(
         *("байда", "палий", "кендюх", "макитра", "завада", "залога", "юрко"),
     )
 )
+# Letters of Ukrainian, Kazakh, Uzbek and other names, as Russian writes them.
+_AS_RUSSIAN = str.maketrans("іїєґўқғҳәөүұңһј", "иеегукгхаоуунхй")
 # A given name that is as often a word (Вера, Роман) needs a likely surname beside it.
 _OFTEN_A_WORD = 0.2
 # What a list of names adds to a word that the dictionary lacks.
@@ -101,6 +103,8 @@ def reading(word: str) -> Reading:
     parses = analyzer.parse(word)
     forms = {word.replace("ё", "е"), *(parse.normal_form.replace("ё", "е") for parse in parses)}
     listed = not forms.isdisjoint(_surnames())
+    if not known and (russian := word.translate(_AS_RUSSIAN)) != word:
+        return reading(russian)
     if not known:
         surname = 1.0 if _SURNAME_ENDING.fullmatch(word) else _LISTED_SURNAME * listed
         given = 0.0 if forms.isdisjoint(_given_names()) else 1.0
@@ -112,6 +116,9 @@ def reading(word: str) -> Reading:
         kind = next((kind for kind in ("Surn", "Name", "Patr") if kind in grammemes), "")
         if kind or not grammemes & {"Poss", "Geox"}:
             shares[kind] += parse.score
+    if word.replace("ё", "е") in _given_names():
+        # That list has only names that are hardly anything else; the dictionary takes София for a town.
+        shares["Name"], shares[""] = max(shares["Name"], 0.5), min(shares[""], _OFTEN_A_WORD / 2)
     return Reading(shares["Surn"], shares["Name"], shares["Patr"], shares[""], True, listed)
 
 
@@ -132,6 +139,10 @@ def forms_of_name(word: str) -> frozenset[str]:
     word = word.lower()
     names = [parse for parse in _analyzer().parse(word) if parse.tag.grammemes & {"Surn", "Name", "Patr"}]
     return frozenset({word, *(form.word for parse in names for form in parse.lexeme)})
+
+
+def ends_like_surname(word: str) -> bool:
+    return _SURNAME_ENDING.fullmatch(word.lower()) is not None
 
 
 def stem(word: str) -> str:
