@@ -1,5 +1,6 @@
 """The data card: its figure shows the account's numbers, and it says what could not be measured."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ LEAKS = {
 
 
 def account(bag_of_words: float) -> dict[str, Any]:
-    read = Account(rows_in=7)
+    read = Account(engine="rules_and_tagger", rows_in=7, names_by=Counter(rules=3, tagger=1, both=5))
     clusters = np.arange(7)
     return account_of(read, PARTS, 7, clusters, clusters, 0.8, LEAKS, bag_of_words, ["слово"])
 
@@ -48,6 +49,17 @@ def test_card_gives_both_splits_and_the_shortcut() -> None:
     assert "| highest similarity | 0.350 | 0.950 |" in text
     assert "| share at 0.8 or above | 0.0% | 50.0% |" in text
     assert "reaches a macro-F1 of 0.857 on the test part. Words that alone predict a category, " in text
+
+
+def test_card_says_which_engine_ran_and_what_each_found() -> None:
+    numbers = account(0.5)
+    assert numbers["names"] == {"engine": "rules_and_tagger", "rules": 3, "tagger": 1, "both": 5}
+    assert (
+        "The rules and the tagger of names ran (`corpus.deidentification.engine: rules_and_tagger`). Of 9 names, the "
+        "rules alone found 3, the tagger alone 1, both 5." in card(numbers, "corpus.png", {})
+    )
+    numbers["names"]["engine"] = None
+    assert "the tagger" not in card(numbers, "corpus.png", {})
 
 
 def test_an_account_without_a_classifier_is_json_and_the_card_says_why(tmp_path: Path) -> None:

@@ -13,7 +13,9 @@ _ENTITY = re.compile(r"&(?:#\d+|#x[0-9a-fA-F]+|[a-zA-Z]{2,8});")
 _ROMAN = re.compile("[\u2160-\u217f]")
 _TAG = re.compile(r"<(?:br|p|div|span|b|i|u|em|strong|li|ul|ol|td|tr|table|font)\b[^<>]{0,200}>|</\w{1,10}>", re.I)
 # Within a word: Ива<b>нов</b>а.
-_TAG_IN_WORD = re.compile(r"(?<=[^\W\d_])(?:</?(?:span|b|i|u|em|strong|font)\b[^<>]{0,200}>){1,4}(?=[а-яёa-z])", re.I)
+_TAG_IN_WORD = re.compile(
+    r"(?<=[^\W\d_])(?:</?(?:span|b|i|u|em|strong|font)\b[^<>]{0,200}>){1,4}(?=[а-яёa-z.,;:])", re.I
+)
 _ENDS_LINE = re.compile(r"</?(?:br|p|div|li|ul|ol|tr|table)\b", re.I)
 _CONTROL = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]"
@@ -37,8 +39,8 @@ def html_entities(text: str) -> str:
 
 
 def _joint(tags: re.Match[str]) -> str:
-    """Nothing before a small letter; a capital begins a new word."""
-    return "" if tags.string[tags.end()].islower() else " "
+    """A space before a capital, which begins a new word."""
+    return " " if tags.string[tags.end()].isupper() else ""
 
 
 def _gap(tag: re.Match[str]) -> str:

@@ -201,7 +201,11 @@ def _convincing(text: str, inside: list[Token]) -> bool:
         return part.listed or (part.likely_surname and not _LIKE_MEDICINES.search(token.word))
     if part.surname + part.given > 0.5 and part.common < 0.3:
         return True
-    return part.listed and token.word.istitle() and _INSIDE_SENTENCE.search(text, 0, token.start) is not None
+    return (
+        (part.listed or part.given > 0)
+        and token.word.istitle()
+        and _INSIDE_SENTENCE.search(text, 0, token.start) is not None
+    )
 
 
 def _abbreviated(token: Token) -> bool:

@@ -6,15 +6,14 @@ from functools import lru_cache
 
 from anamnesis.corpus.deidentification.latin import is_latin, rough
 from anamnesis.corpus.deidentification.vocabulary import ClinicalWords
-from anamnesis.corpus.deidentification.words import forms_of_name, reading, stem
+from anamnesis.corpus.deidentification.words import LETTER, forms_of_name, reading, stem
 
-_WORD = re.compile(r"[^\W\d_]+(?:['’ʼ-][^\W\d_]+)*")
+_WORD = re.compile(rf"{LETTER}+(?:['’ʼ-]{LETTER}+)*")
 Span = tuple[int, int]
 # Part of a code: К-1234, patient-0012.
 _IN_CODE = re.compile(r"\d[\w-]*$|^[-_/]?\d")
 _SHORTEST = 3
-# Between two words of a name: a space, a comma and a space.
-_GAP = 2
+_BETWEEN_WORDS = re.compile(r"[\s,^]{1,2}")
 # A patient's number, which no measurement is as long as.
 _CODE = re.compile(r"(?=\S*\d)[\w/-]{5,40}")
 
@@ -28,17 +27,17 @@ def find_own(text: str, lower: str, patient: str, clinical: ClinicalWords) -> It
     if not names:
         return
     words = [match.span() for match in _WORD.finditer(text) if any(_same(match[0].lower(), name) for name in names)]
-    for group in _neighbours(words):
+    for group in _neighbours(text, words):
         start, end = group[0][0], group[-1][1]
         if len(group) > 1 or text[start].isupper() or not _is_word(lower[start:end], clinical):
             yield start, end
 
 
-def _neighbours(words: list[Span]) -> Iterator[list[Span]]:
-    """Groups the words that have at most two characters between them."""
+def _neighbours(text: str, words: list[Span]) -> Iterator[list[Span]]:
+    """Groups the words that only a space or a comma separates."""
     group: list[Span] = []
     for word in words:
-        if group and word[0] - group[-1][1] > _GAP:
+        if group and not _BETWEEN_WORDS.fullmatch(text, group[-1][1], word[0]):
             yield group
             group = []
         group.append(word)

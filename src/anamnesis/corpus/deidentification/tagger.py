@@ -11,12 +11,12 @@ from slovnet import NER
 from threadpoolctl import threadpool_limits
 
 from anamnesis.corpus.deidentification.resources import natasha_file
-from anamnesis.corpus.deidentification.words import reading
+from anamnesis.corpus.deidentification.words import LETTER, reading
 
 Span = tuple[int, int]
 # Texts of about the same length are computed together. More at once is slower: the time goes into memory.
 _AT_ONCE = 8
-_WORD = re.compile(r"[^\W\d_]{2,}")
+_WORD = re.compile(rf"{LETTER}{{2,}}")
 
 
 def tag(texts: Sequence[str]) -> list[list[Span]]:

@@ -8,6 +8,8 @@ from pymorphy3 import MorphAnalyzer
 
 from anamnesis.corpus.deidentification.resources import natasha_words
 
+# Latin and Cyrillic: pymorphy3 fails on letters that have no name in Unicode.
+LETTER = "[A-Za-zÀ-ÖØ-öø-ɏЀ-ӿ]"
 # Reports repeat their words, so results are cached; rare words, such as misspelt ones, drop out first.
 _REMEMBERED = 200_000
 _SURNAME_ENDING = re.compile(
