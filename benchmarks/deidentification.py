@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 from typing import NamedTuple, Protocol
 
 import click
@@ -74,7 +74,7 @@ PLAIN_PATTERNS = {
 def main(reports: int, seed: int, engines: str, complaints: Path | None) -> None:
     labelled = labelled_reports(reports, seed)
     words = sum(len(report.text.split()) for report in labelled) / len(labelled)
-    print(f"{len(labelled)} reports of {words:.0f} words, seed {seed}; one process.")
+    print(f"{len(labelled)} reports of {words:.0f} words, seed {seed}; reports/s are of one core.")
     for name in engines.split(","):
         missing = [module for module in ENGINES[name][0] if find_spec(module) is None]
         if missing:
@@ -89,11 +89,11 @@ def main(reports: int, seed: int, engines: str, complaints: Path | None) -> None
 
 
 def timed(find: Find, texts: Sequence[str]) -> tuple[Sequence[Sequence[Identifier]], float]:
-    """The findings, and the seconds of the last round, when caches are as warm as in a corpus."""
+    """The findings, and the processor's seconds of the last round, when caches are as warm as in a corpus."""
     for _ in range(ROUNDS):
-        start = perf_counter()
+        start = process_time()
         findings = find(texts)
-        seconds = perf_counter() - start
+        seconds = process_time() - start
     return findings, seconds
 
 

@@ -204,7 +204,7 @@ def _convincing(text: str, inside: list[Token]) -> bool:
     return (
         (part.listed or part.given > 0)
         and token.word.istitle()
-        and _INSIDE_SENTENCE.search(text, 0, token.start) is not None
+        and _INSIDE_SENTENCE.search(text, max(0, token.start - 3), token.start) is not None
     )
 
 
@@ -428,7 +428,7 @@ def _alone(text: str, tokens: list[Token]) -> Iterator[Span]:
     """Surnames and first names that are hardly anything else, unless they name a disease, a method or a medicine."""
     for token in tokens:
         if (
-            _certain(token)
+            _certain(text, token)
             and len(token.word) > 3
             and not token.clinical
             and not EPONYM_BEFORE.search(text, max(0, token.start - 24), token.start)
@@ -436,16 +436,18 @@ def _alone(text: str, tokens: list[Token]) -> Iterator[Span]:
             yield token.start, token.end
 
 
-def _certain(token: Token) -> bool:
+def _certain(text: str, token: Token) -> bool:
     """Whether the word is a name even without any other sign of one."""
     if token.latin:
         return latin.is_plain_surname(token.word)
     part = token.reading
-    if part.plain_surname or (part.known and part.given >= 0.5 and part.common <= 0.1):
+    if part.plain_surname or (part.known and part.given >= 0.9 and part.common == 0):
         return True
     if not part.listed or not ends_like_surname(token.word):
         return False
-    return (part.surname > 0.2 and part.common <= 0.1) or (part.surname > 0.4 and part.common < 0.6)
+    # The genitive of a word may be a surname; its capital says nothing at the beginning of a sentence: Платов много.
+    inside = _INSIDE_SENTENCE.search(text, max(0, token.start - 3), token.start) is not None
+    return part.surname > 0.2 and (part.common <= 0.1 or (inside and part.surname > 0.4 and part.common < 0.6))
 
 
 def _after_announcement(text: str, lower: str, tokens: list[Token], announced: list[Announcement]) -> Iterator[Span]:
