@@ -50,7 +50,9 @@ def settings(path: Path, **changes: Any) -> Corpus:
         "max_characters": 20_000,
         "max_refused_share": 0.5,
         "boilerplate_share": 0.5,
-        "deidentification": Deidentification(enabled=False, key_variable=None, max_date_shift_days=None),
+        "deidentification": Deidentification(
+            enabled=False, engine="rules", clinical_words=[], key_variable=None, max_date_shift_days=None
+        ),
         "near_duplicate_similarity": 0.8,
         "validation_share": 0.1,
         "test_share": 0.2,

@@ -25,7 +25,8 @@ LEAKS = {
 
 
 def account(bag_of_words: float, **read_as: Any) -> dict[str, Any]:
-    read = Account(rows_in=7, **read_as)
+    names = Counter(rules=3, tagger=1, both=5)
+    read = Account(engine="rules_and_tagger", rows_in=7, names_by=names, **read_as)
     clusters = np.arange(7)
     return account_of(read, PARTS, 7, clusters, clusters, 0.8, LEAKS, bag_of_words, ["слово"])
 
@@ -64,6 +65,17 @@ def test_card_counts_how_the_files_are_written_in_a_fixed_order() -> None:
 def test_card_shows_what_a_person_found_where_a_sample_can_be_drawn() -> None:
     assert "## Identifiers left\n\nRead by one.\n" in card(account(0.5), "corpus.png", {}, "Read by one.")
     assert "## Identifiers left" not in card(account(0.5), "corpus.png", {})
+
+
+def test_card_says_which_engine_ran_and_what_each_found() -> None:
+    numbers = account(0.5)
+    assert numbers["names"] == {"engine": "rules_and_tagger", "rules": 3, "tagger": 1, "both": 5}
+    assert (
+        "The rules and the tagger of names ran (`corpus.deidentification.engine: rules_and_tagger`). Of 9 names, the "
+        "rules alone found 3, the tagger alone 1, both 5." in card(numbers, "corpus.png", {})
+    )
+    numbers["names"]["engine"] = None
+    assert "the tagger" not in card(numbers, "corpus.png", {})
 
 
 def test_an_account_without_a_classifier_is_json_and_the_card_says_why(tmp_path: Path) -> None:

@@ -32,6 +32,8 @@ UNKNOWN, CONTRADICTORY = Refusal.CATEGORY_UNKNOWN, Refusal.CATEGORY_CONTRADICTOR
         ("line_ends", "УЗИ-\nконтроль", "УЗИ-\nконтроль"),
         ("line_ends", r"Гусарова\nМария\\r\\nщито-\nвидной\tузел", "Гусарова\nМария\nщитовидной\tузел"),
         ("line_ends", r"150\100, C:\new", r"150\100, C:\new"),
+        ("line_ends", r"узел\r\n3 мм\nфон\tчистый, C:\new", "узел\n3 мм\nфон\nчистый, C:\\new"),
+        ("html_entities", "Гуса<b>ров</b>а, <i>узел</i>: 3<b>мм</b>", "Гусарова,  узел: 3 мм "),
         ("control_characters", "уз\u00adел\u200b\x00\ufeff", "узел"),
         ("homoglyphs", "клeтки фoлликyлярные, Вethesda, 4а, pH, мкg", "клетки фолликулярные, Bethesda, 4а, pH, мкg"),
         ("white_space", " узел \n\t 3\u00a0мм ", "узел 3 мм"),
@@ -217,11 +219,34 @@ def test_boilerplate_is_taken_out_and_counted(tmp_path: Path) -> None:
         {**ROWS[i % 60], "Описание": f"{letterhead(i)} Врач-цитолог: Петрова А.{'БВГД'[i % 4]}., просмотрено вручную."}
         for i in range(240)
     ]
-    enabled = Deidentification(enabled=True, key_variable=None, max_date_shift_days=None)
+    enabled = Deidentification(
+        enabled=True, engine="rules", clinical_words=[], key_variable=None, max_date_shift_days=None
+    )
     got = taken(settings(jsonl(tmp_path / "corpus.jsonl", rows), deidentification=enabled), tmp_path)
     assert got.reports[5]["description"] == "Узел 5 мм. Фон чистый."
     assert got.account.changed["boilerplate"] == 240
     assert got.account.identifiers["doctor"] == 240
+
+
+def test_names_of_the_own_patient_are_replaced_and_counted_by_engine(tmp_path: Path) -> None:
+    both = Deidentification(
+        enabled=True,
+        engine="rules_and_tagger",
+        clinical_words=["тирексин"],
+        key_variable=None,
+        max_date_shift_days=None,
+    )
+    cells = {
+        "Пациент": "ДЗЮБА^О^П", "Описание": "Узел у дзюбы. Пациентка Тирексин отменила.",
+        "Заключение": "Зоб. Материал привезла Вера из района.", "Категория": "II",
+    }  # fmt: skip
+    preparer = Preparer(settings(tmp_path, deidentification=both), Pseudonyms(None, None))
+    report = preparer.prepare(Row("a", 1, cells))
+    assert isinstance(report, Report)
+    assert report.description == "Узел у [ИМЯ]. Пациентка Тирексин отменила."
+    assert report.conclusion == "Зоб. Материал привезла [ИМЯ] из района."
+    assert report.names_by == {"rules": 1, "tagger": 1}
+    assert preparer.prepare_all([Row("a", 1, cells)] * 3) == [report] * 3
 
 
 def test_headings_between_tags_are_found(tmp_path: Path) -> None:

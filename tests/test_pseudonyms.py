@@ -17,7 +17,9 @@ from anamnesis.settings.corpus import Deidentification
 from tests.exports import ROWS, jsonl, settings, taken
 
 KEY = "0123456789abcdef0123"
-KEYED = Deidentification(enabled=True, key_variable="TEST_PATIENT_KEY", max_date_shift_days=None)
+KEYED = Deidentification(
+    enabled=True, engine="rules", clinical_words=[], key_variable="TEST_PATIENT_KEY", max_date_shift_days=None
+)
 
 
 @pytest.fixture
@@ -133,7 +135,7 @@ def test_time_between_two_visits_is_kept(tmp_path: Path) -> None:
 
 def test_the_shift_without_a_key_is_refused() -> None:
     with pytest.raises(ValueError, match="max_date_shift_days needs key_variable"):
-        Deidentification(enabled=True, key_variable=None, max_date_shift_days=10)
+        Deidentification(enabled=True, engine="rules", clinical_words=[], key_variable=None, max_date_shift_days=10)
 
 
 @pytest.mark.usefixtures("key")

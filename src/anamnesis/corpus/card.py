@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from anamnesis.corpus.deidentification import PLACEHOLDERS
+from anamnesis.corpus.deidentification import FOUND_BY, PLACEHOLDERS
 from anamnesis.corpus.intake import Account
 from anamnesis.corpus.refusals import Notice, Refusal
 from anamnesis.corpus.scrutiny import TELLING_PRECISION, TELLING_RECALL, Leakage
@@ -68,6 +68,7 @@ def account_of(
         "noticed": {notice.value: account.noticed[notice] for notice in Notice if account.noticed[notice]},
         "changed": dict(sorted(account.changed.items())),
         "identifiers": dict(sorted(account.identifiers.items())),
+        "names": {"engine": account.engine, **{by: account.names_by[by] for by in FOUND_BY}},
         "patients": patients,
         "groups": int(groups.max()) + 1,
         "largest_group": int(np.bincount(groups).max()),
@@ -147,6 +148,7 @@ def card(
         table(["", "", "times"], [[PLACEHOLDERS[kind], kind, n] for kind, n in numbers["identifiers"].items()])
         if numbers["identifiers"]
         else "None.",
+        *([_engines(**numbers["names"])] if numbers["names"]["engine"] else []),
         *(["## Identifiers left", reading] if reading else []),
         "## Categories",
         table(
@@ -234,6 +236,16 @@ def _shortcuts(bag_of_words_macro_f1: float | None, telling_words: int) -> str:
     return (
         f"{reached} Words that alone predict a category, with a precision above {TELLING_PRECISION:g} at a recall "
         f"above {TELLING_RECALL:g}: {telling_words}."
+    )
+
+
+def _engines(engine: str, rules: int, tagger: int, both: int) -> str:
+    ran = (
+        "The rules and the tagger of names ran" if engine == "rules_and_tagger" else "The rules ran, without the tagger"
+    )
+    return (
+        f"{ran} (`corpus.deidentification.engine: {engine}`). Of {rules + tagger + both} names, the rules alone found "
+        f"{rules}, the tagger alone {tagger}, both {both}."
     )
 
 

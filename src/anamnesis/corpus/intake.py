@@ -36,8 +36,9 @@ T = TypeVar("T")
 
 @dataclass
 class Account:
-    """What became of the rows, and which rules changed them."""
+    """What became of the rows, which rules changed them, and how many names each engine found; `engine`: which ran."""
 
+    engine: str | None = None
     rows_in: int = 0
     duplicates: int = 0
     # The hash of all usable reports.
@@ -47,6 +48,7 @@ class Account:
     refused: Counter[str] = field(default_factory=Counter)
     changed: Counter[str] = field(default_factory=Counter)
     identifiers: Counter[str] = field(default_factory=Counter)
+    names_by: Counter[str] = field(default_factory=Counter)
 
     @property
     def quarantined(self) -> int:
@@ -77,7 +79,8 @@ def take_in(settings: Corpus, staging: Staging, quarantine: Path) -> Account:
     Raises:
         CorpusError: a file cannot be read, no report can be used, or too large a share is refused.
     """
-    account = Account()
+    deidentification = settings.deidentification
+    account = Account(engine=deidentification.engine if deidentification.enabled else None)
     files = corpus_files(settings)
     size = sum(path.stat().st_size for path in files)
     prepare = preparer(islice(read_rows(settings), BEGINNING), settings)
@@ -95,6 +98,7 @@ def take_in(settings: Corpus, staging: Staging, quarantine: Path) -> Account:
             elif staging.add(account.rows_in, outcome):
                 account.changed.update(outcome.report.changed)
                 account.identifiers.update(outcome.report.identifiers)
+                account.names_by.update(outcome.report.names_by)
             else:
                 account.duplicates += 1
     account.fingerprint = staging.fingerprint
@@ -163,12 +167,10 @@ def _prepared(rows: Iterator[Row], prepare: Preparer, processes: int) -> Iterato
 
 
 def _prepare_all(prepare: Preparer, rows: list[Row]) -> list[tuple[str, int, Sketched | Refusal]]:
-    return [(row.file, row.number, _outcome(prepare, row)) for row in rows]
-
-
-def _outcome(prepare: Preparer, row: Row) -> Sketched | Refusal:
-    prepared = prepare.prepare(row)
-    return prepared if isinstance(prepared, Refusal) else Sketched.of(prepared)
+    return [
+        (row.file, row.number, prepared if isinstance(prepared, Refusal) else Sketched.of(prepared))
+        for row, prepared in zip(rows, prepare.prepare_all(rows), strict=True)
+    ]
 
 
 def _in_order(work: Any, chunks: Iterator[T], processes: int) -> Iterator[Any]:

@@ -2,14 +2,14 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from anamnesis.corpus.categories import PARSE, find_tbsrtc, identifies, without_tbsrtc
 from anamnesis.corpus.cleaning import clean, find_boilerplate, without_boilerplate
 from anamnesis.corpus.coding import check_encoding, decoded, is_unreadable
 from anamnesis.corpus.columns import fields_of
-from anamnesis.corpus.deidentification import deidentify
+from anamnesis.corpus.deidentification import Deidentifier
 from anamnesis.corpus.formats import Row
 from anamnesis.corpus.pseudonyms import Pseudonyms, spelling, unpadded
 from anamnesis.corpus.refusals import Refusal
@@ -18,6 +18,8 @@ from anamnesis.settings.corpus import Corpus
 # Cells that a spreadsheet would execute: =cmd|'/c …', @SUM(…), +1+cmd|….
 _FORMULA = re.compile(r"\s*(?:[=@]\s*[\w\"'(+-]|[+-][^\s]*\|)")
 
+# The fields whose text is kept.
+TEXTS = ("description", "conclusion")
 MISSING = {
     "description": Refusal.DESCRIPTION_MISSING,
     "conclusion": Refusal.CONCLUSION_MISSING,
@@ -28,7 +30,8 @@ MISSING = {
 
 @dataclass(frozen=True)
 class Report:
-    """A usable report; `changed` are the rules applied, `identifiers` the number replaced of each kind."""
+    """A usable report; `changed` are the rules applied, `identifiers` the number replaced of each kind, `names_by` the
+    number of names that each engine found."""
 
     patient: bytes
     # Another name of the same patient, often the same; and a number for the way the patient is written.
@@ -39,11 +42,23 @@ class Report:
     category: str
     changed: tuple[str, ...]
     identifiers: Mapping[str, int]
+    names_by: Mapping[str, int]
+
+
+@dataclass
+class _Draft:
+    """A row on its way to a report."""
+
+    fields: dict[str, str]
+    category: str
+    changed: set[str]
+    identifiers: Counter[str] = field(default_factory=Counter)
+    names_by: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True)
 class Preparer:
-    """Prepares single rows, all in the same way."""
+    """Prepares rows, each by itself and all in the same way."""
 
     settings: Corpus
     pseudonyms: Pseudonyms
@@ -51,6 +66,15 @@ class Preparer:
 
     def prepare(self, row: Row) -> Report | Refusal:
         """A report with cleaned and de-identified fields and a normalized category."""
+        return self.prepare_all([row])[0]
+
+    def prepare_all(self, rows: Sequence[Row]) -> list[Report | Refusal]:
+        """The same of many rows, which takes less time than of each by itself."""
+        drafts = [self._draft(row) for row in rows]
+        self._deidentify([draft for draft in drafts if isinstance(draft, _Draft)])
+        return [draft if isinstance(draft, Refusal) else self._report(draft) for draft in drafts]
+
+    def _draft(self, row: Row) -> _Draft | Refusal:
         settings = self.settings
         if isinstance(row.read, Refusal):
             return row.read
@@ -80,9 +104,40 @@ class Preparer:
         category = _category(fields, settings)
         if isinstance(category, Refusal):
             return category
-        identifiers: Counter[str] = Counter()
-        for name in ("description", "conclusion"):
-            fields[name] = self._text(name, fields, changed, identifiers)
+        draft = _Draft(fields, category, changed)
+        for name in TEXTS:
+            self._without_category(name, draft)
+        return draft
+
+    def _without_category(self, name: str, draft: _Draft) -> None:
+        text = draft.fields.setdefault(name, "")
+        if self.settings.category_system == "tbsrtc" and (rest := without_tbsrtc(text)) != text:
+            draft.changed.add(f"category_in_{name}")
+            draft.fields[name] = rest
+
+    def _deidentify(self, drafts: Sequence[_Draft]) -> None:
+        """Replaces identifiers in all texts of the drafts, the names of a row's own patient among them."""
+        settings = self.settings.deidentification
+        if not settings.enabled:
+            return
+        texts = [(draft, name) for draft in drafts for name in TEXTS]
+        replaced = Deidentifier.of(settings).replace(
+            [draft.fields[name] for draft, name in texts],
+            [draft.fields["patient"] if self.settings.columns.patient else "" for draft, _ in texts],
+            [self.pseudonyms.shift_days(draft.fields["patient"]) for draft, _ in texts],
+        )
+        for (draft, name), result in zip(texts, replaced, strict=True):
+            draft.fields[name] = result.text
+            draft.identifiers.update(result.kinds)
+            draft.names_by.update(result.names_by)
+
+    def _report(self, draft: _Draft) -> Report | Refusal:
+        """The draft without boilerplate: a signature becomes boilerplate only after its name is replaced."""
+        fields = draft.fields
+        for name in TEXTS if self.boilerplate else ():
+            if (rest := without_boilerplate(fields[name], self.boilerplate)) != fields[name]:
+                draft.changed.add("boilerplate")
+                fields[name] = rest
         if not fields["description"]:
             return Refusal.DESCRIPTION_MISSING
         return Report(
@@ -91,25 +146,11 @@ class Preparer:
             spelling=spelling(fields["patient"]),
             description=fields["description"],
             conclusion=fields["conclusion"],
-            category=category,
-            changed=tuple(sorted(changed)),
-            identifiers=identifiers,
+            category=draft.category,
+            changed=tuple(sorted(draft.changed)),
+            identifiers=draft.identifiers,
+            names_by=draft.names_by,
         )
-
-    def _text(self, name: str, fields: Mapping[str, str], changed: set[str], identifiers: Counter[str]) -> str:
-        """The field without the category's number, identifiers and boilerplate, in this order: a signature becomes
-        boilerplate only after its name is replaced."""
-        text = fields.get(name, "")
-        if self.settings.category_system == "tbsrtc" and (rest := without_tbsrtc(text)) != text:
-            changed.add(f"category_in_{name}")
-            text = rest
-        if self.settings.deidentification.enabled:
-            text, replaced = deidentify(text, self.pseudonyms.shift_days(fields["patient"]))
-            identifiers.update(replaced)
-        if self.boilerplate and (rest := without_boilerplate(text, self.boilerplate)) != text:
-            changed.add("boilerplate")
-            text = rest
-        return text
 
 
 def preparer(rows: Iterable[Row], settings: Corpus) -> Preparer:
@@ -123,7 +164,7 @@ def preparer(rows: Iterable[Row], settings: Corpus) -> Preparer:
     plain = Preparer(settings, Pseudonyms.of(settings.deidentification))
     if settings.boilerplate_share is None:
         return plain
-    reports = [report for row in rows if isinstance(report := plain.prepare(row), Report)]
+    reports = [report for report in plain.prepare_all(list(rows)) if isinstance(report, Report)]
     texts = ((report.category, (report.description, report.conclusion)) for report in reports)
     return replace(plain, boilerplate=find_boilerplate(texts, settings.boilerplate_share))
 

@@ -51,9 +51,12 @@ class Sections:
 
 @dataclass(frozen=True, config=STRICT)
 class Deidentification:
-    """`key_variable` names the environment variable with the secret key; the key itself is in no file."""
+    """`clinical_words` are no names, in addition to the packaged list. `key_variable` names the environment variable
+    with the secret key; the key itself is in no file."""
 
     enabled: bool
+    engine: Literal["rules", "rules_and_tagger"]
+    clinical_words: list[Text]
     key_variable: Text | None
     max_date_shift_days: Positive | None
 

@@ -1,10 +1,10 @@
 """Finds identifiers of patients and staff in a report, and replaces them by typed placeholders.
 
-By rules, not by a neural tagger: `benchmarks/deidentification.py` compares both. pymorphy3 recognizes names, patterns
-recognize numbers of documents. Findings are never logged.
+By rules and a statistical tagger: pymorphy3, lists of names and the tagger recognize names, patterns recognize dates,
+addresses and numbers. `benchmarks/deidentification.py` compares the engines. Findings are never logged.
 """
 
-from anamnesis.corpus.deidentification.engine import deidentify, find
-from anamnesis.corpus.deidentification.findings import PLACEHOLDERS, Found
+from anamnesis.corpus.deidentification.engine import Deidentifier, Replaced, deidentify, find
+from anamnesis.corpus.deidentification.findings import FOUND_BY, PLACEHOLDERS, Found
 
-__all__ = ["PLACEHOLDERS", "Found", "deidentify", "find"]
+__all__ = ["FOUND_BY", "PLACEHOLDERS", "Deidentifier", "Found", "Replaced", "deidentify", "find"]

@@ -40,7 +40,7 @@ _HOUSE = (
 _TOWN = rf"(?:{_ADJECTIVE}\s{_CAPITAL}|{_CAPITAL})"
 
 _STRONG = (
-    rf"(?<!\w){_STREET}\s{{0,2}}(?:{_STREET_NAME}|[«\"]{_CAPITAL}(?:\s{_CAPITAL})?[»\"]|1905\sгода|"
+    rf"(?<!\w){_STREET}(?!(?<=[А-ЯЁ])[А-ЯЁ])\s{{0,2}}(?:{_STREET_NAME}|[«\"]{_CAPITAL}(?:\s{_CAPITAL})?[»\"]|1905\sгода|"
     rf"(?<=[Уу]л\.|л\.\s)[а-яё]{{3,20}}(?=[\s,]{{1,2}}(?:д|дом)?\.?\s?\d)|\d{{1,3}}(?=\D|$))"
     rf"(?:{_BARE_UNITS})?"
     rf"|(?<!\w)\d{{1,2}}-?[яй]\sлиния(?:\sВ\.?\s?О\.?)?(?:{_BARE_UNITS})?"

@@ -1,16 +1,21 @@
-"""Applies all rules to a text, and replaces what they find."""
+"""Applies the rules and, if wanted, the tagger to texts, and replaces what they find."""
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from anamnesis.corpus.deidentification.addresses import find_addresses
 from anamnesis.corpus.deidentification.dates import find_dates, shift_date
-from anamnesis.corpus.deidentification.findings import PLACEHOLDERS, Found
+from anamnesis.corpus.deidentification.findings import BOTH, PLACEHOLDERS, Found
 from anamnesis.corpus.deidentification.names import find_names
 from anamnesis.corpus.deidentification.numbers import find_numbers
 from anamnesis.corpus.deidentification.others import find_others
+from anamnesis.corpus.deidentification.own_names import find_own, find_own_code
+from anamnesis.corpus.deidentification.tagger import tag
+from anamnesis.corpus.deidentification.vocabulary import ClinicalWords, clinical_words
+from anamnesis.settings.corpus import Deidentification
 
 # A replacement may uncover a neighbour (the number after a hyphen). So the replaced text is read again until nothing is
 # found, and a second run changes nothing. Two readings suffice for all but contrived texts.
@@ -18,38 +23,102 @@ _READINGS = 8
 _RANKS = {kind: rank for rank, kind in enumerate(PLACEHOLDERS)}
 # Our placeholders, and a publisher's such as *ДАТА*: they are no part of a finding and announce none.
 _PLACEHOLDER = re.compile(r"\[(?:[А-ЯЁ]{3,8}|90\+)\]|\*[А-ЯЁA-Z_]{2,20}\*")
+# Line ends that a system wrote as two characters. "\\n" before a Latin letter is a path.
+_WRITTEN_LINE_END = re.compile(r"\\[rnt](?![a-z])")
 _HAS_NUMBER = re.compile(r"[\d@]")
 _EDGES = " \t\n\r,;:"
 
 
+@dataclass(frozen=True)
+class Replaced:
+    """A text without identifiers; how many there were of each kind, and how many names each engine found."""
+
+    text: str
+    kinds: Mapping[str, int]
+    names_by: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Deidentifier:
+    """How texts are de-identified.
+
+    Attributes:
+        tagger: whether a statistical tagger looks for names beside the rules.
+        further: the user's own words that are no names, in addition to the packaged ones.
+    """
+
+    tagger: bool = False
+    further: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, settings: Deidentification) -> "Deidentifier":
+        return cls(settings.engine == "rules_and_tagger", tuple(settings.clinical_words))
+
+    def find(self, texts: Sequence[str], patients: Sequence[str] | None = None) -> list[list[Found]]:
+        """Identifiers of each text in its order, without overlaps.
+
+        Args:
+            patients: what the column of patients says in the row of each text; its names are identifiers.
+        """
+        clinical = clinical_words(self.further)
+        found: list[list[Found]] = [[] for _ in texts]
+        unread = list(range(len(texts)))
+        for _ in range(_READINGS):
+            written = [_written(texts[at], found[at]) for at in unread]
+            tagged: Iterable[Sequence[tuple[int, int]]] = tag(written) if self.tagger else [()] * len(written)
+            readings = [
+                (at, _read(text, clinical, spans, patients[at] if patients else ""))
+                for at, text, spans in zip(unread, written, tagged, strict=True)
+            ]
+            unread = [at for at, more in readings if more]
+            for at, more in readings:
+                found[at] = _united([*found[at], *_in_the_original(more, found[at])]) if more else found[at]
+            if not unread:
+                break
+        return found
+
+    def replace(
+        self,
+        texts: Sequence[str],
+        patients: Sequence[str] | None = None,
+        shifts: Sequence[int | None] | None = None,
+    ) -> list[Replaced]:
+        """Replaces identifiers by placeholders.
+
+        Args:
+            patients: what the column of patients says in the row of each text.
+            shifts: shifts dates that have a day, a month and a year by so many days instead of replacing them. One
+                number per patient keeps the time between two visits.
+        """
+        days = shifts or [None] * len(texts)
+        return [
+            _replaced(text, found, shift)
+            for text, found, shift in zip(texts, self.find(texts, patients), days, strict=True)
+        ]
+
+
+_BY_RULES = Deidentifier()
+
+
 def find(text: str) -> list[Found]:
-    """Identifiers in the order of the text, without overlaps."""
-    found: list[Found] = []
-    for _ in range(_READINGS):
-        more = _read(_written(text, found))
-        if not more:
-            break
-        found = _united([*found, *_in_the_original(more, found)])
-    return found
+    """Identifiers that the rules find, in the order of the text, without overlaps."""
+    return _BY_RULES.find([text])[0]
 
 
 def deidentify(text: str, shift_days: int | None = None) -> tuple[str, dict[str, int]]:
-    """Replaces identifiers by placeholders.
+    """The text with placeholders for what the rules find, and the number of identifiers of each kind."""
+    replaced = _BY_RULES.replace([text], shifts=[shift_days])[0]
+    return replaced.text, dict(replaced.kinds)
 
-    Args:
-        shift_days: shifts dates that have a day, a month and a year instead of replacing them. One number per patient
-            keeps the time between two visits.
 
-    Returns:
-        The text, and the number of identifiers of each kind.
-    """
-    found = find(text)
+def _replaced(text: str, found: list[Found], shift_days: int | None) -> Replaced:
     shifted = {}
     if shift_days is not None:
         for finding in found:
             if finding.kind == "date":
                 shifted[finding] = shift_date(text[finding.start : finding.end], shift_days)
-    return _written(text, found, shifted), dict(Counter(finding.kind for finding in found))
+    names_by = Counter(finding.by for finding in found if finding.kind in ("name", "doctor"))
+    return Replaced(_written(text, found, shifted), Counter(finding.kind for finding in found), names_by)
 
 
 def _written(text: str, found: Iterable[Found], shifted: Mapping[Found, str | None] = MappingProxyType({})) -> str:
@@ -68,10 +137,10 @@ def _in_the_original(more: Iterable[Found], found: list[Found]) -> Iterator[Foun
         while following and following.start - gained < finding.start:
             gained += following.end - following.start - len(PLACEHOLDERS[following.kind])
             following = next(behind, None)
-        yield Found(finding.start + gained, finding.end + gained, finding.kind)
+        yield replace(finding, start=finding.start + gained, end=finding.end + gained)
 
 
-def _read(text: str) -> list[Found]:
+def _read(text: str, clinical: ClinicalWords, tagged: Sequence[tuple[int, int]], patient: str) -> list[Found]:
     """One reading by every rule."""
     lower = text.lower()
     if len(lower) != len(text):
@@ -79,7 +148,12 @@ def _read(text: str) -> list[Found]:
         lower = "".join(low if len(low := letter.lower()) == 1 else letter for letter in text)
     if "[" in text or "*" in text:
         text, lower = _PLACEHOLDER.sub(_mask, text), _PLACEHOLDER.sub(_mask, lower)
-    found = list(find_names(text, lower))
+    if "\\" in text:
+        text, lower = _WRITTEN_LINE_END.sub("  ", text), _WRITTEN_LINE_END.sub("  ", lower)
+    own = list(find_own(text, lower, patient, clinical)) if patient else []
+    found = list(find_names(text, lower, clinical, tagged, own))
+    if patient:
+        found += [Found(start, end, "record") for start, end in find_own_code(lower, patient)]
     if _HAS_NUMBER.search(lower):
         found += find_numbers(lower)
         found += find_dates(lower)
@@ -100,7 +174,7 @@ def _trimmed(text: str, found: Iterable[Found]) -> list[Found]:
         start = finding.start + len(old) - len(old.lstrip(_EDGES))
         end = finding.end - (len(old) - len(old.rstrip(_EDGES)))
         if start < end:
-            trimmed.append(Found(start, end, finding.kind))
+            trimmed.append(replace(finding, start=start, end=end))
     return trimmed
 
 
@@ -111,7 +185,8 @@ def _united(found: Iterable[Found]) -> list[Found]:
         if united and finding.start < united[-1].end:
             last = united[-1]
             kind = min(last.kind, finding.kind, key=_RANKS.__getitem__)
-            united[-1] = Found(last.start, max(last.end, finding.end), kind)
+            by = last.by if last.by == finding.by else BOTH
+            united[-1] = Found(last.start, max(last.end, finding.end), kind, by)
         else:
             united.append(finding)
     return united

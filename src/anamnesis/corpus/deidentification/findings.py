@@ -1,7 +1,10 @@
 """The result of every de-identification rule."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+# Which engine found an identifier.
+FOUND_BY = RULES, TAGGER, BOTH = "rules", "tagger", "both"
 
 
 @dataclass(frozen=True, order=True)
@@ -11,6 +14,7 @@ class Found:
     start: int
     end: int
     kind: str
+    by: str = field(default=RULES, compare=False)
 
 
 # By descending priority: overlapping findings are replaced as one, under the first of their kinds in this order. An age

@@ -3,31 +3,34 @@
 A single word is rarely certain to be a name: Вера, Лев and Мороз are also common words, and a line in capitals tells
 nothing. So each rule requires two signs: initials, a patronymic, a first name beside a surname, or a word that
 announces a person. Only surnames that the dictionary knows as nothing else are names by themselves. A surname found
-once is also found in its other grammatical cases.
+once is also found in its other grammatical cases. What the tagger has marked is treated like a finding of a rule.
 """
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
-from anamnesis.corpus.deidentification.findings import Found
+from anamnesis.corpus.deidentification import latin
+from anamnesis.corpus.deidentification.findings import BOTH, RULES, TAGGER, Found
 from anamnesis.corpus.deidentification.vocabulary import (
     ABBREVIATIONS,
     EPONYM_BEFORE,
-    EPONYMS,
     HEADING,
     NOT_INITIALS,
     PATIENT,
     QUALIFICATIONS,
     SEAL_OR_ACTING,
     STAFF,
+    TREATMENT,
+    ClinicalWords,
 )
-from anamnesis.corpus.deidentification.words import KINSHIP, Reading, reading
+from anamnesis.corpus.deidentification.words import KINSHIP, Reading, ends_like_surname, reading, stem
 
-_UP = "A-ZА-ЯЁІЇЄҐЎҚҒҲӘӨҮҰҢҺ"
-_LOW = "a-zà-ÿа-яёіїєґўқғҳәөүұңһ"
+_UP = "A-ZÀ-ÖØ-ÞŞĞİƏА-ЯЁІЇЄҐЎҚҒҲӘӨҮҰҢҺ"
+_LOW = "a-zß-öø-ÿşğıəа-яёіїєґўқғҳәөүұңһ"
 _PLAIN = rf"(?:[{_UP}](?:['’ʼ][{_UP}])?[{_LOW}]+|[{_UP}](?:['’ʼ])?[{_UP}]+)"
 _WORD = rf"{_PLAIN}(?:['’ʼ][{_LOW}]+|\s?[-–]\s?(?=[{_UP}]){_PLAIN}|-[{_LOW}]+){{0,3}}"
 _PARTICLE = r"(?:(?:[Дд]е|[Вв]ан|[Фф]он|[Дд]ер|[Ээ]ль|[Аа]ль|[Аа]бу|[Тт]ер|[Лл]а|[Бб]ен)[\s-]){0,2}"
@@ -39,6 +42,10 @@ _SURNAME_FIRST = re.compile(
 )
 # In capitals, the end of the surname is not visible: ИВАНОВА.Б.
 _GLUED = re.compile(rf"(?<!\w)(?P<surname>[{_UP}]{{3,30}}(?:-[{_UP}]{{3,30}})?)[{_UP}]\.\s?[{_UP}]\.")
+_RUSSIAN = re.compile(r"[а-яё]{3}")
+_LIKE_MEDICINES = re.compile(r"(?i)ин(?:[аеу]|ом)?$")
+_INSIDE_SENTENCE = re.compile(r"[а-яёa-z,:–—-]\s{1,2}$")
+_INITIALS_BEFORE = re.compile(rf"(?<![\w.])(?:[{_UP}]\s?\.\s?){{1,2}}$")
 _NEXT_WORD = re.compile(rf"\s{{0,3}}(?P<word>{_WORD})")
 _INITIALS_BEHIND = re.compile(rf"\s{{0,3}}(?:{_DOTTED}|[{_UP}]\.|[{_UP}]\s[{_UP}](?!\w)|(?<=\s)[{_UP}]{{2}}(?!\w))")
 _INITIALS_FIRST = re.compile(
@@ -49,6 +56,13 @@ _LOWER_CASE = re.compile(
     r"(?<!\w)(?:(?P<surname>[а-яё]{3,20}(?:-[а-яё]{3,20})?)\s(?P<initials>[а-яё]\.\s?[а-яё]\.)|"
     r"(?P<full>(?:[а-яё]{2,20}\s){1,2}[а-яё]{3,16}(?:(?:[оеё]в|ь)ич|[оеё]вн|[ьи]ничн)(?:а|у|ем|ом|е|ы|ой)?(?!\w)))"
 )
+_LOWER_PAIR = re.compile(r"(?<![\w.@-])(?=([а-яё]{3,20})[ \n]([а-яё]{3,20}(?:-[а-яё]{3,20})?)(?![\w@-]))", re.I)
+_LOWER_AFTER = re.compile(
+    r"(?:[\s:–—-]{1,3}(?:(?:узи|узд|кдл|клд)\s)?)((?:(?<=\s)|(?<=[:–—-]))[а-яё]{2,20}(?:-[а-яё]{3,20})?)"
+    r"((?:\s[а-яё]{2,20}){0,2})(?![\w-])"
+)
+# Fields of HL7: ИВАНОВ^ИВАН^ИВАНОВИЧ.
+_CARETS = re.compile(rf"(?<![\w^])(?:{_WORD}|[{_UP}]\.?)(?:\^{{1,2}}(?:{_WORD}|[{_UP}]\.?)){{1,5}}(?!\w)")
 _ANNOUNCED = re.compile(rf"(?<![\w\[])(?:(?P<doctor>{STAFF})|(?P<name>{PATIENT}))(?![\w\]])")
 _IS_ANNOUNCING = re.compile(rf"(?:{STAFF}|{PATIENT})(?:-.*)?")
 _QUALIFICATION = re.compile(
@@ -84,39 +98,131 @@ class Token:
     end: int
     word: str
     reading: Reading
+    clinical: bool
 
     @property
     def announces(self) -> bool:
-        return _announces(self.word)
+        return announces(self.word)
+
+    @property
+    def latin(self) -> bool:
+        return latin.is_latin(self.word)
 
 
 @lru_cache(maxsize=200_000)
-def _announces(word: str) -> bool:
+def announces(word: str) -> bool:
     return _IS_ANNOUNCING.fullmatch(word.lower()) is not None
 
 
-def find_names(text: str, lower: str) -> Iterator[Found]:
-    """Names with their kinds: a doctor is announced by a post or an action of staff."""
+def find_names(
+    text: str, lower: str, clinical: ClinicalWords, tagged: Sequence[Span] = (), own: Sequence[Span] = ()
+) -> Iterator[Found]:
+    """Names with their kinds: a doctor is announced by a post or an action of staff.
+
+    Args:
+        tagged: what the tagger takes for names.
+        own: where the names of the row's own patient are.
+    """
     tokens = [
-        Token(match.start(), match.end(), match[0], reading(match[0]))
+        Token(match.start(), match.end(), match[0], reading(match[0]), match[0] in clinical)
         for match in _TOKEN.finditer(text)
         if match.end() - match.start() > 1
     ]
     announced = [(match.start(), match.end(), match.lastgroup or "") for match in _ANNOUNCED.finditer(lower)]
-    spans = [
-        *_initialled(text),
+    ruled = [
+        *own,
+        *_initialled(text, clinical),
         *_lower_case(text),
+        *_lower_pairs(text, clinical),
+        *_lower_after_announcement(text, lower, clinical, announced),
+        *_carets(text, clinical),
         *_full(text, tokens),
+        *_pairs(text, tokens),
         *_alone(text, tokens),
         *_after_announcement(text, lower, tokens, announced),
         *_before_birth(text, tokens),
     ]
+    if ruled:
+        ruled.extend(_elsewhere(tokens, ruled))
+    likely = list(_likely(text, tokens, tagged)) if tagged else []
+    if likely:
+        likely.extend(_elsewhere(tokens, likely))
+    spans = _united([*ruled, *likely])
     if spans:
-        spans.extend(_elsewhere(tokens, spans))
-        yield from _with_kinds(text, lower, _united(spans), announced)
+        yield from _with_kinds(text, lower, spans, announced, _united(ruled), _united(likely))
 
 
-def _initialled(text: str) -> Iterator[Span]:
+def _likely(text: str, tokens: list[Token], tagged: Sequence[Span]) -> Iterator[Span]:
+    """What remains of the tagger's spans without the words that are certainly no name.
+
+    The tagger learnt from news, where medicines and first words of complaints are rare: it takes them for persons.
+    """
+    starts = [token.start for token in tokens]
+    for start, end in tagged:
+        inside = [tokens[at] for at in _between(starts, start, end)]
+        while inside and _no_name(inside[0]):
+            inside.pop(0)
+        # After a first name comes a surname, even if the dictionary knows it as a word only: Эрик Пула.
+        while inside and _no_name(inside[-1]) and not (len(inside) > 1 and _follows(inside[-2], inside[-1])):
+            inside.pop()
+        if inside and _convincing(text, inside):
+            last = inside[-1]
+            initials = _INITIALS_BEHIND.match(text, last.end)
+            before = _INITIALS_BEFORE.search(text, max(0, inside[0].start - 8), inside[0].start)
+            yield before.start() if before else inside[0].start, initials.end() if initials else last.end
+
+
+def _no_name(token: Token) -> bool:
+    part = token.reading
+    return (
+        token.clinical
+        or token.announces
+        or HEADING.match(token.word) is not None
+        or token.word in QUALIFICATIONS
+        or (part.known and not part.listed and part.surname + part.given + part.patronymic == 0)
+    )
+
+
+def _convincing(text: str, inside: list[Token]) -> bool:
+    """Whether there is a further sign of a name beside the tagger's opinion."""
+    readings = [token.reading for token in inside]
+    if len(inside) > 1:
+        return any(part.likely_surname or part.likely_given or part.patronymic or part.listed for part in readings) or (
+            not any(token.reading.known or _abbreviated(token) for token in inside)
+        )
+    (token,) = inside
+    part = token.reading
+    if _INITIALS_BEHIND.match(text, token.end) or _INITIALS_BEFORE.search(text, max(0, token.start - 8), token.start):
+        return part.of_name or part.listed
+    if len(token.word) < 3 or _abbreviated(token) or EPONYM_BEFORE.search(text, max(0, token.start - 24), token.start):
+        return False
+    if not part.known and part.given == 0:
+        # Medicines end like surnames in -ин.
+        return part.listed or (part.likely_surname and not _LIKE_MEDICINES.search(token.word))
+    if part.surname + part.given > 0.5 and part.common < 0.3:
+        return True
+    return (
+        (part.listed or part.given > 0)
+        and token.word.istitle()
+        and _INSIDE_SENTENCE.search(text, max(0, token.start - 3), token.start) is not None
+    )
+
+
+def _abbreviated(token: Token) -> bool:
+    return token.word.isupper() and len(token.word) < 5
+
+
+def _follows(given: Token, word: Token) -> bool:
+    """Whether a capitalized word after a first name is a surname for that reason alone."""
+    return (
+        given.reading.plain_given
+        and word.word.istitle()
+        and not (given.clinical or word.clinical or word.announces)
+        and HEADING.match(word.word) is None
+    )
+
+
+def _initialled(text: str, clinical: ClinicalWords) -> Iterator[Span]:
     """A surname with initials, in both orders. One initial, or two without dots, require a likely surname."""
     for glued in _GLUED.finditer(text):
         if reading(glued["surname"]).likely_surname:
@@ -129,7 +235,9 @@ def _initialled(text: str) -> Iterator[Span]:
             initials, surname = match["initials"], match["surname"]
             at = match.start("initials")
             letters = [letter for letter in initials if letter.isalpha()]
-            if at in taken or not _plausible(surname, len(letters), initials.count(".")):
+            if at in taken or not _plausible(
+                surname, len(letters), initials.count("."), surname.split()[-1] in clinical
+            ):
                 position = max(match.start() + 1, match.start("initials" if regex is _SURNAME_FIRST else "surname"))
                 continue
             if "".join(letters).lower() in SEAL_OR_ACTING and not reading(surname.split()[-1]).of_name:
@@ -154,13 +262,14 @@ def _belong_to_the_next(text: str, match: re.Match[str]) -> bool:
     )
 
 
-def _plausible(surname: str, letters: int, dots: int) -> bool:
-    if _announces(surname):
+def _plausible(surname: str, letters: int, dots: int, clinical: bool) -> bool:
+    if announces(surname):
         return False
     part = reading(surname.split()[-1])
     if letters == 2 and dots:
         return True
-    return part.likely_surname and part.common < 0.5 and not EPONYMS.match(surname) and (part.known or dots > 0)
+    likely = part.likely_surname and part.common < 0.5 and len(surname) > 2
+    return likely and not clinical and (part.known or dots > 0)
 
 
 def _lower_case(text: str) -> Iterator[Span]:
@@ -177,6 +286,60 @@ def _lower_case(text: str) -> Iterator[Span]:
                 yield match.span()
 
 
+def _lower_pairs(text: str, clinical: ClinicalWords) -> Iterator[Span]:
+    """A first name beside a surname, at least one of them without a capital."""
+    for match in _LOWER_PAIR.finditer(text):
+        if match[1][0].isupper() and match[2][0].isupper():
+            continue
+        if match[1] in clinical or match[2] in clinical:
+            continue
+        if _certain_pair(match[1], match[2]) or _certain_pair(match[2], match[1]):
+            yield match.start(1), match.end(2)
+
+
+def _certain_pair(first: str, second: str) -> bool:
+    """Whether two words are a first name and a surname even without capitals."""
+    given, surname = reading(first), reading(second)
+    if surname.plain_surname:
+        return given.likely_given
+    if surname.listed and ends_like_surname(second):
+        return given.plain_given
+    return given.plain_given and surname.likely_surname and (surname.known or surname.listed)
+
+
+def _lower_after_announcement(
+    text: str, lower: str, clinical: ClinicalWords, announced: list[Announcement]
+) -> Iterator[Span]:
+    """Names typed without capitals after "врач", "пациентка"."""
+    for start, end, _ in announced:
+        end += text.startswith(".", end) and lower[start:end] in ABBREVIATIONS
+        match = _LOWER_AFTER.match(text, end)
+        if not match or match[1] in clinical or announces(match[1]):
+            continue
+        part, following = reading(match[1]), match[2].split()
+        surname = part.likely_surname and ends_like_surname(match[1]) and (part.known or part.listed)
+        given = part.given >= 0.9 and part.common == 0
+        pair = bool(following) and _certain_pair(match[1], following[0])
+        if not (part.plain_surname or surname or given or pair):
+            continue
+        last = match.end(1)
+        for before, word in pairwise([match[1], *following]):
+            part = reading(word)
+            certain = part.plain_surname or part.plain_given or part.patronymic > 0.5 or _certain_pair(before, word)
+            if word in clinical or not certain:
+                break
+            last = text.index(word, last) + len(word)
+        yield match.start(1), last
+
+
+def _carets(text: str, clinical: ClinicalWords) -> Iterator[Span]:
+    """The fields of a name in HL7."""
+    for match in _CARETS.finditer(text):
+        words = [word for word in re.split(r"\^+", match[0]) if len(word) > 2]
+        if any(word not in clinical and (reading(word).of_name or reading(word).listed) for word in words):
+            yield match.span()
+
+
 def _adjoin(text: str, left: Token, right: Token) -> bool:
     gap = text[left.end : right.start]
     return len(gap) <= 4 and (gap.isspace() or (gap.strip() in (",", "") and gap[-1:].isspace()))
@@ -187,7 +350,7 @@ def _close(text: str, left: Token, right: Token) -> bool:
 
 
 def _full(text: str, tokens: list[Token]) -> Iterator[Span]:
-    """A patronymic with the names beside it, or a first name beside a surname."""
+    """A patronymic with the names beside it."""
     for index, token in enumerate(tokens):
         first = last = index
         kinship = KINSHIP.match(text, token.end + 1) if text[token.end : token.end + 1] in (" ", "-") else None
@@ -203,19 +366,58 @@ def _full(text: str, tokens: list[Token]) -> Iterator[Span]:
                 last += likely and not follower.announces and not HEADING.match(follower.word)
             if first < index or token.reading.known or kinship:
                 yield tokens[first].start, max(tokens[last].end, kinship.end() if kinship else 0)
-        elif token.reading.given > 0.2 and index + 1 < len(tokens) and _close(text, token, tokens[index + 1]):
-            follower = tokens[index + 1]
-            if follower.reading.likely_surname and follower.reading.common < 0.5 and not EPONYMS.match(follower.word):
-                yield token.start, follower.end
-        elif token.reading.likely_surname and token.reading.common < 0.5 and not EPONYMS.match(token.word):
-            follower = tokens[index + 1] if index + 1 < len(tokens) else None
-            if follower and _close(text, token, follower) and follower.reading.given > 0.05 and not follower.announces:
-                yield token.start, follower.end
+
+
+def _pairs(text: str, tokens: list[Token]) -> Iterator[Span]:
+    """A first name beside a surname, in either order."""
+    # Two capitalized Latin words in a Russian report are a name, unless they are on the list of clinical words.
+    russian = _RUSSIAN.search(text) is not None
+    for left, right in pairwise(tokens):
+        if left.latin and right.latin and _adjoin(text, left, right):
+            belong = _latin_pair(left, right, russian)
+        else:
+            belong = _close(text, left, right) and (_pair(left, right) or _pair(right, left) or _follows(left, right))
+        if belong:
+            yield left.start, right.end
+
+
+def _pair(given: Token, surname: Token) -> bool:
+    """Whether the first word may be a first name, and the second the surname that belongs to it.
+
+    The more certain the one, the less is asked of the other: Анна Гусь, Вера Петрова, Роман Мороз.
+    """
+    if any(word.announces or HEADING.match(word.word) for word in (given, surname)):
+        return False
+    first, family = given.reading, surname.reading
+    likely = family.likely_surname and family.common < 0.5
+    if given.clinical or surname.clinical:
+        like_surname = family.likely_surname or (family.listed and ends_like_surname(surname.word))
+        return like_surname and first.plain_given and not (given.clinical and surname.clinical)
+    if first.plain_given:
+        # A first name beside a first name that is also a surname: Роман Анна.
+        unknown = not family.known and not _abbreviated(surname)
+        return likely or family.listed or family.likely_given or unknown
+    if first.likely_given:
+        return likely or (family.listed and given.word.istitle() and surname.word.istitle())
+    return likely and first.given > 0.05
+
+
+def _latin_pair(left: Token, right: Token, russian: bool) -> bool:
+    if left.clinical or right.clinical or left.announces or right.announces or min(len(left.word), len(right.word)) < 2:
+        return False
+    if russian and all(token.word.istitle() for token in (left, right)):
+        return True
+    for given, surname in ((left.word, right.word), (right.word, left.word)):
+        if latin.is_given(given) and (latin.is_surname(surname) or latin.is_patronymic(surname) or surname.istitle()):
+            return True
+        if latin.is_surname(surname) and (latin.is_patronymic(given) or latin.is_plain_surname(surname)):
+            return True
+    return False
 
 
 def _fits(token: Token, given: bool = False) -> bool:
     """Whether a word beside a patronymic (or a first name) may belong to the same name."""
-    if token.announces or (not given and EPONYMS.match(token.word)):
+    if token.announces or (not given and token.clinical and not token.reading.likely_surname):
         return False
     return token.reading.of_name or (
         len(token.word) > 2 and not token.word.lower().endswith(("но", "ть", "на", "ния", "ние"))
@@ -223,15 +425,29 @@ def _fits(token: Token, given: bool = False) -> bool:
 
 
 def _alone(text: str, tokens: list[Token]) -> Iterator[Span]:
-    """Surnames that the dictionary knows as nothing else, unless they name a disease or a method."""
+    """Surnames and first names that are hardly anything else, unless they name a disease, a method or a medicine."""
     for token in tokens:
         if (
-            token.reading.plain_surname
+            _certain(text, token)
             and len(token.word) > 3
-            and not EPONYMS.match(token.word)
+            and not token.clinical
             and not EPONYM_BEFORE.search(text, max(0, token.start - 24), token.start)
         ):
             yield token.start, token.end
+
+
+def _certain(text: str, token: Token) -> bool:
+    """Whether the word is a name even without any other sign of one."""
+    if token.latin:
+        return latin.is_plain_surname(token.word)
+    part = token.reading
+    if part.plain_surname or (part.known and part.given >= 0.9 and part.common == 0):
+        return True
+    if not part.listed or not ends_like_surname(token.word):
+        return False
+    # The genitive of a word may be a surname; its capital says nothing at the beginning of a sentence: Платов много.
+    inside = _INSIDE_SENTENCE.search(text, max(0, token.start - 3), token.start) is not None
+    return part.surname > 0.2 and (part.common <= 0.1 or (inside and part.surname > 0.4 and part.common < 0.6))
 
 
 def _after_announcement(text: str, lower: str, tokens: list[Token], announced: list[Announcement]) -> Iterator[Span]:
@@ -291,7 +507,12 @@ def _before_birth(text: str, tokens: list[Token]) -> Iterator[Span]:
         first = last + 1
         while first and last - first < 2 and (first > last or _close(text, tokens[first - 1], tokens[first])):
             word = tokens[first - 1]
-            if word.announces or HEADING.match(word.word) or (word.word.isupper() and not word.reading.of_name):
+            if (
+                word.announces
+                or word.clinical
+                or HEADING.match(word.word)
+                or (word.word.isupper() and not word.reading.of_name)
+            ):
                 break
             first -= 1
         words = tokens[first : last + 1]
@@ -307,16 +528,16 @@ def _acceptable(text: str, token: Token, near: bool, sure: bool, gap: str) -> bo
     abbreviation = capitals and len(token.word) < 5 and not (part.known and part.of_name)
     if near and not abbreviation and _INITIALS_BEHIND.match(text, token.end):
         return True
-    if EPONYMS.match(token.word):
+    if token.clinical:
         return False
     if not near:
-        return part.likely_surname and part.common < 0.5 and (part.known or not capitals)
+        return part.likely_surname and part.common < 0.5 and (part.known or not capitals) and not TREATMENT.search(gap)
     if abbreviation:
         return False
     if part.known:
         if part.of_name and part.common < 0.9 and (part.common < 0.5 or "." not in gap):
             return True
-        return (sure and _ENDS.match(text, token.end) is not None) or (not capitals and gap.isspace())
+        return (sure and _ENDS.match(text, token.end) is not None) or (not capitals and gap.isspace() and part.listed)
     return (part.likely_surname and "(" not in gap) or sure or (not capitals and not {".", "("} & set(gap))
 
 
@@ -330,19 +551,14 @@ def _elsewhere(tokens: list[Token], spans: list[Span]) -> Iterator[Span]:
             token = tokens[at]
             covered.add(at)
             if token.reading.likely_surname or not token.reading.known:
-                stems.add(_stem(token.word))
+                stems.add(stem(token.word))
     for at, token in enumerate(tokens):
-        if at not in covered and len(token.word) > 3 and not EPONYMS.match(token.word) and _stem(token.word) in stems:
+        if at not in covered and len(token.word) > 3 and not token.clinical and stem(token.word) in stems:
             yield token.start, token.end
 
 
 def _between(starts: list[int], start: int, end: int) -> range:
     return range(bisect_left(starts, start), bisect_left(starts, end))
-
-
-def _stem(word: str) -> str:
-    """The word without its case ending."""
-    return re.sub(r"(?<=..)(?:ого|ому|ыми|ой|ою|ым|ом|ем|им|ая|ую|ий|ый|их|ых|[аеуыиюя])$", "", word.lower())
 
 
 def _united(spans: list[Span]) -> list[Span]:
@@ -355,7 +571,9 @@ def _united(spans: list[Span]) -> list[Span]:
     return united
 
 
-def _with_kinds(text: str, lower: str, spans: list[Span], announced: list[Announcement]) -> Iterator[Found]:
+def _with_kinds(
+    text: str, lower: str, spans: list[Span], announced: list[Announcement], ruled: list[Span], tagged: list[Span]
+) -> Iterator[Found]:
     """The kind is that of the nearest announcing word in the same sentence, or that of the neighbour in an enumeration,
     or a doctor in the place of a signature."""
     before, next_announced = "", 0
@@ -378,4 +596,16 @@ def _with_kinds(text: str, lower: str, spans: list[Span], announced: list[Announ
         if not kind and len(text) - end < 8 and "." in text[start : end + 1] and _SIGNATURE_END.match(text, end):
             kind = "doctor"
         before, previous_end = kind or "name", end
-        yield Found(start, end, before)
+        yield Found(start, end, before, _by(start, end, ruled, tagged))
+
+
+def _by(start: int, end: int, ruled: list[Span], tagged: list[Span]) -> str:
+    """Which of the engines found it, or a part of it."""
+    by_rules, by_tagger = (_touched(spans, start, end) for spans in (ruled, tagged))
+    return BOTH if by_rules and by_tagger else RULES if by_rules else TAGGER
+
+
+def _touched(spans: list[Span], start: int, end: int) -> bool:
+    """Whether one of the sorted spans, which are apart, overlaps this one."""
+    at = bisect_left(spans, (end,)) - 1
+    return at >= 0 and spans[at][1] > start

@@ -1,6 +1,12 @@
 """Words that announce the name of a staff member or a patient, and words that look like names but are none."""
 
 import re
+from functools import lru_cache
+from pathlib import Path
+
+import yaml
+
+from anamnesis.corpus.deidentification.words import normal_forms, stem
 
 # Abbreviations with dots that are not initials; М.П. is the place of a seal, И.О. an acting head.
 SEAL_OR_ACTING = {"мп", "ио", "фи"}
@@ -21,7 +27,7 @@ STAFF = (
     r"произв[её]л[аи]?|(?:про|пере)смотр(?:ел[аи]?)?|провери(?:л[аи]?)|"
     r"утверди(?:л[аи]?)|подпис\w{1,5}|подп|консультант\w{0,2}|консультировал[аи]?|оператор\w{0,2}|специалист\w{0,2}|"
     r"узист\w{0,2}|ответств\w{4,8}|взял[аи]?|забрал[аи]?|принял[аи]?(?=\s?:)|окрасил[аи]?|описал[аи]?|сдал[аи]?|"
-    r"регистратор\w{0,2}|заключение\sдал[аи]?|согласовано|утверждаю|читал[аи]?|микроскопировал[аи]?|"
+    r"регистратор\w{0,2}|dr|doctor|physician|pathologist|cytologist|endocrinologist|surgeon|заключение\sдал[аи]?|согласовано|утверждаю|читал[аи]?|микроскопировал[аи]?|"
     r"оформил[аи]?|заполнил[аи]?|напечатал[аи]?|приготовил[аи]?|осмотрел[аи]?|выдал[аи]?|главврач\w?|коллег\w{1,2}"
 )
 # Patients and their relatives.
@@ -33,10 +39,10 @@ PATIENT = (
     r"дяд[яиеюё]й?|внук\w{0,2}|внучк\w{1,2}|опекун\w{0,2}|представител\w{1,3}|сопровожда\w{2,8}|племянни\w{1,4}|"
     r"невестк\w{1,2}|зят\w{1,2}|свекров\w{1,3}|т[её]щ\w{1,2}|ребен\w{2,3}|ребён\w{2,3}|девочк\w{1,2}|мальчик\w{0,2}|"
     r"девушк\w{1,2}|получател\w{1,2}|застрахован\w{2,4}|владел\w{2,3}|контактное\sлицо|доверенн\w{2,3}\sлицо|"
-    r"господин\w?|госпож\w{1,2}|заявител\w{1,3}"
+    r"господин\w?|госпож\w{1,2}|заявител\w{1,3}|patient|surname|name|mrs?|ms"
 )
 # Announcing words that end with a full stop.
-ABBREVIATIONS = {"пац", "исп", "зав", "проф", "доц", "гр", "подп", "нач", "зам"}
+ABBREVIATIONS = {"dr", "mr", "mrs", "ms", "пац", "исп", "зав", "проф", "доц", "гр", "подп", "нач", "зам"}
 # Allowed between the announcing word and a surname without initials: a qualification, a department, a category.
 QUALIFICATIONS = (
     "КЛД",
@@ -77,9 +83,40 @@ EPONYM_BEFORE = re.compile(
     r"\w[-–])\s?[«\"]?(?:[А-ЯЁ]\.\s?){0,2}$",
     re.I,
 )
-EPONYMS = re.compile(
-    r"(?:г[юу]ртл|ашк[ие]наз|хашимото|романовск|гимз|паппенгейм|де-?керве|керве|базедов|бетесда|грейвс|риделя|"
-    r"папаниколау|лейшман|май-|грюнвальд|райт|ло?нго|пирогов|допплер|доплер|люгол|апгар|кегел|хюртл|ланггас|ланганс|"
-    r"тельц|реклингхаузен|кох|шегрен|шёгрен|рейно|горнер|хвостек|труссо|плам+ер|йодбазед)\w*",
-    re.I,
-)
+
+# A word that has been prescribed or taken is a medicine.
+TREATMENT = re.compile(r"(?:назнач|рекоменд|принима|получа|препарат|табл|капсул|лечен|терапи|доз[аеуы])", re.I)
+
+
+class ClinicalWords:
+    """Words of `clinical.yaml`, and of the user, that are no names even if they look like one."""
+
+    def __init__(self, words: tuple[str, ...]) -> None:
+        plain = [word.lower().replace("ё", "е") for word in words]
+        self._beginnings = tuple(word[:-1] for word in plain if word.endswith("*"))
+        self._words = frozenset(word for word in plain if not word.endswith("*"))
+        self._stems = frozenset(map(stem, self._words))
+        self._known = lru_cache(maxsize=200_000)(self._has)
+
+    def __contains__(self, word: str) -> bool:
+        return self._known(word.lower().replace("ё", "е"))
+
+    def _has(self, word: str) -> bool:
+        return (
+            word.startswith(self._beginnings)
+            or word in self._words
+            or (len(ending := stem(word)) > 3 and ending in self._stems)
+            or not self._words.isdisjoint(form.replace("ё", "е") for form in normal_forms(word))
+        )
+
+
+@lru_cache(maxsize=1)
+def _packaged() -> tuple[str, ...]:
+    groups = yaml.safe_load((Path(__file__).parent / "clinical.yaml").read_text(encoding="utf-8"))
+    return tuple(str(word) for words in groups.values() for word in words)
+
+
+@lru_cache(maxsize=8)
+def clinical_words(further: tuple[str, ...] = ()) -> ClinicalWords:
+    """The packaged list and `further` words, which are written in the same way."""
+    return ClinicalWords(_packaged() + further)

@@ -1,4 +1,4 @@
-"""Which part of a name a word may be, by the dictionary of pymorphy3 (OpenCorpora) or by its ending."""
+"""Which part of a name a word may be: by the dictionary of pymorphy3 (OpenCorpora), by lists, or by its ending."""
 
 import re
 from functools import lru_cache
@@ -6,6 +6,10 @@ from typing import NamedTuple
 
 from pymorphy3 import MorphAnalyzer
 
+from anamnesis.corpus.deidentification.resources import natasha_words
+
+# Latin and Cyrillic: pymorphy3 fails on letters that have no name in Unicode.
+LETTER = "[A-Za-zÀ-ÖØ-öø-ɏЀ-ӿ]"
 # Reports repeat their words, so results are cached; rare words, such as misspelt ones, drop out first.
 _REMEMBERED = 200_000
 _SURNAME_ENDING = re.compile(
@@ -14,20 +18,40 @@ _SURNAME_ENDING = re.compile(
     r"ман(?:а|у|ом|е)?|берг(?:а|у|ом|е)?)"
 )
 _PATRONYMIC_ENDING = re.compile(
-    r".{2,}(?:(?:[оеё]в|[ьи])ич(?:а|у|ем|ом|е)?|(?:[оеё]вн|[ии]ничн)(?:а|ы|е|у|ой|ою)|кызы|оглы|к[иы]зи|у[гг]ли)"
+    r".{2,}(?:(?:[оеё]в|[ьи])ич(?:а|у|ем|ом|е)?|(?:[оеё]вн|[ьи]ничн)(?:а|ы|е|у|ой|ою)|[кқг][иы]з[иыа]|о[гғ]л[иыу]|"
+    r"[уў][гғ]л[иы])"
 )
-# Turkic patronymics are two words: Рашид оглы, Рауф кызы.
-KINSHIP = re.compile(r"(?i)(?:огл[ыу]|кыз[ыа]|гызы|[кқ]изи|[уў][гғ]ли|уулу|улы|заде)(?!\w)")
+# Turkic patronymics are two words: Рашид оглы, Рауф кызы, Рустам ўғли, Рустам қизи, Азамат уулу.
+KINSHIP = re.compile(r"(?i)(?:[оўу][гғ]л[иыу]|[кқг][иы]з[иыа]|уулу|улы|заде)(?!\w)")
+# Surnames that natasha's list lacks.
+_MORE_SURNAMES = frozenset(
+    (
+        *("сорока", "калина", "малина", "бондарь", "баран", "козел", "грач", "галка", "белка", "олень", "вовк"),
+        *("собака", "жито", "молот", "шинкарь", "солдат", "седых", "долгих", "сухих", "крутых", "русских", "озеро"),
+        *("байда", "палий", "кендюх", "макитра", "завада", "залога", "юрко"),
+    )
+)
+# Letters of Ukrainian, Kazakh, Uzbek and other names, as Russian writes them.
+_AS_RUSSIAN = str.maketrans("іїєґўқғҳәөүұңһј", "иеегукгхаоуунхй")
+# A given name that is as often a word (Вера, Роман) needs a likely surname beside it.
+_OFTEN_A_WORD = 0.2
+# What a list of names adds to a word that the dictionary lacks.
+_LISTED_SURNAME = 0.5
+_CASE_ENDING = re.compile(r"(?<=..)(?:ого|ому|ыми|ой|ою|ым|ом|ем|им|ая|ую|ий|ый|их|ых|[аеуыиюя])$")
 
 
 class Reading(NamedTuple):
-    """Probabilities, 0..1, that the word is a surname, a given name, a patronymic, or no name (`common`)."""
+    """Probabilities, 0..1, that the word is a surname, a given name, a patronymic, or no name (`common`).
+
+    `listed`: a list has it among surnames, some of which are also words (Мороз, Гусь, Коваль).
+    """
 
     surname: float
     given: float
     patronymic: float
     common: float
     known: bool
+    listed: bool
 
     @property
     def of_name(self) -> bool:
@@ -43,10 +67,29 @@ class Reading(NamedTuple):
     def likely_surname(self) -> bool:
         return self.surname > 0.2
 
+    @property
+    def plain_given(self) -> bool:
+        """A given name, and hardly a word."""
+        return self.given >= 0.5 and self.common < _OFTEN_A_WORD
+
+    @property
+    def likely_given(self) -> bool:
+        return self.given > 0.1
+
 
 @lru_cache(maxsize=1)
 def _analyzer() -> MorphAnalyzer:
     return MorphAnalyzer(lang="ru")
+
+
+@lru_cache(maxsize=1)
+def _given_names() -> frozenset[str]:
+    return natasha_words("first")
+
+
+@lru_cache(maxsize=1)
+def _surnames() -> frozenset[str]:
+    return natasha_words("last") | _MORE_SURNAMES
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -59,13 +102,51 @@ def reading(word: str) -> Reading:
     known = analyzer.word_is_known(word)
     if not known and last != word and analyzer.word_is_known(last):
         word, known = last, True
+    parses = analyzer.parse(word)
+    forms = {word.replace("ё", "е"), *(parse.normal_form.replace("ё", "е") for parse in parses)}
+    listed = not forms.isdisjoint(_surnames())
+    if not known and (russian := word.translate(_AS_RUSSIAN)) != word:
+        return reading(russian)
     if not known:
-        surname = 1.0 if _SURNAME_ENDING.fullmatch(word) else 0.0
-        return Reading(surname, 0.0, 1.0 if _PATRONYMIC_ENDING.fullmatch(word) else 0.0, 0.0, False)
+        surname = 1.0 if _SURNAME_ENDING.fullmatch(word) else _LISTED_SURNAME * listed
+        given = 0.0 if forms.isdisjoint(_given_names()) else 1.0
+        patronymic = 1.0 if _PATRONYMIC_ENDING.fullmatch(word) else 0.0
+        return Reading(surname, given, patronymic, 0.0, False, listed)
     shares = {"Surn": 0.0, "Name": 0.0, "Patr": 0.0, "": 0.0}
-    for parse in analyzer.parse(word):
+    for parse in parses:
         grammemes = parse.tag.grammemes
         kind = next((kind for kind in ("Surn", "Name", "Patr") if kind in grammemes), "")
         if kind or not grammemes & {"Poss", "Geox"}:
             shares[kind] += parse.score
-    return Reading(shares["Surn"], shares["Name"], shares["Patr"], shares[""], True)
+    if word.replace("ё", "е") in _given_names():
+        # That list has only names that are hardly anything else; the dictionary takes София for a town.
+        shares["Name"], shares[""] = max(shares["Name"], 0.5), min(shares[""], _OFTEN_A_WORD / 2)
+    return Reading(shares["Surn"], shares["Name"], shares["Patr"], shares[""], True, listed)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def normal_forms(word: str) -> frozenset[str]:
+    """The dictionary forms of a word that the dictionary has; of another word, the word itself."""
+    word = word.lower()
+    analyzer = _analyzer()
+    if not analyzer.word_is_known(word):
+        return frozenset({word})
+    # The short form of an adjective is hardly written: "лев" is not "левый".
+    return frozenset(parse.normal_form for parse in analyzer.parse(word) if "ADJS" not in parse.tag)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def forms_of_name(word: str) -> frozenset[str]:
+    """All grammatical cases of a word as a name, of both sexes; of a word that may be no name, itself only."""
+    word = word.lower()
+    names = [parse for parse in _analyzer().parse(word) if parse.tag.grammemes & {"Surn", "Name", "Patr"}]
+    return frozenset({word, *(form.word for parse in names for form in parse.lexeme)})
+
+
+def ends_like_surname(word: str) -> bool:
+    return _SURNAME_ENDING.fullmatch(word.lower()) is not None
+
+
+def stem(word: str) -> str:
+    """The word without its case ending."""
+    return _CASE_ENDING.sub("", word.lower())
