@@ -27,7 +27,9 @@ from tests.exports import ROWS, jsonl, settings, taken
 
 RUMEDBENCH = Path(__file__).resolve().parents[2] / "shared" / "data" / "rumedbench"
 TEXT = "Пациентка Гусарова Мария Петровна. Узел 12 мм, коллоид; «фон» чистый — 56 лет."
-ENABLED = Deidentification(enabled=True, key_variable=None, max_date_shift_days=None)
+ENABLED = Deidentification(
+    enabled=True, engine="rules_and_tagger", clinical_words=[], key_variable=None, max_date_shift_days=None
+)
 
 
 def read_as(text: str, really: str, wrongly: str) -> str:

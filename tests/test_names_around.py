@@ -17,7 +17,9 @@ from tests.exports import ROWS, jsonl, settings, taken
 from tests.test_coding import CODED, WRONG, read_as
 from tests.test_other_identifiers import REPLACED
 
-ENABLED = Deidentification(enabled=True, key_variable=None, max_date_shift_days=None)
+ENABLED = Deidentification(
+    enabled=True, engine="rules_and_tagger", clinical_words=[], key_variable=None, max_date_shift_days=None
+)
 VERBATIM = {"category_system": "verbatim", "categories": None, "critical_categories": [], "deidentification": ENABLED}
 KINDS = ["зоб", "киста", "аденома", "рак"]
 
