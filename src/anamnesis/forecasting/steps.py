@@ -79,7 +79,7 @@ def forward_flops(config: Sizes, tuner: Tuner | None, batch: float, length: int)
 def backward_flops(config: Sizes, tuner: Tuner, batch: float, length: int) -> float:
     """Of all decoder layers.
 
-    A frozen weight has a product for the gradient of its input, if a gradient goes on from there, and none for its own
+    A frozen weight has a product for the gradient of its input, if that gradient goes further down, and none for its own
     gradient. What an adapter adds has both. Below the first trained weight there is no backward pass.
     """
     tokens, layers, names = _tokens(tuner, batch, length), linear_layers(config), tuned(config, tuner)
