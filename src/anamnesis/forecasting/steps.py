@@ -79,8 +79,8 @@ def forward_flops(config: Sizes, tuner: Tuner | None, batch: float, length: int)
 def backward_flops(config: Sizes, tuner: Tuner, batch: float, length: int) -> float:
     """Of all decoder layers.
 
-    A frozen weight has a product for the gradient of its input, if a gradient goes on from there, and none for its own
-    gradient. What an adapter adds has both. Below the first trained weight there is no backward pass.
+    A frozen weight has a product for the gradient of its input, where one is needed, and none for its own gradient.
+    What an adapter adds has both. Below the first trained weight there is no backward pass.
     """
     tokens, layers, names = _tokens(tuner, batch, length), linear_layers(config), tuned(config, tuner)
     attention = ATTENTION_BACKWARD * _attention(config, tuner, batch, length)

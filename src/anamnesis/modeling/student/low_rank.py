@@ -14,8 +14,8 @@ class AddedProduct(LoraVariant):
     """y + s B A x in y's own precision, as autocast computes the two products; the weights stay in fp32.
 
     PEFT computes the update as a tensor of its own, scales it and adds it, outside autocast in fp32: passes over a
-    layer's output that cost more than the layer. Here the last product adds to the output, and the update is rounded
-    once. The 16-bit SmolLM2-135M with an adapter is read 1.7 times as fast.
+    layer's output that cost more than the layer. Here the last product adds to the output. Evaluating the 16-bit
+    SmolLM2-135M with an adapter takes 0.61 to 0.67 of the time (LOG.md).
     """
 
     @staticmethod
