@@ -1,7 +1,10 @@
-"""200 identifiers are planted in an export; after the whole pipeline they occur nowhere but in the export."""
+"""400 identifiers are planted in an export, plain, coded and in wrong encodings, and more in categories; after the
+whole pipeline they occur nowhere but in the export. A person in the name of a file, folder or column stops it unnamed.
+"""
 
 import csv
 import random
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +15,8 @@ from anamnesis.settings.synthesis import Synthesis
 from anamnesis.synthesis import synthesize
 from tests.conftest import ROOT
 from tests.project import Project
+from tests.test_coding import CODED, WRONG, read_as
+from tests.test_other_identifiers import REPLACED
 
 SURNAMES = (
     ("Веретенников", "Жаворонков", "Рукавишников", "Свешников", "Толмачёв", "Ярмольник", "Щеглов", "Хвостов", "Бурков"),
@@ -19,7 +24,28 @@ SURNAMES = (
 )  # fmt: skip
 STREETS = ("Бирюлёвская", "Вавилова", "Гастелло", "Дубининская", "Есенина", "Зелёная", "Калараша", "Лескова")
 TEXT_FILES = {".json", ".jsonl", ".csv", ".tsv", ".md", ".yaml", ".yml", ".txt", ".log", ".lock", ".dvc", ""}
-CANARIES = 200
+CANARIES, REPORTS = 400, 480
+HEADER = ["patient_id", "description", "conclusion", "category"]
+
+
+def removed(before: str, after: str) -> list[str]:
+    """What placeholders replace, but for what is so short that it could occur elsewhere by chance."""
+    match = re.fullmatch("(.+)".join(map(re.escape, re.split(r"\[[^\]]+\]", after))), before)
+    return [part for part in match.groups() if sum(map(str.isalnum, part)) >= 7] if match else []
+
+
+OTHERS = [(before, removed(before, after)) for pairs in REPLACED.values() for before, after in pairs]
+
+
+def hidden(text: str, number: int) -> str:
+    """Three in five texts as they are; the others coded, or read in a wrong encoding."""
+    if number % 5 == 1:
+        code = list(CODED.values())[number % len(CODED)]
+        return code(text.encode("cp1251", "ignore").decode("cp1251"))
+    if number % 5 == 2:
+        really, wrongly = WRONG[number % len(WRONG)]
+        return read_as(text.encode(really, "ignore").decode(really), really, wrongly)
+    return text
 
 
 def canary(number: int, rng: random.Random) -> tuple[str, str]:
@@ -53,30 +79,35 @@ def planted() -> tuple[list[list[str]], list[str]]:
     rng = random.Random(0)
     parameters = section(read_yaml(ROOT / "params.yaml"), "synthesis", Synthesis)
     rows, secret = [], []
-    for number, report in enumerate(synthesize(replace(parameters, reports=240, seed=5))):
+    for number, report in enumerate(synthesize(replace(parameters, reports=REPORTS, seed=5))):
         surname, first = SURNAMES[0][number % 9], ("Вера", "Анна", "Инна")[number % 3]
         patient = f"{surname}а {first} {number}"
-        description, conclusion = report["description"], report["conclusion"]
+        description, conclusion, category = report["description"], report["conclusion"], report["category"]
         if number < CANARIES:
-            sentence, identifier = canary(number, rng)
-            secret += [identifier, patient]
-            description, conclusion = (
-                (description, f"{conclusion} {sentence}")
-                if number % 3 == 1
-                else (f"{sentence} {description}", conclusion)
-            )
-        rows.append([patient, description, conclusion, report["category"]])
+            if number % 2:
+                sentence, identifiers = OTHERS[number // 2 % len(OTHERS)]
+                sentence = f"{sentence}."
+            else:
+                sentence, identifier = canary(number // 2, rng)
+                identifiers = [identifier]
+            description = hidden(f"{sentence} {description}" if number % 3 else f"{description} {sentence}", number)
+            secret += [*identifiers, patient]
+            if number % 5 in (1, 2):
+                secret.append(description[:40])
+        elif number % 4 == 0:
+            category = f"{category} {surname}ой М.П."
+        rows.append([patient, description, conclusion, category])
     return rows, secret
 
 
 def test_no_planted_identifier_is_seen_again(planted: tuple[list[list[str]], list[str]], tmp_path: Path) -> None:
     rows, secret = planted
-    assert len(secret) == 2 * CANARIES == 2 * len(set(secret[::2]))
+    assert len(set(secret)) > 2 * CANARIES
     project = Project(tmp_path)
     export = project.folder / "data/raw/export.csv"
     export.parent.mkdir(parents=True, exist_ok=True)
     with export.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([["patient_id", "description", "conclusion", "category"], *rows])
+        csv.writer(file).writerows([HEADER, *rows])
     project.change("params.yaml", {"corpus.path": "data/raw/export.csv"})
     written = {"the console": project.run("dvc", "repro")}
     for file in project.folder.rglob("*"):
@@ -90,8 +121,39 @@ def test_no_planted_identifier_is_seen_again(planted: tuple[list[list[str]], lis
     assert any(place.startswith("models/adapters") for place in written)
     found = {place: sum(text in content for text in secret) for place, content in written.items()}
     assert {place: count for place, count in found.items() if count} == {}
-    # The search itself works: it finds everything in the export.
+    # The search itself works: it finds in the export all that is not coded there.
     text = export.read_text(encoding="utf-8")
-    assert all(one in text for one in secret)
-    replaced = project.json("data/prepared/account.json")["identifiers"]
-    assert sum(replaced.values()) >= CANARIES
+    assert sum(one in text for one in secret) > 1.5 * CANARIES
+    account = project.json("data/prepared/account.json")
+    assert account["refused"]["category_identifies"] == (REPORTS - CANARIES) // 4
+    assert sum(account["identifiers"].values()) >= CANARIES
+    assert set(account["identifiers"]) >= {"name", "doctor", *REPLACED}
+
+
+def test_a_person_in_a_name_around_the_text_is_not_shown(
+    planted: tuple[list[list[str]], list[str]], tmp_path: Path
+) -> None:
+    """Of a file, its folder, a column, and a link to nowhere."""
+    project = Project(tmp_path)
+    rows = planted[0]
+    described = "узлы Веретенниковой М.П."
+    places = {
+        "data/raw/Веретенникова_Мария_Петровна.csv": HEADER,
+        "data/raw/Веретенникова МП/export.csv": HEADER,
+        "data/raw/export.csv": [described if name == "description" else name for name in HEADER],
+        "data/raw/folder": HEADER,
+    }
+    for place, header in places.items():
+        export = project.folder / place
+        export.parent.mkdir(parents=True, exist_ok=True)
+        if not export.suffix:
+            export.mkdir()
+            (export / "Веретенникова М.П..csv").symlink_to(tmp_path / "Веретенникова")
+            export /= "export.csv"
+        with export.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([header, *rows])
+        changed = {"corpus.path": place, "corpus.columns.description": header[1]}
+        project.change("params.yaml", changed)
+        printed = project.run("python", "-m", "stages.corpus", fails=True)
+        assert re.search(r"corpus\.(path|columns\.description): |file 1 of .* is a link to a file that is not", printed)
+        assert "еретенников" not in printed
