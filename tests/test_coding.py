@@ -78,6 +78,13 @@ def test_coded_text_is_decoded(form: str) -> None:
     assert ({name: cell.strip() for name, cell in cells.items()}, applied) == ({"a": TEXT, "b": "12"}, ["coded_text"])
 
 
+@pytest.mark.parametrize("form", CODED)
+def test_words_are_parted_by_what_is_not_coded(form: str) -> None:
+    """Joined, they would be one word that no dictionary knows. Lines of coded text break words."""
+    text = "Пункция узла верхней трети левой доли проведена под контролем ультразвука, материал скудный."
+    assert decoded({"a": CODED[form](text)})[0]["a"].strip() == text
+
+
 @pytest.mark.parametrize(("really", "wrongly"), WRONG)
 def test_a_wrong_encoding_is_undone_in_the_whole_row(really: str, wrongly: str) -> None:
     """The patient's cell is too short to be judged by itself."""

@@ -125,8 +125,11 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def _with_bytes(text: str, runs: re.Pattern[str], to_bytes: Callable[[str], bytes]) -> str:
-    """The text with its runs of coded bytes decoded, all in the encoding in which they are words."""
-    encoding = _encoding_of(b"".join(map(to_bytes, runs.findall(text))))
+    """The text with its runs of coded bytes decoded, all in the encoding in which they are words.
+
+    Signs that are not coded part the runs, as spaces do in quoted-printable text.
+    """
+    encoding = _encoding_of(b" ".join(map(to_bytes, runs.findall(text))))
     if encoding is None:
         return text
     return runs.sub(lambda match: to_bytes(match[0]).decode(encoding, "replace"), text)
