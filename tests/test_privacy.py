@@ -1,5 +1,5 @@
-"""400 identifiers are planted in an export, plain, coded and in wrong encodings, and more in categories; after
-the whole pipeline they occur nowhere but in the export. A person in the name of a file, folder or column stops it unnamed.
+"""400 identifiers are planted in an export, plain, coded and in wrong encodings, and more in categories; after the
+whole pipeline they occur nowhere but in the export. A person in the name of a file, folder or column stops it unnamed.
 """
 
 import csv
