@@ -45,7 +45,7 @@ def stage(command: Callable[..., bool | None]) -> Callable[..., None]:
         gc.enable()
         logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
         # Libraries that announce themselves at every start; their warnings are still shown.
-        for name in ("httpx", "datasets", "absl", "rouge_score", "bitsandbytes"):
+        for name in ("httpx", "datasets", "absl", "rouge_score", "bitsandbytes", "pymorphy3"):
             logging.getLogger(name).setLevel(logging.WARNING)
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         try:

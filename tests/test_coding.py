@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from anamnesis.corpus.coding import decoded, is_unreadable
@@ -128,6 +128,7 @@ def test_what_cannot_be_decoded_is_unreadable(text: str) -> None:
     assert is_unreadable("Узел 12 мм.", text)
 
 
+@example("¼\U00017000")  # a letter that has no name in Unicode
 @given(st.text() | st.text("\\u0123{}rtf'%=DQ+/ЁЯРё─\x98 \n", max_size=60))
 def test_no_text_raises(text: str) -> None:
     decoded({"a": text})

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import islice, product
 from urllib.parse import unquote_to_bytes
 
-from anamnesis.corpus.deidentification.words import reading
+from anamnesis.corpus.deidentification.words import LETTER, reading
 from anamnesis.corpus.refusals import CorpusError
 from anamnesis.corpus.rtf import plain_text
 from anamnesis.settings.corpus import Corpus
@@ -24,6 +24,8 @@ from anamnesis.settings.corpus import Corpus
 # Words in letters beyond ASCII: Latin words say nothing about the encoding. KOI8-R that is read as cp866 becomes the
 # signs of which tables are drawn; a table repeats them.
 _WORD = re.compile(r"(?<!\w)(?:[^\W\d_\x00-\x7f]|[\u2500-\u259f]){2,40}+(?!\w)")
+# The only ones that a dictionary of Russian can know.
+_LETTERS = re.compile(f"{LETTER}+")
 _DRAWN = re.compile(r"([\u2500-\u259f])\1\1")
 # The dictionary knows 0.50 to 1 (median 0.95) of the words of published complaints (RuMedBench) with at least five
 # words, and at most 0.40 of them in a wrong encoding; of fewer than ten words, some may all be abbreviations.
@@ -193,7 +195,7 @@ def _better(text: str, meant: str | None) -> str:
 def _counts(text: str) -> tuple[int, int]:
     """Words in letters beyond ASCII, and those of them that the dictionary knows."""
     words = [word for word in _WORD.findall(text) if not _DRAWN.search(word)]
-    return len(words), sum(reading(word).known for word in words)
+    return len(words), sum(reading(word).known for word in words if _LETTERS.fullmatch(word))
 
 
 def is_unreadable(*texts: str) -> bool:
