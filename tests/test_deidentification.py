@@ -12,8 +12,11 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from anamnesis.corpus.deidentification import PLACEHOLDERS, deidentify, find
+from anamnesis.corpus.cleaning import clean
+from anamnesis.corpus.coding import decoded
+from anamnesis.corpus.deidentification import PLACEHOLDERS, Deidentifier, deidentify, find
 from anamnesis.corpus.deidentification.numbers import is_snils
+from tests.conftest import ROOT
 
 REPLACED = [
     ("Пациентка: Гусарова Мария Петровна, 56 лет", "Пациентка: [ИМЯ], 56 лет"),
@@ -290,3 +293,12 @@ def test_the_check_number_of_a_snils() -> None:
 def test_placeholders_differ_and_are_written_alike() -> None:
     assert len(set(PLACEHOLDERS.values())) == len(PLACEHOLDERS) == 20
     assert all(re.fullmatch(r"\[(?:[А-ЯЁ]{3,8}|90\+)\]", placeholder) for placeholder in PLACEHOLDERS.values())
+
+
+def test_the_documented_examples_are_what_the_stage_makes_of_them() -> None:
+    text = (ROOT / "docs/deidentification.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| .+ \| `(.+)` \| `(.+)` \|$", text, re.MULTILINE)
+    assert len(rows) >= 35
+    before = [decoded({"text": before.replace("¦", "|")})[0]["text"] for before, _ in rows]
+    after = Deidentifier(tagger=True).replace([clean(text)[0] for text in before])
+    assert [one.text.replace("|", "¦") for one in after] == [after for _, after in rows]
