@@ -10,7 +10,15 @@ from datetime import date, timedelta
 from itertools import chain
 
 from anamnesis.corpus.deidentification.findings import Found, has_any
-from anamnesis.corpus.deidentification.patterns import BEHIND_NAME, MEASURED, NOT_MEASURED, VISIT, matches, pattern
+from anamnesis.corpus.deidentification.patterns import (
+    BEHIND_NAME,
+    EXAMINATION,
+    MEASURED,
+    NOT_MEASURED,
+    VISIT,
+    matches,
+    pattern,
+)
 
 _GENITIVE = (
     "января", "февраля", "марта", "апреля", "мая", "июня",
@@ -208,17 +216,24 @@ _PARTIAL = [
 # day, a name or another date.
 _CLOCK = r"(?:[01]?\d|2[0-3])[:.-][0-5]\d(?!\d)"
 _WEEKDAY_WORD = rf"(?:(?:{'|'.join(sorted(chain.from_iterable(_ALL_WEEKDAYS), key=len, reverse=True))})\.?,?\s)"
+_BEFORE_DAY = (
+    r"(?:\s(?:в|на|до|к|с|от|за|по|же|ее|её|его|он|она|ребенок|ребёнок|пациентк?а?|больн\w\w|домой|повторно|снова|впервые|"
+    rf"амбулаторно|планово|экстренно|следующ\w\w)(?!\w)){{0,3}}[\s,:(–—-]{{1,3}}{_WEEKDAY_WORD}?"
+)
+_DAY_AND_MONTH = (
+    r"(?P<value>(?:0?[1-9]|[12]\d|3[01])[./](?:0[1-9]|1[0-2])\.?(?:\s?г(?!\w)\.?)?)(?!\d|[.,/–-]\d)" + NOT_MEASURED
+)
+_MEASURING = re.compile(rf"(?:состав|равн|достиг|имел|весил|упал)[^.;\n]{{0,24}}\Z|{MEASURED.pattern}")
 _DAYS_AND_MONTHS = [
+    pattern("date", rf"(?<!\w){VISIT}{_BEFORE_DAY}{_DAY_AND_MONTH}"),
     pattern(
         "date",
-        rf"(?<!\w){VISIT}(?:\s(?:в|на|до|к|с|от|за|по|же|ее|её|его|он|она|ребенок|пациентк?а?|больн\w\w|домой|повторно|снова|"
-        rf"впервые|амбулаторно|планово|экстренно|следующий|следующая)(?!\w)){{0,3}}[\s,:(–—-]{{1,3}}{_WEEKDAY_WORD}?"
-        rf"(?P<value>(?:0?[1-9]|[12]\d|3[01])[./](?:0[1-9]|1[0-2])\.?(?:\s?г(?!\w)\.?)?)(?!\d|[.,/–-]\d){NOT_MEASURED}",
-        unless=MEASURED,
+        rf"(?<!\w)(?:{EXAMINATION}|[а-яё]{{3,16}}[аеиоуыяё]л(?:а|и|ся|ась|ись)){_BEFORE_DAY}{_DAY_AND_MONTH}",
+        unless=_MEASURING,
     ),
     pattern(
         "date",
-        rf"(?<!\w)(?:от|на|к|ко|с|со|до|после|за|по|в|on|since|until|from)\s(?P<value>(?:0[1-9]|[12]\d|3[01])\.(?:0[1-9]|1[0-2])\.?)"
+        rf"(?<!\w)(?:от|на|к|ко|с|со|до|после|за|по|в|on|since|until|from)\s{_WEEKDAY_WORD}?(?P<value>(?:0[1-9]|[12]\d|3[01])\.(?:0[1-9]|1[0-2])\.?)"
         rf"(?!\d|[.,/–-]\d){NOT_MEASURED}",
         unless=MEASURED,
     ),
@@ -240,7 +255,7 @@ _DAYS_AND_MONTHS = [
         rf"(?m:^|(?<=[|>\t]))(?P<value>(?:0[1-9]|[12]\d|3[01])\.(?:0[1-9]|1[0-2])\.?)(?=\s?[–—-]\s?[а-яё]|\s?[:<|\t](?!\d)|\s{VISIT})",
     ),
 ]  # fmt: skip
-_DAY_AND_MONTH = re.compile(r"(?<!\d)[0-3]?\d[./][01]\d(?!\d)")
+_HAS_DAY_AND_MONTH = re.compile(r"(?<!\d)[0-3]?\d[./][01]\d(?!\d)")
 
 _ALL = [*_FULL, *_PARTIAL]
 _HINTS = {hint for _, hint in _ALL}
@@ -295,7 +310,7 @@ def _find(lower: str) -> Iterator[Found]:
             whole = "whole" if "whole" in pattern.groupindex else 0
             for match in pattern.finditer(lower):
                 yield Found(match.start(whole), match.end(whole), "date")
-    if _DAY_AND_MONTH.search(lower):
+    if _HAS_DAY_AND_MONTH.search(lower):
         yield from matches(lower, _DAYS_AND_MONTHS)
     if _HAS_YEAR.search(lower):
         yield from _years(lower)

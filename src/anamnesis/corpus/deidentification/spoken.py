@@ -4,6 +4,7 @@ import re
 
 from anamnesis.corpus.deidentification.patterns import (
     BEHIND_PLACEHOLDER,
+    EXAMINATION,
     MEASURED,
     NOT_MEASURED,
     VISIT,
@@ -48,7 +49,9 @@ _MINUTE_WORD = r"(?:м(?:ин(?:ут[аыу]?)?)?|min(?:utes?)?)"
 _HOUR_MINUTE = (
     rf"(?:{_HOUR}\s?{_HOUR_WORD}\s?{_MINUTE}\s?{_MINUTE_WORD}(?!\w)\.?|{_HOUR}[чh]{_MINUTE}(?:{_MINUTE_WORD})?(?!\w))"
 )
-_AT_VISIT = rf"(?<!\w)(?:{VISIT}|кабинет\w?(?!\w)|каб\.|вход\w{{0,8}}+|пробирк\w|образец)[\s,:(–—-]{{1,3}}(?:(?:в|на|к|с|до|около|at)\s)?"
+_BEFORE_TIME = r"[\s,:(–—-]{1,3}(?:(?:в|на|к|с|до|около|at)\s)?"
+_AT_VISIT = rf"(?<!\w)(?:{VISIT}|кабинет\w?(?!\w)|каб\.|вход\w{{0,8}}+|пробирк\w|образец){_BEFORE_TIME}"
+_AT_EXAMINATION = rf"(?<!\w){EXAMINATION}{_BEFORE_TIME}"
 _SPELT_NUMBER = (
     r"(?:час|один|одного|дв[ауе]х?|тр[иёе]х?|четыр[еёх]{1,2}|пят[ьи]|шест[ьи]|сем[ьи]|вос[еь]м[ьи]|девят[ьи]|десят[ьи]|"
     r"(?:один|две|три|четыр|пят|шест|сем|восем|девят)надцат[ьи]|двадцат[ьи](?:\s(?:один|одного|дв[ае]х?|тр[иёе]х?|"
@@ -74,7 +77,7 @@ PATTERNS = [
     pattern("date", rf"(?<!\w){_DAY}\sноль\s{_UNIT}(?:\s(?:{_LONG_YEAR}|{_SHORT_YEAR}){_YEAR_WORD}?)?(?!\w)", "ноль"),
     pattern(
         "date",
-        r"(?<!\w)(?:понедельник|вторник|сред[ау]|четверг|пятниц[ау]|суббот[ау]|воскресенье|пн|вт|чт|пт)\.?,?\s"
+        r"(?<!\w)(?:(?:понедельник|вторник|сред|четверг|пятниц|суббот|воскресень)\w{0,3}|пн|вт|чт|пт)\.?,?\s"
         r"(?P<value>(?:0?[1-9]|[12]\d|3[01])\.(?:0[1-9]|1[0-2]))\.?(?![\d.,]\d|\s?(?:мм|см|%|×|х))",
         gate=re.compile(r"\d\.\d\d"),
     ),
@@ -149,6 +152,11 @@ PATTERNS = [
         "time",
         rf"{_AT_VISIT}(?P<value>{_HOUR}\s?[-.–]\s?{_MINUTE})(?!\d|[.,/–-]\d){NOT_MEASURED}",
         gate=_CLOCK_LIKE,
+    ),
+    pattern(
+        "time",
+        rf"{_AT_EXAMINATION}(?P<value>{_HOUR}\s?[-.–]\s?{_MINUTE})(?!\d|[.,/–-]\d){NOT_MEASURED}",
+        gate=_CLOCK_LIKE,
         unless=MEASURED,
     ),
     pattern(
@@ -188,8 +196,9 @@ PATTERNS = [
         rf"(?<!\w)с\s(?P<value>{_HOUR}[.-]{_MINUTE})"
         rf"(?=\s(?:до|по)\s{_HOUR}[.-]{_MINUTE}(?!\d|\s?(?:мм|см|кг|г|%)(?!\w)))",
         "с ",
+        unless=MEASURED,
     ),
-    pattern("time", rf"\[время\]\s(?:до|по)\s(?P<value>{_HOUR}[.-]{_MINUTE})(?!\d)", "[время]"),
+    pattern("time", rf"\[время\]\s(?:до|по)\s(?P<value>{_HOUR}[.-]{_MINUTE})(?!\d)", "[время]", unless=MEASURED),
     # Behind a date: 12.03.2021 14-35, 12.03.2021 в 9.05.
     pattern(
         "time",
