@@ -5,7 +5,7 @@ import re
 from anamnesis.corpus.deidentification.patterns import pattern
 
 # "@", "(at)", "[собака]", or a word between spaces or lines; a dot, "[.]", "(dot)" or " точка ".
-_AT_WORD = r"(?:at|эт|ат|собак[аиоу]й?|соб\.|собачк[аиоу]й?|sobaka|sobachka|arroba|эт\sкоммерч\w{1,10}+)"
+_AT_WORD = r"(?:at|эт|ат|собак[аиоу]й?|собачк[аиоу]й?|sobaka|sobachka|arroba|эт\sкоммерч\w{1,10}+)"
 _DOT_WORD = r"(?:dot|точк[аиоу]й?|тчк|tochka|дот)"
 _AT = (
     rf"(?:\s?[(\[{{<«\"*/]\s?(?:@|a|{_AT_WORD})\s?[)\]}}>»\"*/]\s?|\s?[@＠]\s?|&#0?64;|&#x40;|&commat;|%40|"
@@ -44,7 +44,9 @@ PATTERNS = [
     pattern(
         "email",
         rf"{_LOCAL}{_AT}{_DOMAIN}",
-        gate=re.compile(r"[@＠]|(?<![^\W_])(?:at|эт|ат|sobaka|sobachka|arroba)(?![^\W_])|соб|&#0?64;|&#x40;|&commat;|%40|[(\[{]a[)\]}]"),
+        gate=re.compile(r"[@＠]|(?<![^\W_])(?:at|эт|ат|sobaka|sobachka|arroba)(?![^\W_])|собак|собач|&#0?64;|&#x40;|"
+r"&commat;|"
+r"%40|[(\[{]a[)\]}]"),
     ),
     pattern(
         "url",
@@ -65,7 +67,8 @@ PATTERNS = [
     pattern("handle", r"(?<![\w.@/])@[a-zа-яё_][\w.]{1,31}(?<!\.)(?![\w@])", "@"),
     pattern(
         "handle",
-        rf"{_NETWORK}(?:[\s:=–—(-]|(?:пациент|мам|пап|доч|сын|муж|жен|родств|канал|ник|id|аккаунт|личн)\w{{0,6}}+){{1,6}}"
+        rf"{_NETWORK}(?:[\s:=–—(-]|(?:пациент|мам|пап|доч|сын|муж|жен|родств|канал|ник|id|аккаунт|"
+rf"личн)\w{{0,6}}+){{1,6}}"
         rf"(?P<value>{_ACCOUNT})",
         "tel", "тел", "тлг", "tlg", "инст", "inst", "sk", "ск", "vk", "вк", "одно", "face", "фей", "tik", "тик", "dis",
         "дис", "icq", "аськ", "ник", "nick", "лог", "log", "акк", "acc", "юз", "user",
@@ -92,13 +95,15 @@ PATTERNS = [
     ),
     pattern(
         "network",
-        rf"(?<!\w)(?:mac|мак|физ\w{{0,8}}\sадрес|плат[аы]|интерфейс|ethernet)[\w\s:.=-]{{0,12}}?[\s:=](?P<value>{_HEX}{{2}}(?:[\s:.-]?{_HEX}{{2}}){{5}})(?!\w)",
+        rf"(?<!\w)(?:mac|мак|физ\w{{0,8}}\sадрес|плат[аы]|интерфейс|"
+rf"ethernet)[\w\s:.=-]{{0,12}}?[\s:=](?P<value>{_HEX}{{2}}(?:[\s:.-]?{_HEX}{{2}}){{5}})(?!\w)",
         "mac", "мак", "адрес", "плат", "интерфейс", "ethernet",
     ),
     # Twelve hexadecimal digits, of them letters and digits.
     pattern(
         "network",
-        rf"(?<!\w)(?=\d{{0,11}}[a-f])(?=[a-f]{{0,11}}\d)(?=[0-9a-f]{{0,8}}\d[a-f]{{1,3}}\d|[0-9a-f]{{0,8}}[a-f]\d{{1,4}}[a-f]){_HEX}{{12}}(?!\w)",
+        rf"(?<!\w)(?=\d{{0,11}}[a-f])(?=[a-f]{{0,11}}\d)(?=[0-9a-f]{{0,8}}\d[a-f]{{1,3}}\d|"
+rf"[0-9a-f]{{0,8}}[a-f]\d{{1,4}}[a-f]){_HEX}{{12}}(?!\w)",
         gate=_TWELVE_HEX,
     ),
     # Four numbers up to 255: announced; or a private network's; or too long for the number of a chapter.

@@ -130,7 +130,8 @@ _FULL = [
     _hinted(rf"(?:д\.?\s?р\.?|рожд\w*+|дата)[\s:]{{1,3}}{_EIGHT_DIGITS}(?!\d)", "р", "дата"),
     # A field of a message, or a cell: |20130526|; 20130526t1015.
     _hinted(
-        rf"(?<=[|^~>;\t])(?P<whole>{_LONG_YEAR}(?P<month>0[1-9]|1[0-2])(?P<day>0[1-9]|[12]\d|3[01]))(?=[|^~<;\t\n]|t\d|$)",
+        rf"(?<=[|^~>;\t])(?P<whole>{_LONG_YEAR}(?P<month>0[1-9]|1[0-2])(?P<day>0[1-9]|[12]\d|"
+rf"3[01]))(?=[|^~<;\t\n]|t\d|$)",
         gate=_YEAR_FIRST,
     ),
     # 05-Mar-2020, 5th of March, 2020; March 5, 2020.
@@ -163,7 +164,8 @@ _PARTIAL = [
     ),
     _hinted(rf"(?<!\w)\d{{1,2}}(?:\s?-?(?:го|е|му))?\sчисл[аоу](?!\w)(?:\s(?:{'|'.join(_GENITIVE)}|месяца))?", "числ"),
     # The year of an archive: "50595104 2005;".
-    _hinted(rf"(?:(?<=\d{{5}}\s)|(?<=\]\s))(?P<whole>{_ANY_YEAR}(?:\s?г(?:ода?)?(?!\w)\.?)?)(?=\s?(?:[;,.)\n]|$))(?![.,]\d)", gate=_HAS_YEAR),
+    _hinted(rf"(?:(?<=\d{{5}}\s)|(?<=\]\s))(?P<whole>{_ANY_YEAR}(?:\s?г(?:ода?)?(?!\w)\.?)?)(?=\s?(?:[;,.)\n]|"
+rf"$))(?![.,]\d)", gate=_HAS_YEAR),
     # The first day of a stay; the last day has a year, or neither has.
     _hinted(
         rf"(?<![\d.,])(?P<whole>{_DAY_MONTH}\.?)\s?(?:[-–—]|по|до)\s?{_DAY_MONTH}\.\d",
@@ -217,7 +219,8 @@ _PARTIAL = [
 _CLOCK = r"(?:[01]?\d|2[0-3])[:.-][0-5]\d(?!\d)"
 _WEEKDAY_WORD = rf"(?:(?:{'|'.join(sorted(chain.from_iterable(_ALL_WEEKDAYS), key=len, reverse=True))})\.?,?\s)"
 _BEFORE_DAY = (
-    r"(?:\s(?:в|на|до|к|с|от|за|по|же|ее|её|его|он|она|ребенок|ребёнок|пациентк?а?|больн\w\w|домой|повторно|снова|впервые|"
+    r"(?:\s(?:в|на|до|к|с|от|за|по|же|ее|её|его|он|она|ребенок|ребёнок|пациентк?а?|больн\w\w|домой|повторно|"
+    r"снова|впервые|"
     rf"амбулаторно|планово|экстренно|следующ\w\w)(?!\w)){{0,3}}[\s,:(–—-]{{1,3}}{_WEEKDAY_WORD}?"
 )
 _DAY_AND_MONTH = (
@@ -233,18 +236,21 @@ _DAYS_AND_MONTHS = [
     ),
     pattern(
         "date",
-        rf"(?<!\w)(?:от|на|к|ко|с|со|до|после|за|по|в|on|since|until|from)\s{_WEEKDAY_WORD}?(?P<value>(?:0[1-9]|[12]\d|3[01])\.(?:0[1-9]|1[0-2])\.?)"
+        rf"(?<!\w)(?:от|на|к|ко|с|со|до|после|за|по|в|on|since|until|"
+rf"from)\s{_WEEKDAY_WORD}?(?P<value>(?:0[1-9]|[12]\d|3[01])\.(?:0[1-9]|1[0-2])\.?)"
         rf"(?!\d|[.,/–-]\d){NOT_MEASURED}",
         unless=MEASURED,
     ),
     pattern(
         "date",
-        rf"(?<![\d.,/])(?:0?[1-9]|[12]\d|3[01])\.(?:0[1-9]|1[0-2])(?=,?\s(?:(?:к|в|около|с|at)\s)?(?:{_CLOCK}|\[время\]))",
+        rf"(?<![\d.,/])(?:0?[1-9]|[12]\d|3[01])\.(?:0[1-9]|1[0-2])(?=,?\s(?:(?:к|в|около|с|at)\s)?(?:{_CLOCK}|"
+rf"\[время\]))",
         unless=MEASURED,
     ),
     pattern(
         "date",
-        rf"(?:{BEHIND_NAME}|(?<=время\])|(?<=дата\]))\s?[,;:(–—-]{{0,1}}\s?(?P<value>(?:0[1-9]|[12]\d|3[01])\.(?:0[1-9]|1[0-2]))\.?"
+        rf"(?:{BEHIND_NAME}|(?<=время\])|(?<=дата\]))\s?[,;:(–—-]{{0,1}}\s?(?P<value>(?:0[1-9]|[12]\d|"
+rf"3[01])\.(?:0[1-9]|1[0-2]))\.?"
         rf"(?=\s?(?:[.,;:)\n]|$))(?![.,]\d)",
         "]",
         unless=MEASURED,
@@ -252,7 +258,8 @@ _DAYS_AND_MONTHS = [
     # A line or a cell of its own begins with it.
     pattern(
         "date",
-        rf"(?m:^|(?<=[|>\t]))(?P<value>(?:0[1-9]|[12]\d|3[01])\.(?:0[1-9]|1[0-2])\.?)(?=\s?[–—-]\s?[а-яё]|\s?[:<|\t](?!\d)|\s{VISIT})",
+        rf"(?m:^|(?<=[|>\t]))(?P<value>(?:0[1-9]|[12]\d|3[01])\.(?:0[1-9]|1[0-2])\.?)(?=\s?[–—-]\s?[а-яё]|"
+rf"\s?[:<|\t](?!\d)|\s{VISIT})",
     ),
 ]  # fmt: skip
 _HAS_DAY_AND_MONTH = re.compile(r"(?<!\d)[0-3]?\d[./][01]\d(?!\d)")
@@ -305,10 +312,10 @@ def _find(lower: str) -> Iterator[Found]:
     hinted = {
         hint: has_any(lower, hint) if isinstance(hint, tuple) else hint.search(lower) is not None for hint in _HINTS
     }
-    for pattern, hints in _ALL:
+    for regex, hints in _ALL:
         if hinted[hints]:
-            whole = "whole" if "whole" in pattern.groupindex else 0
-            for match in pattern.finditer(lower):
+            whole = "whole" if "whole" in regex.groupindex else 0
+            for match in regex.finditer(lower):
                 yield Found(match.start(whole), match.end(whole), "date")
     if _HAS_DAY_AND_MONTH.search(lower):
         yield from matches(lower, _DAYS_AND_MONTHS)

@@ -59,7 +59,8 @@ _SPELT_NUMBER = (
 )
 # What comes before a length of time, and before a ratio or titre.
 _DURATION = re.compile(
-    r"(?<!\w)(?:через|за|спустя|течени\w|длит\w*|длил\w*|длин\w*|продолж\w*|кажды\w|после|более|менее|свыше|на|дл\.|экспозиц\w*|"
+    r"(?<!\w)(?:через|за|спустя|течени\w|длит\w*|длил\w*|длин\w*|продолж\w*|кажды\w|после|более|менее|свыше|"
+    r"на|дл\.|экспозиц\w*|"
     r"сон|сна|наркоз\w*|всего|итого|занял\w*|прошло|жизни|период\w*|интервал\w*|раз\sв|for)(?!\w)[^.;\n\d]{0,24}\Z"
 )
 _RATIO = re.compile(
@@ -70,7 +71,8 @@ _MEASURED_OR_RATIO = re.compile(rf"{_RATIO.pattern}|{MEASURED.pattern}")
 PATTERNS = [
     pattern(
         "date",
-        rf"(?<!\w)(?:{_DAY}|\d\d?(?:-?го)?)\s{_MONTH}\s(?:{_LONG_YEAR}|{_SHORT_YEAR}(?=\sгода|\s?[,.;)]|\s?$)){_YEAR_WORD}?"
+        rf"(?<!\w)(?:{_DAY}|\d\d?(?:-?го)?)\s{_MONTH}\s(?:{_LONG_YEAR}|{_SHORT_YEAR}(?=\sгода|\s?[,.;)]|"
+rf"\s?$)){_YEAR_WORD}?"
         rf"(?!\w)",
         gate=_HAS_MONTH,
     ),
@@ -92,7 +94,8 @@ PATTERNS = [
     # "тысяча девятьсот шестьдесят пять": a year in cardinals, before the word for year.
     pattern(
         "date",
-        rf"(?<!\w)(?:тысяча\sдевятьсот|две\sтысячи)(?:\s{_TENS})?(?:\s[а-я]{{3,14}})?\s(?:год|г\.)[ау]?(?!\w){_OF_BIRTH}",
+        rf"(?<!\w)(?:тысяча\sдевятьсот|две\sтысячи)(?:\s{_TENS})?(?:\s[а-я]{{3,14}})?\s(?:год|"
+rf"г\.)[ау]?(?!\w){_OF_BIRTH}",
         "ысяч",
     ),
     # "шестьдесят пятого года рождения", "в восемьдесят втором году".
@@ -119,7 +122,8 @@ PATTERNS = [
     ),
     pattern(
         "time",
-        rf"(?:{_AT_VISIT}|{BEHIND_PLACEHOLDER}[\s,]{{1,2}})(?P<value>\d:{_MINUTE})(?!\d|:\d|[.,/]\d|\s?(?:мм|см|кл|раз)(?!\w))",
+        rf"(?:{_AT_VISIT}|{BEHIND_PLACEHOLDER}[\s,]{{1,2}})(?P<value>\d:{_MINUTE})(?!\d|:\d|[.,/]\d|\s?(?:мм|"
+rf"см|кл|раз)(?!\w))",
         gate=_HAS_CLOCK,
         unless=_RATIO,
     ),
@@ -139,13 +143,16 @@ PATTERNS = [
     ),
     pattern(
         "time",
-        rf"(?<![\d.,/-])(?:(?=[89]|\d\d)(?!0[0-7]){_HOUR_MINUTE}|{_HOUR}\s?{_HOUR_WORD}\s?0\d\s?{_MINUTE_WORD}(?!\w)\.?)",
+        rf"(?<![\d.,/-])(?:(?=[89]|\d\d)(?!0[0-7]){_HOUR_MINUTE}|"
+rf"{_HOUR}\s?{_HOUR_WORD}\s?0\d\s?{_MINUTE_WORD}(?!\w)\.?)",
         gate=_HOURS,
         unless=_DURATION,
     ),
     # Superscript minutes: 14⁰⁰.
     pattern(
-        "time", rf"(?<![\d.,])(?:{_HOUR}[⁰¹²³⁴⁵⁶⁷⁸⁹]{{2}}|(?<=в\s){_HOUR}(?:ºº|°°|оо(?!\w)))(?!\d)", "⁰", "¹", "²", "³", "⁴", "⁵", "º", "°", "оо"
+        "time",
+        rf"(?<![\d.,])(?:{_HOUR}[⁰¹²³⁴⁵⁶⁷⁸⁹]{{2}}|(?<=в\s){_HOUR}(?:ºº|°°))(?!\d)",
+        "⁰", "¹", "²", "³", "⁴", "⁵", "º", "°",
     ),
     # "взят в 9.27", "кабинет, 13-57", "приём 12.03.2021 в 9.47": hours and minutes like a number or a range.
     pattern(
@@ -161,21 +168,24 @@ PATTERNS = [
     ),
     pattern(
         "time",
-        rf"(?<!\w)(?:(?:в|к|около|at)\s|(?:до|после|с|from|until)\s(?=(?:\d\d|[7-9])[.–-]\d\d\s?(?:[.,;:)\n]|$)))(?P<value>{_HOUR}(?:\.{_MINUTE}|[-–]{_MINUTE}(?=\s?(?:[.,;:)\n]|$))))(?!\d|[.,/–-]\d)"
+        rf"(?<!\w)(?:(?:в|к|около|at)\s|(?:до|после|с|from|until)\s(?=(?:\d\d|[7-9])[.–-]\d\d\s?(?:[.,;:)\n]|"
+rf"$)))(?P<value>{_HOUR}(?:\.{_MINUTE}|[-–]{_MINUTE}(?=\s?(?:[.,;:)\n]|$))))(?!\d|[.,/–-]\d)"
         rf"{NOT_MEASURED}",
         gate=_CLOCK_LIKE,
         unless=_MEASURED_OR_RATIO,
     ),
     pattern(
         "time",
-        rf"(?:{BEHIND_PLACEHOLDER}\s?,?\s?(?:(?:в|к|около)\s)?)(?P<value>{_HOUR}[-.–]{_MINUTE})(?!\d|[.,/–-]\d){NOT_MEASURED}",
+        rf"(?:{BEHIND_PLACEHOLDER}\s?,?\s?(?:(?:в|к|около)\s)?)(?P<value>{_HOUR}[-.–]{_MINUTE})(?!\d|"
+rf"[.,/–-]\d){NOT_MEASURED}",
         "]",
         gate=_CLOCK_LIKE,
         unless=MEASURED,
     ),
     pattern(
         "time",
-        rf"(?<!\w)(?:в|к|около|с|до)\s(?P<value>{_SPELT_NUMBER}\s(?:час(?:а|ов|у|ам)?(?!\w)(?:\s{_SPELT_NUMBER}\sминут\w?)?)(?:\s(?:утра|дня|вечера|ночи))|"
+        rf"(?<!\w)(?:в|к|около|с|до)\s(?P<value>{_SPELT_NUMBER}\s(?:час(?:а|ов|у|"
+rf"ам)?(?!\w)(?:\s{_SPELT_NUMBER}\sминут\w?)?)(?:\s(?:утра|дня|вечера|ночи))|"
         rf"{_SPELT_NUMBER}\sчас\w{{0,2}}\s{_SPELT_NUMBER}\sминут\w?)(?!\w)",
         "час",
     ),
