@@ -284,11 +284,11 @@ def test_what_only_looks_like_an_identifier_stays(text: str) -> None:
 
 
 @pytest.mark.skipif(not RUMEDBENCH.is_dir(), reason="RuMedBench is not beside the checkout")
-def test_real_complaints_hold_eight_times_of_day_and_nothing_else_of_these_kinds() -> None:
-    """254,521 tokens of 9,653 published complaints, whose dates and names were masked: 0.03 findings per 1,000."""
+def test_real_complaints_hold_seventeen_times_of_day_and_nothing_else_of_these_kinds() -> None:
+    """254,521 tokens of 9,653 published complaints, whose dates and names were masked: 0.06 findings per 1,000."""
     texts = {
         json.loads(line)["symptoms"] for path in RUMEDBENCH.glob("*/*.jsonl") for line in path.open(encoding="utf-8")
     }
     assert len(texts) == 9653
     counts = Counter(found.kind for text in texts for found in find(text))
-    assert {kind: counts[kind] for kind in REPLACED if kind != "date" and counts[kind]} == {"time": 8}
+    assert {kind: counts[kind] for kind in REPLACED if kind != "date" and counts[kind]} == {"time": 17}
