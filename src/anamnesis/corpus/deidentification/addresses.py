@@ -6,8 +6,10 @@ since "д. 5" and "с. 12" can be anything.
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 
 from anamnesis.corpus.deidentification.findings import Found
+from anamnesis.corpus.deidentification.words import may_be_place
 
 _CAPITAL = r"[А-ЯЁ](?:[а-яё]+|[А-ЯЁ]+)(?:-(?:[а-яё]{1,3}-)?[А-ЯЁа-яё]+){0,3}(?!\w)"
 _ADJECTIVE = r"[А-ЯЁ][А-ЯЁа-яё-]*(?:[иоы]й|ая|яя|[оыие]е|ИЙ|ЫЙ|ОЙ|АЯ|ЯЯ|ОЕ|ЫЕ|ИЕ|[оО]го|[оое]м|[ое]й|[иы]х)"
@@ -40,7 +42,8 @@ _HOUSE = (
 _TOWN = rf"(?:{_ADJECTIVE}\s{_CAPITAL}|{_CAPITAL})"
 
 _STRONG = (
-    rf"(?<!\w){_STREET}(?!(?<=[А-ЯЁ])[А-ЯЁ])\s{{0,2}}(?:{_STREET_NAME}|[«\"]{_CAPITAL}(?:\s{_CAPITAL})?[»\"]|1905\sгода|"
+    rf"(?<!\w){_STREET}(?!(?<=[А-ЯЁ])[А-ЯЁ])\s{{0,2}}(?:{_STREET_NAME}|[«\"]{_CAPITAL}(?:\s{_CAPITAL})?[»\"]|"
+    rf"1905\sгода|"
     rf"(?<=[Уу]л\.|л\.\s)[а-яё]{{3,20}}(?=[\s,]{{1,2}}(?:д|дом)?\.?\s?\d)|\d{{1,3}}(?=\D|$))"
     rf"(?:{_BARE_UNITS})?"
     rf"|(?<!\w)\d{{1,2}}-?[яй]\sлиния(?:\sВ\.?\s?О\.?)?(?:{_BARE_UNITS})?"
@@ -58,7 +61,8 @@ _STRONG = (
     rf"дер(?:\.|евн[яеи])|ст-ца|станиц[аыеу]|хутор[ае]?|аул[ае]?|сел[оаеу])\.?\s?{_TOWN}"
 )
 _STREET_BEHIND = (
-    rf"(?<!\w)(?:{_ORDINAL}\s?)?{_STREET_NAME}\s(?:(?i:ул(?:\.|ица|ице)|пр-к?т\w?|просп(?:\.|ект\w?)|"
+    rf"(?<!\w)(?![А-ЯЁа-яё-]{{0,12}}(?i:кишечн|пищевар|дыхат|респират|моче|урогенит|пирамид))"
+    rf"(?:{_ORDINAL}\s?)?{_STREET_NAME}\s(?:(?i:ул(?:\.|ица|ице)|пр-к?т\w?|просп(?:\.|ект\w?)|"
     rf"пер(?:\.|еул\w*)|пр-?д|проезд\w?|б-р|бульвар\w?|наб(?:\.|ережная)|ш(?:\.|оссе)|туп(?:\.|ик)|аллея|тракт|"
     rf"мкр\.?|микрорайон|линия)(?!\w)|(?<=[йЙя]\s)пр\.{_HOUSE_AHEAD})\.?"
     rf"(?!\s{{0,2}}(?:[А-ЯЁ][а-яё]|\d{{1,3}}(?:-[а-я]{{1,2}}|\sлет)\s))(?:{_BARE_UNITS})?"
@@ -85,6 +89,8 @@ _STREET_FIRST = re.compile(rf"{_STREET}\s")
 _TOWN_OF_STREET = re.compile(rf"(?<![\w-])(?<!\.\s){_CAPITAL}\s$")
 _DIGIT = re.compile(r"\d")
 _TAIL = re.compile(rf"(?:[\s,;]{{1,3}}(?:{_HOUSE}|{_UNIT}{_MEASURE}|\d{{6}}(?!\d))){{1,5}}")
+# What may still follow the number of a house: 98б, 180-55, 162/2.
+_HOUSE_END = re.compile(r"\d{0,3}(?:\s?[«\"]?[а-е][»\"]?(?!\w))?(?:\s?[/\\-]\s?\d{1,4}[а-е]?(?!\w)){0,2}")
 _NOT_A_TOWN = re.compile(_HEADING)
 # After an announcing word: postal code, type words, capitalized names and numbers in any order, up to a full stop, a
 # line end or a lower-case word that is no type word.
@@ -113,10 +119,111 @@ _ANNOUNCED = re.compile(
     r"(?:прибыл[аи]?|приехал[аи]?|родом)(?=\sиз\s)|зарегистрирован[а-я]*(?=[\s:]{1,2}(?:по|в\s|:)))"
     r"(?:[\s:.,–—-]|по\s|адресу|фактическ[а-я]{2,3}|регистрации|проживания|прописки|места|жит[а-я]{5,8}|"
     r"пациент[а-я]{0,2}|больно[а-я]{1,2}|в\s|из\s){1,8})"
-    rf"(?<!\w)(?!(?i:по|в|из|на)\s)(?=\d{{6}}[\s,]|\d{{1,2}}-(?:я|й|го)\s|(?i:рф|россия)[\s,]|[А-ЯЁ]|{_TYPE}\s{{0,2}}[А-ЯЁ\d«\"])"
+    rf"(?<!\w)(?!(?i:по|в|из|на)\s)(?=\d{{6}}[\s,]|\d{{1,2}}-(?:я|й|го)\s|(?i:рф|россия)[\s,]|[А-ЯЁ]|"
+    rf"{_TYPE}\s{{0,2}}[А-ЯЁ\d«\"])"
     rf"(?P<value>{_ITEM}(?:(?:\s?(?:,|;(?=\s?[дк]))\s{{0,2}}|[ \t]{{0,2}}(?:-\s?)?){_ITEM}){{0,30}}+)"
 )
 _ANNOUNCING = re.compile(r"(?<!\w)(?:адр|место\s|м/ж|прож|пропис|жит|регистрац|зарегистр|прибыл|приехал|родом)")
+# In a text without capitals, of parts with their type words: a street with a house; a region with a town or village; a
+# town or village in brackets or behind who comes from there.
+_WORD = r"[а-яё][а-яё-]{2,24}"
+_ADJECTIVE_IN_LOWER = r"[а-яё-]{2,20}(?:[иоы]й|ая|яя|[оыи]е|[оеи]го|[оеы]м|[ое]й|[иы]х|[оеё]е|ую)"
+_REGION_IN_LOWER = (
+    r"(?:(?:респ(?:\.|ублик[аеи])\s[а-яё-]{4,20}|[а-яё-]{3,24}ая\sресп(?:\.|ублика)|"
+    r"(?!(?:дет|город|медицин|муж|жен)с)[а-яё-]{2,24}(?<!че)(?<!чи)[сц]к(?:ая|ий|ой|ого|ом|ую)\s(?:обл(?:\.|"
+    r"аст[ьи])?|кра[йяе]|р-о?н[ае]?|район[ае]?|"
+    r"м\.?\s?р-о?н|(?:гор(?:одской|\.)?\s|муниципальн\w{2,3}\s)?(?:округ[ае]?|район)|м\.?о\.?|г\.?\s?о\.?|"
+    r"а\.?о\.?))(?!\w)\.?|"
+    r"(?:р-о?н|район)\s[а-яё-]{2,20}ский|хмао|янао)"
+)
+# A single letter needs its full stop, except "г пенза".
+_SETTLEMENT_TYPE = (
+    r"(?:(?:г|гор|с|д|дер|п|пос|х|ст|мест|раб\.\s?пос|дачн\w{2}\sпос|р\.?\s?п|п\.\s?г\.\s?т|ж/д\sст)\.\s{0,2}|"
+    r"(?:г|город[ае]?|сел[оае]|деревн[яеи]|пос[её]л(?:ок|ка|ке)|пгт|ст-ц[аые]|станиц[аыеу]|хутор[ае]?|"
+    r"аул[ае]?|кишлак[ае]?|"
+    r"снт|днт|п/ст|с/п|слобод[аые]|улус|местечко|разъезд|починок|выселк[аи]|арбан|наслег|рп|пос|дер)\s)"
+)
+_SETTLEMENT_NAME = rf"(?:(?:{_ADJECTIVE_IN_LOWER}|[а-яё]{{3,14}}|[а-яё]{{2,8}}\.)\s)?{_WORD}(?:\s\d)?"
+_SETTLEMENT_IN_LOWER = rf"{_SETTLEMENT_TYPE}{_SETTLEMENT_NAME}"
+# Some types are also short for something else (перелом, стадия): they need a house with its word.
+_SURE_STREET_TYPE = (
+    r"(?:ул(?:\.|иц[аеы]|-ца)?|пр-к?т|просп(?:\.|ект[ае]?)|переул(?:\.|ок|ке)|пр-д|проезд[ае]?|б-р|бул(?:\.|ьвар[ае]?)|"
+    r"наб(?:\.|ережн(?:ая|ой))|шоссе|алле[яеи]|мкр(?:-?н)?|микрорайон[ае]?|м-н|кв-л|квартал[ае]?)(?!\w)\.?"
+)
+_STREET_TYPE = (
+    rf"(?:{_SURE_STREET_TYPE}|(?:пер\.|ш\.|туп(?:\.|ик[ае]?)|тракт|спуск|взвоз|просек[аи]?|пл(?:\.|ощадь))(?!\w))"
+)
+_STREET_WORDS = rf"(?:\d{{1,3}}(?:-?[а-я]{{1,3}})?\s)?(?:(?:{_WORD}|[а-яё]{{1,4}}\.)\s?){{0,2}}{_WORD}"
+_NOT_A_HOUSE = r"(?!\d|[.,]\d|\s?(?:[смк]?м|м[лкг]|лет|год|г\.|%|[×х])(?!\w))"
+_SURE_HOUSE = r"(?:,\s?|\s)(?:д|дом|вл|стр|уч)(?:\.\s?|\s)?\d{1,4}(?!\d)"
+_HOUSE_IN_LOWER = rf"(?:{_SURE_HOUSE}|(?:,\s?|\s)(?:(?:корп|к)\.\s?)?\d{{1,4}}{_NOT_A_HOUSE})"
+_STREET_IN_LOWER = (
+    rf"(?<!\w)(?:{_SURE_STREET_TYPE}\s?(?:{_STREET_WORDS}|\d{{1,2}}-?[яй](?:\s{_WORD})?){_HOUSE_IN_LOWER}|"
+    rf"{_STREET_TYPE}\s?{_STREET_WORDS}{_SURE_HOUSE}|"
+    rf"(?:\d{{1,3}}(?:-?[а-я]{{1,2}})?\s)?(?:{_ADJECTIVE_IN_LOWER}|{_WORD}\s{_WORD}|{_WORD})\s"
+    rf"(?:{_STREET_TYPE}{_SURE_HOUSE}|{_SURE_STREET_TYPE},\s?\d{{1,4}}{_NOT_A_HOUSE})|"
+    rf"\d{{1,2}}(?:-?[йяго]{{1,2}})?\s(?:мкр(?:-?н)?|микрорайон|квартал|кв-л)(?!\w)\.?,?\s(?:д(?:ом)?\.?\s?)?\d{{1,4}})"
+)
+_STREETS_IN_LOWER = re.compile(_STREET_IN_LOWER)
+_PLACES_BEFORE = re.compile(
+    rf"(?<!\w)(?:(?:россия|рф),?\s)?(?:\d{{6}}(?:,\s?|\s))?(?:(?:{_REGION_IN_LOWER}|"
+    rf"{_SETTLEMENT_IN_LOWER})(?:,\s{{0,2}}|\s)){{0,4}}\Z"
+)
+_REGION_AND_SETTLEMENT = re.compile(
+    rf"(?<!\w)(?:\d{{6}}(?:,\s?|\s))?{_REGION_IN_LOWER}(?:,\s?|\s)(?:{_REGION_IN_LOWER}(?:,\s?|"
+    rf"\s))?{_SETTLEMENT_IN_LOWER}"
+)
+_FROM = (
+    r"(?:приезж(?:ий|ая|его|ей|ие)|прибыв\w{2,3}|иногородн\w{2,3}|родом|урожен(?:ец|ка|ки|ца)|"
+    r"жител[ьяюи]\w{0,2}|прожив\w{2,6}|"
+    r"прож\.|жив[её]т|жил[аи]?|прописан\w{0,2}|зарегистрирован\w{0,2}|адрес\w{0,2}|прибыл[аи]?|приехал[аи]?|"
+    r"переехал[аи]?|переведен\w?|"
+    r"переведён\w?|доставлен\w?|направлен\w?|поступил[аи]?|родил(?:ась|ся)|место\s(?:жительства|рождения|регистрации)|"
+    r"фап|амбулатори\w|участков\w{2,3}|больниц\w|school|семья)"
+)
+# The brackets and words that make a lone town or village certain.
+_LONE_SETTLEMENT = re.compile(
+    rf"(?:(?P<bracket>\(\s?(?:из\s|родом\sиз\s|жит\w*\.?\s)?)|(?<!\w){_FROM}[\s:(,–—-]{{1,3}}(?:(?:из|в|по|на)\s)?)"
+    rf"(?P<value>{_SETTLEMENT_IN_LOWER})(?(bracket)(?=\s?[,)]))"
+)
+# Anywhere, with the whole type word, or with its letter and a preposition, if the name may be a place.
+_SETTLEMENT_ANYWHERE = re.compile(
+    r"(?<![\w.])(?P<value>(?:(?:село|сел[ае]|деревн[яеи]|пос[её]л(?:ок|ка|ке)|пгт|ст-ц[аые]|станиц[аые]|"
+    r"хутор[ае]?|аул[ае]?|"
+    r"кишлак[ае]?|город[ае]?)\s{1,2}|(?:дер|пос|гор|(?<!\d\s)(?<!\d)г|(?<=из\s)[сдпх]|(?<=\sв\s)[сдх])\.\s{0,2})"
+    rf"(?:{_ADJECTIVE_IN_LOWER}\s)?{_WORD})"
+)
+_HAS_SETTLEMENT = re.compile(
+    r"(?<!\w)(?:[гсдпх]\.|г\s|гор|сел[оае]|дер|пос|пгт|р\.?\s?п|ст-ц|ст\.|станиц|хут|аул|киш|слоб|улус|снт|"
+    r"днт|п/ст|с/п|разъезд)"
+)
+_HAS_STREET = re.compile(rf"(?<!\w){_STREET_TYPE}")
+# Foreign addresses, and Russian ones in Latin letters.
+_LATIN_STREET = (
+    r"(?:\d{1,5}[A-Za-z]?(?:[-/]\d{1,4})?,?\s(?:[NSEW]\.?\s)?(?:[A-Z][A-Za-z'.-]{1,20}\s|\d{1,3}(?:st|nd|rd|th)\s){1,3}"
+    r"(?:Street|St|Avenue|Ave|Road|Rd|Lane|Ln|Drive|Boulevard|Blvd|Square|Sq|Court|Ct|Terrace|Crescent|Close|"
+    r"Way|Place)(?!\w)\.?|"
+    r"[A-ZÄÖÜ][A-Za-zäöüß-]{2,24}(?:stra(?:ß|ss)e|str\.|weg|gasse|platz|allee|gata|straat)\s\d{1,4}[a-z]?|"
+    r"(?:\d{1,4},?\s)?(?:[Rr]ue|[Aa]venue|[Bb]oulevard|[Cc]alle|[Vv]ia|[Uu]l(?:itsa|ica|\.)?|"
+    r"[Pp]r(?:ospe[ck]t|-?[kt]t?)\.?|[Pp]er\.|"
+    r"[Nn]ab\.|[Ss]h\.)\s(?:(?:de|du|des|la|della|del|"
+    r"[A-Z]\.)\s){0,2}[A-Z][A-Za-zéèà'-]{2,24}(?:\s[A-Z][a-z]+)?(?:,?\s(?:d(?:om)?\.?\s?)?\d{1,4}[a-z]?)?)"
+)
+_LATIN_TAIL = (
+    r"(?:,?\s(?:[Aa]pt|[Ff]lat|[Ss]uite|[Uu]nit|[Kk]v|[Kk]orp|[Kk]|[Dd]|[Ss]tr|#)\.?\s?\d{1,4}[a-z]?){0,3}"
+    r"(?:,\s(?:\d{4,6}\s)?[A-Z][a-zäöüéß.-]+(?:\s[A-Z][a-z]+){0,2}){0,3}(?:,?\s(?:[A-Z]{1,2}\d[\dA-Z]?\s?\d[A-Z]{2}|(?:[A-Z]{2}\s)?\d{5,6}(?:-\d{4})?)(?!\w))?"
+    r"(?:,\s(?:USA|UK|[A-Z][a-z]+))?"
+)
+_LATIN = re.compile(rf"(?<!\w)(?:(?:\d{{6}},?\s)?(?:[Gg]\.\s?)?[A-Z][a-z]{{2,20}},\s)?{_LATIN_STREET}{_LATIN_TAIL}")
+_HAS_LATIN = re.compile(
+    r"(?<![a-z])(?:st(?:reet)?|ave(?:nue)?|r(?:oa)?d|lane|ln|drive|boulevard|blvd|sq(?:uare)?|court|ct|"
+    r"terrace|crescent|close|way|place|"
+    r"rue|calle|via|ul(?:itsa|ica)?|prospe[ck]t|pr-?k?t|per|nab|sh)(?![a-z])|stra(?:ß|ss)e|str\.|weg|gasse|"
+    r"platz|allee|gata|straat"
+)
+_MAIL = re.compile(r"(?:[\s,;]{1,3}(?:до\sвостребования|а/я\s?№?\s?\d{1,6}|в/ч\s?№?\s?\d{3,6})){1,2}")
+_LAST_WORD = re.compile(r"[а-яё-]{3,}(?=(?:\s\d)?\Z)")
+_NEUTER = re.compile(r".{2,}(?:[оеь]е|[оеё]во|[иы]но)")
 # Every address has one of these hints, and lies within _MARGIN characters of one.
 _MARGIN = 150
 _HINT = re.compile(
@@ -132,9 +239,41 @@ def find_addresses(text: str, lower: str) -> Iterator[Found]:
         for match in _ANNOUNCED.finditer(text):
             if not _NOT_A_TOWN.match(text, match.start("value")):
                 yield Found(match.start("value"), match.end("value"), "address")
+    if _HAS_SETTLEMENT.search(lower):
+        yield from _settlements(lower)
+    if _HAS_STREET.search(lower):
+        yield from _streets(lower)
+    if _HAS_LATIN.search(lower):
+        yield from (Found(*match.span(), "address") for match in _LATIN.finditer(text))
     hints = [match.start() for match in _HINT.finditer(lower)]
     if hints:
         yield from _by_parts(text, lower, max(0, hints[0] - _MARGIN), min(len(text), hints[-1] + _MARGIN))
+
+
+def _settlements(lower: str) -> Iterator[Found]:
+    """Towns and villages with their type words, without a street."""
+    for match in _REGION_AND_SETTLEMENT.finditer(lower):
+        yield Found(match.start(), _end_of_address(lower, match.end()), "address")
+    for match in chain(_LONE_SETTLEMENT.finditer(lower), _SETTLEMENT_ANYWHERE.finditer(lower)):
+        name = _LAST_WORD.search(match["value"])
+        if name and (may_be_place(name[0]) or _NEUTER.fullmatch(name[0])):
+            yield Found(match.start("value"), _end_of_address(lower, match.end("value")), "address")
+
+
+def _streets(lower: str) -> Iterator[Found]:
+    """Streets with a house, with the region and the town before them."""
+    for match in _STREETS_IN_LOWER.finditer(lower):
+        before = _PLACES_BEFORE.search(lower, max(0, match.start() - 150), match.start())
+        start = before.start() if before else match.start()
+        yield Found(start, _end_of_address(lower, match.end()), "address")
+
+
+def _end_of_address(lower: str, end: int) -> int:
+    """Behind the house, the flat and the post office box that follow."""
+    for tail in (_HOUSE_END, _TAIL, _MAIL):
+        if after := tail.match(lower, end):
+            end = after.end()
+    return end
 
 
 def _by_parts(text: str, lower: str, first: int, last: int) -> Iterator[Found]:

@@ -10,6 +10,15 @@ from datetime import date, timedelta
 from itertools import chain
 
 from anamnesis.corpus.deidentification.findings import Found, has_any
+from anamnesis.corpus.deidentification.patterns import (
+    BEHIND_NAME,
+    EXAMINATION,
+    MEASURED,
+    NOT_MEASURED,
+    VISIT,
+    matches,
+    pattern,
+)
 
 _GENITIVE = (
     "января", "февраля", "марта", "апреля", "мая", "июня",
@@ -24,10 +33,15 @@ _WEEKDAYS_ENGLISH = ("monday", "tuesday", "wednesday", "thursday", "friday", "sa
 # A weekday in the accusative follows a preposition: в среду.
 _ON_WEEKDAYS = ("понедельник", "вторник", "среду", "четверг", "пятницу", "субботу", "воскресенье")
 _OF_WEEKDAYS = ("понедельника", "вторника", "среды", "четверга", "пятницы", "субботы", "воскресенья")
+_TO_WEEKDAYS = ("понедельнику", "вторнику", "среде", "четвергу", "пятнице", "субботе", "воскресенью")
+_WITH_WEEKDAYS = ("понедельником", "вторником", "средой", "четвергом", "пятницей", "субботой", "воскресеньем")
 _SHORT_WEEKDAYS = ("пн", "вт", "ср", "чт", "пт", "сб", "вс")
+_LONGER_WEEKDAYS = ("понед", "втор", "сред", "четв", "пятн", "субб", "воскр")
 _SHORT_WEEKDAYS_ENGLISH = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_LONGER_WEEKDAYS_ENGLISH = ("mon", "tues", "weds", "thurs", "fri", "sat", "sun")
 _ALL_WEEKDAYS = (
-    _WEEKDAYS, _ON_WEEKDAYS, _OF_WEEKDAYS, _SHORT_WEEKDAYS, _WEEKDAYS_ENGLISH, _SHORT_WEEKDAYS_ENGLISH,
+    _WEEKDAYS, _ON_WEEKDAYS, _OF_WEEKDAYS, _TO_WEEKDAYS, _WITH_WEEKDAYS, _SHORT_WEEKDAYS, _LONGER_WEEKDAYS,
+    _WEEKDAYS_ENGLISH, _SHORT_WEEKDAYS_ENGLISH, _LONGER_WEEKDAYS_ENGLISH,
 )  # fmt: skip
 _MONTH_STEMS = ("янв", "фев", "мар", "апр", "мая", "июн", "июл", "авг", "сен", "окт", "ноя", "дек")
 _MONTH_HINTS = (*_MONTH_STEMS, "май", "мае")
@@ -55,7 +69,9 @@ _SEPARATOR = r"(?:\s?[.,/\\_:–—-]\s?|\s)"
 _OF_BIRTH = r"(?:г\s?[./]\s?р(?!\w)\.?|(?:год\w?\s|г\.\s?)?рожд\w*+\.?)"
 # The word for year belongs to the date. So does "г.р.": left over, it would reveal a year of birth.
 _TAIL = rf"(?:-?(?:го|м)(?!\w))?(?:\s?{_OF_BIRTH}|\s?(?:г(?!\w)\.?|год[ау]?(?!\w)))?"
-_BEFORE, _AFTER = r"(?<![\d.,/-])", r"(?!\d)(?![.,/-]\d)"
+_ANY_YEAR = r"(?:19[3-9]|20[0-4])\d"
+_HAS_YEAR = re.compile(r"(?<!\d)(?:19[3-9]|20[0-4])\d(?!\d)")
+_BEFORE, _AFTER = r"(?<![\d./-])(?<!\d,)", r"(?!\d)(?![.,/-]\d)"
 
 _WITH_COMMAS = re.compile(r"\d,\s?\d\d?,\s?'?\d|\d/\s?\d\d?/\s?'?\d|\d\.\s?\d\d?\.\s?'?\d")
 _YEAR_FIRST = re.compile(r"(?:19|20)\d{6}(?!\d)")
@@ -112,6 +128,12 @@ _FULL = [
     ),
     _hinted(rf"(?<!\d){_DAY}\s{_ROMAN_MONTH}\s{_LONG_YEAR}(?!\d){_TAIL}", *_ROMANS),
     _hinted(rf"(?:д\.?\s?р\.?|рожд\w*+|дата)[\s:]{{1,3}}{_EIGHT_DIGITS}(?!\d)", "р", "дата"),
+    # A field of a message, or a cell: |20130526|; 20130526t1015.
+    _hinted(
+        rf"(?<=[|^~>;\t])(?P<whole>{_LONG_YEAR}(?P<month>0[1-9]|1[0-2])(?P<day>0[1-9]|[12]\d|"
+rf"3[01]))(?=[|^~<;\t\n]|t\d|$)",
+        gate=_YEAR_FIRST,
+    ),
     # 05-Mar-2020, 5th of March, 2020; March 5, 2020.
     _hinted(
         rf"(?<![\d.,]){_DAY}(?:st|nd|rd|th)?[\s./-]{{0,2}}(?:of\s|day\sof\s)?{_MONTH_ENGLISH}[\s.,/-]{{0,3}}{_YEAR}"
@@ -135,6 +157,15 @@ _FULL = [
     ),
 ]  # fmt: skip
 _PARTIAL = [
+    # A year, month and day in eight digits, which nothing announces.
+    _hinted(
+        r"(?<![\w.,/-])(?:19[3-9]|20[0-4])\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:t\d{4,6})?(?![\w-]|[.,/]\d)",
+        gate=_YEAR_FIRST,
+    ),
+    _hinted(rf"(?<!\w)\d{{1,2}}(?:\s?-?(?:го|е|му))?\sчисл[аоу](?!\w)(?:\s(?:{'|'.join(_GENITIVE)}|месяца))?", "числ"),
+    # The year of an archive: "50595104 2005;".
+    _hinted(rf"(?:(?<=\d{{5}}\s)|(?<=\]\s))(?P<whole>{_ANY_YEAR}(?:\s?г(?:ода?)?(?!\w)\.?)?)(?=\s?(?:[;,.)\n]|"
+rf"$))(?![.,]\d)", gate=_HAS_YEAR),
     # The first day of a stay; the last day has a year, or neither has.
     _hinted(
         rf"(?<![\d.,])(?P<whole>{_DAY_MONTH}\.?)\s?(?:[-–—]|по|до)\s?{_DAY_MONTH}\.\d",
@@ -183,9 +214,58 @@ _PARTIAL = [
 ]  # fmt: skip
 
 
+# A day and a month in numbers, as a decimal number would be written: with what happened on that day, beside a time of
+# day, a name or another date.
+_CLOCK = r"(?:[01]?\d|2[0-3])[:.-][0-5]\d(?!\d)"
+_WEEKDAY_WORD = rf"(?:(?:{'|'.join(sorted(chain.from_iterable(_ALL_WEEKDAYS), key=len, reverse=True))})\.?,?\s)"
+_BEFORE_DAY = (
+    r"(?:\s(?:в|на|до|к|с|от|за|по|же|ее|её|его|он|она|ребенок|ребёнок|пациентк?а?|больн\w\w|домой|повторно|"
+    r"снова|впервые|"
+    rf"амбулаторно|планово|экстренно|следующ\w\w)(?!\w)){{0,3}}[\s,:(–—-]{{1,3}}{_WEEKDAY_WORD}?"
+)
+_DAY_AND_MONTH = (
+    r"(?P<value>(?:0?[1-9]|[12]\d|3[01])[./](?:0[1-9]|1[0-2])\.?(?:\s?г(?!\w)\.?)?)(?!\d|[.,/–-]\d)" + NOT_MEASURED
+)
+_MEASURING = re.compile(rf"(?:состав|равн|достиг|имел|весил|упал)[^.;\n]{{0,24}}\Z|{MEASURED.pattern}")
+_DAYS_AND_MONTHS = [
+    pattern("date", rf"(?<!\w){VISIT}{_BEFORE_DAY}{_DAY_AND_MONTH}"),
+    pattern(
+        "date",
+        rf"(?<!\w)(?:{EXAMINATION}|[а-яё]{{3,16}}[аеиоуыяё]л(?:а|и|ся|ась|ись)){_BEFORE_DAY}{_DAY_AND_MONTH}",
+        unless=_MEASURING,
+    ),
+    pattern(
+        "date",
+        rf"(?<!\w)(?:от|на|к|ко|с|со|до|после|за|по|в|on|since|until|"
+rf"from)\s{_WEEKDAY_WORD}?(?P<value>(?:0[1-9]|[12]\d|3[01])\.(?:0[1-9]|1[0-2])\.?)"
+        rf"(?!\d|[.,/–-]\d){NOT_MEASURED}",
+        unless=MEASURED,
+    ),
+    pattern(
+        "date",
+        rf"(?<![\d.,/])(?:0?[1-9]|[12]\d|3[01])\.(?:0[1-9]|1[0-2])(?=,?\s(?:(?:к|в|около|с|at)\s)?(?:{_CLOCK}|"
+rf"\[время\]))",
+        unless=MEASURED,
+    ),
+    pattern(
+        "date",
+        rf"(?:{BEHIND_NAME}|(?<=время\])|(?<=дата\]))\s?[,;:(–—-]{{0,1}}\s?(?P<value>(?:0[1-9]|[12]\d|"
+rf"3[01])\.(?:0[1-9]|1[0-2]))\.?"
+        rf"(?=\s?(?:[.,;:)\n]|$))(?![.,]\d)",
+        "]",
+        unless=MEASURED,
+    ),
+    # A line or a cell of its own begins with it.
+    pattern(
+        "date",
+        rf"(?m:^|(?<=[|>\t]))(?P<value>(?:0[1-9]|[12]\d|3[01])\.(?:0[1-9]|1[0-2])\.?)(?=\s?[–—-]\s?[а-яё]|"
+rf"\s?[:<|\t](?!\d)|\s{VISIT})",
+    ),
+]  # fmt: skip
+_HAS_DAY_AND_MONTH = re.compile(r"(?<!\d)[0-3]?\d[./][01]\d(?!\d)")
+
 _ALL = [*_FULL, *_PARTIAL]
 _HINTS = {hint for _, hint in _ALL}
-_ANY_YEAR = r"(?:19[3-9]|20[0-4])\d"
 _YEARS_WORD = (
     r"(?:(?:-?(?:го|м|й|ом|х)(?!\w))?\s?(?:гг?(?![\w/])\.?(?:\s?г\.)?|год(?:[ауые]|ом|ах|ов)?(?!\w))"
     r"|-(?:го|м|й|ом|х)(?!\w))"
@@ -198,7 +278,6 @@ _LONE_YEAR = re.compile(
     r"(?! ?(?:[×x*%]|[нпфм]?к?г/|[мнп]к?[гл](?!\w)|[смк]?м\d?(?!\w)|ед(?!\w)|мк|клет|раз|кл(?!\w)|"
     r"bethesda|бетесд|tbsrtc|воз\b))"
 )
-_HAS_YEAR = re.compile(r"(?<!\d)(?:19[3-9]|20[0-4])\d(?!\d)")
 _STANDARD = re.compile(
     r"(?<![а-яёa-z])(?:воз|who|бетесд|bethesda|tbsrtc|[a-z]{0,2}-?t[bi]-?rads|классификац|рекомендац|гайдлайн|редакц|"
     r"издани|ата(?!\w)|ata(?!\w)|eta|верси|критери|стандарт|терминолог|мкб|icd|tnm|ajcc|методич|руководств|консенсус|"
@@ -213,11 +292,11 @@ _CLAUSE_ENDS = re.compile(r"[;\n!?]|\.\s")
 
 _WEEKDAY = rf"(?P<weekday>{'|'.join(sorted(chain.from_iterable(_ALL_WEEKDAYS), key=len, reverse=True))})(?!\w)"
 _HAS_WEEKDAY = re.compile(
-    r"недел|вторн|сред[аыу]|четв|пятн|субб|воскр|(?<!\w)(?:пн|вт|ср|чт|пт|сб|вс)(?!\w)|day|"
-    r"(?<!\w)(?:mon|tue|wed|thu|fri|sat|sun)(?!\w)"
+    r"недел|понед|втор|сред|четв|пятн|субб|воскр|(?<!\w)(?:пн|вт|ср|чт|пт|сб|вс)(?!\w)|day|"
+    r"(?<!\w)(?:mon|tues?|weds?|thu|thurs|fri|sat|sun)(?!\w)"
 )
 # The preposition would tell Tuesday from the others: во вторник.
-_BEFORE_DATE = rf"(?:(?:во?|on)\s)?(?<!\w){_WEEKDAY}\.?\s?[,(–—-]?\s?(?:от\s)?"
+_BEFORE_DATE = rf"(?:(?:во?|on|ко?|со?|на|до|по)\s)?(?<!\w){_WEEKDAY}\.?\s?[,(–—-]?\s?(?:от\s)?"
 _BEHIND_DATE = rf"(?:\s?[,(–—-]\s?|\s)(?:во?\s|день\sнедели[\s:–—-]{{1,3}})?{_WEEKDAY}\.?\)?"
 _WEEKDAY_BEFORE, _WEEKDAY_BEHIND = re.compile(rf"(?<!\w){_BEFORE_DATE}$"), re.compile(_BEHIND_DATE)
 _WEEKDAY_AT_START, _WEEKDAY_AT_END = re.compile(_BEFORE_DATE), re.compile(rf"{_BEHIND_DATE}$")
@@ -233,11 +312,13 @@ def _find(lower: str) -> Iterator[Found]:
     hinted = {
         hint: has_any(lower, hint) if isinstance(hint, tuple) else hint.search(lower) is not None for hint in _HINTS
     }
-    for pattern, hints in _ALL:
+    for regex, hints in _ALL:
         if hinted[hints]:
-            whole = "whole" if "whole" in pattern.groupindex else 0
-            for match in pattern.finditer(lower):
+            whole = "whole" if "whole" in regex.groupindex else 0
+            for match in regex.finditer(lower):
                 yield Found(match.start(whole), match.end(whole), "date")
+    if _HAS_DAY_AND_MONTH.search(lower):
+        yield from matches(lower, _DAYS_AND_MONTHS)
     if _HAS_YEAR.search(lower):
         yield from _years(lower)
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from anamnesis.corpus.deidentification.findings import Found, has_any
-from anamnesis.corpus.deidentification.patterns import pattern
+from anamnesis.corpus.deidentification.patterns import BEHIND_NAME, pattern
 
 _MARK = r"(?:№\s?№|№|#|n[°ºo]?(?!\w)|номер\w*+|ном\.)"
 _PART = r"(?:\d{1,12}[a-zа-яё]{0,2}|[a-zа-яё]{1,3}\d{0,12})"
@@ -68,9 +68,10 @@ _SLIDE = (
     r"заказ\w?|биопт\w{0,4}+|биопси\w|пунктат\w?|код\w?|шифр\w?|barcode|кассет\w)"
 )
 _SLIDE_WITHOUT_MARK = (
-    r"(?<!\w)(?:ст[её]кл\w{0,3}+|препарат\w{0,3}+|преп\.|маз(?:ок|к[аиоу]\w{0,2}+)|цит(?:ология|ологии|\.)|блок\w?|"
-    r"образ(?:ец|цы)|иссл\w{0,10}+\.?|протокол\w?|гист(?:ология|\.)|штрих-?код|код\s(?:образца|материала|пробы)|"
-    r"(?:лаб|рег)\w*+\.?(?:\sномер)?|проб[аы]|анализ)"
+    r"(?<!\w)(?:ст[её]кл\w{0,3}+|ст[её]кол|ст-л[ао]|(?:микро)?препарат\w{0,3}+|преп\.|маз(?:ок|к[аиоу]\w{0,2}+)|"
+    r"цит(?:ологи\w{1,2}|\.)|блок\w{0,3}|образ(?:ец|ц[аеуы]|цов|цам)|иссл\w{0,10}+\.?|протокол\w?|"
+    r"гист(?:ологи\w{1,2}|\.)|штрих-?код\w?|код\s(?:образца|материала|пробы)|кассет\w|пробирк\w|контейнер\w?|"
+    r"(?:био)?материал\w?|биопта[тм]\w?|биопси\w|пунктат\w?|(?:лаб|рег)\w*+\.?(?:\sномер)?|проб[аыуе]|анализ\w?)"
 )
 
 
@@ -85,10 +86,12 @@ _ORDINALS = r"\d(?:\s?(?:[,;и–-])\s?\d){0,9}(?![\w/-]|\s?[,;и–-]\s?\d)"
 
 # What follows a count, a dose or a result.
 _NOT_MEASURED = (
-    r"(?!\s?(?:[×хx*^°%‰=]|\d|тыс|млн|копи|клет|кл(?!\w)|ед(?!\w)|ме(?!\w)|iu|е(?!\w)|мм|см|м[клг]|мкг|нг|пг|г[./\s]|"
+    r"(?!\d|\s?(?:[×хx*^°%‰=]|тыс|млн|копи|клет|кл(?!\w)|ед(?!\w)|ме(?!\w)|iu|е(?!\w)|мм|см|м[клг]|мкг|нг|пг|г[./\s]|"
     r"в\s(?:мл|мкл|литр|мм|поле)|на\s(?:мл|мкл)|/\s?(?:м|л|д|с)|руб|ккал|кал(?!\w)|шаг|мин|сек|раз(?!\w)|час|лет|"
     r"гц|вт|дж|пкс|px|dpi|бэр|бк|мкк?и))(?![.,]\d)"
 )
+
+_PRESSURE = re.compile(r"(?<!\w)(?:с?ад|дад|давлен\w*)[^.;\n]{0,40}\Z")
 
 # By priority: the first of two patterns that match determines the kind.
 PATTERNS = [
@@ -112,7 +115,8 @@ PATTERNS = [
     ),
     pattern("passport", r"код\w?\sподр\w*+\.?[\s:№]{0,3}(?P<value>\d{3}\s?[-–]\s?\d{3})(?!\d)", "подр"),
     # Since 2011 one number of 16 digits (law 326-ФЗ); before, a series and a number of the insurer's choice.
-    pattern("policy", r"(?<!\d)\d{4}[\s-]?\d{4}[\s-]?\d{4}[\s-]?\d{4}(?!\d)"),
+    pattern("policy", r"(?<!\d)\d{4}[\s-]?\d{4}[\s-]?\d{4}[\s-]?\d{4}(?:[\s-]\d{4})?(?!\d)"),
+    pattern("policy", r"(?<![\d.,-])\d{6}\s?(?:№|n|номер)\s?\d{6,8}(?!\d)", "№", "n", "номер"),
     pattern(
         "policy",
         rf"{_POLICY}(?:[\s:.,()#№–—-]|(?:обязат|добров|мед|страх|стар|нов|образц|временн|един)\w*+|[од]мс|номер|"
@@ -167,31 +171,68 @@ PATTERNS = [
     pattern("phone", r"\(\s?\d{3,5}\s?\)\s?\d{1,3}[\s-]?\d\d[\s-]?\d\d(?!\d)", "("),
     pattern("snils", r"(?<![\d-])\d{3}[\s-]\d{3}[\s-]\d{3}\s?[\s-]\s?\d\d(?!\d)"),
     pattern("passport", r"(?<![\d.,-])\d\d\s?\d\d\s?(?:№|n|номер)\s?\d{6}(?!\d)", "№", "n", "номер"),
+    pattern("passport", r"(?<![\d.,-])\d\d\s?(?:№|n|номер)\s?\d{7}(?!\d)", "№", "n", "номер"),
     pattern("passport", r"(?<![\d.,-])(?:\d\d\s\d\d\s|\d{4}\s)\d{6}(?!\d)"),
     pattern("phone", r"(?<![\d./-])9\d\d[\s-]?\d{3}[\s-]?\d\d[\s-]?\d\d(?![\d-])"),
     pattern("phone", r"(?<![\d./-])\d{3}[-–]\d\d[-–]\d\d(?![\d-])"),
     # Only a number sign, unless the number is of an institution, a room, an order or a pack of tablets.
     pattern(
         "slide",
-        rf"№\s?№?\s?(?P<value>(?=[a-zа-яё]{{0,3}}[\s-]?(?:\d{{4}}|\d{{2,12}}[-/]\d|\d{{3}}[а-яa-z])){_CODES})",
-        "№",
+        rf"(?:№\s?№?|(?<!\w)номер(?:а|у|ом|ов)?[\s:])\s?"
+        rf"(?P<value>(?=[a-zа-яё]{{0,3}}[\s-]?(?:\d{{4}}|\d{{2,12}}[-/]\d|\d{{3}}[а-яa-z])){_CODES}){_NOT_A_UNIT}",
+        "№", "номер",
     ),
     # Ц-4567/21, 4567-70/21: no number sign, but nothing else is written like this.
-    pattern("slide", r"(?<![\w.,/-])[а-яёa-z]{1,3}[-–]?\d{3,7}[/-]\d{2,4}(?![\w/])"),
-    pattern("slide", r"(?<![\w.,/×-])\d{4,7}(?:[-–]\d{1,7})?/\d{2,4}(?![\w/,])"),
-    pattern("slide", r"(?<![\w.,/×-])(?:[а-яёa-z]{1,3}[-–]\d{1,7}|\d{3})/20[0-4]\d(?![\w/,])"),
+    pattern("slide", rf"(?<![\w.,/-])[а-яёa-z]{{1,3}}[-–]?\d{{3,7}}[/-]\d{{2,4}}(?![\w/]){_NOT_A_UNIT}"),
+    pattern(
+        "slide",
+        rf"(?<![\w/×-])(?<!\d[.,])\d{{4,7}}(?:[-–]\d{{1,7}})?/\d{{2,4}}(?![\w/]|[,.]\d){_NOT_A_UNIT}",
+        unless=_PRESSURE,
+    ),
+    pattern("slide", r"(?<![\w/×-])(?<!\d[.,])(?:[а-яёa-z]{1,3}[-–]\d{1,7}|\d{3})/20[0-4]\d(?![\w/]|,\d)"),
+    # The year first; a blood pressure or a dose has no such second number: 2021/35827, 139/07.
+    pattern(
+        "slide",
+        rf"(?<![\w/×-])(?<!\d[.,])(?:(?:19|20)\d\d/\d{{4,7}}|(?!\d00)(?:[3-9]\d\d/[0-4]\d|\d{{3}}/0\d))(?![\w/]|[.,]\d)"
+        rf"{_NOT_A_UNIT}",
+    ),
+    # Five digits and more with a letter that is no unit: 58403а.
+    pattern("slide", rf"(?<![\w.,/×-])\d{{5,6}}[абвд](?![\w/-]|[.,]\d){_NEXT}{{0,20}}"),
+    # What follows a name: a number of three digits and more, with letters and parts, unless it is measured.
+    pattern(
+        "record",
+        rf"{BEHIND_NAME}\s?(?:[,;:|/–—-]|\()?\s{{0,2}}(?:№\s?)?(?!(?:[78]\d|[12]\d\d|300)/[3-9]\d(?!\d)|"
+rf"\d{{3}}/1[0-4]\d(?!\d)|[a-zа-яё]{{1,4}}[\s-]?\d{{1,2}}(?!\d))"
+        rf"(?P<value>(?=[a-zа-яё]{{0,3}}[-/]?\d{{1,6}}[-/]?\d\d)[a-zа-яё]{{0,3}}[-/]?\d{{2,12}}[a-zа-яё]?"
+        rf"(?:[-/]{_PART}){{0,3}})(?![\w/]|[.,-]\d){_NOT_A_UNIT}{_NOT_MEASURED}(?=\s?(?:[.,;:)|<\]–—]|$))",
+        "имя]", "врач]", "имя*", "врач*",
+    ),
     # No word announces the rest. Six digits and more; five between marks of punctuation; a series and a number; letters
     # before five digits and more, unless they name a variant or a standard (rs1801133, ISO 15189).
+    pattern("number", rf"(?<![^\W_])(?<![/×*^-])(?<!\d[.,])\d{{8,30}}(?:[-/]\d{{1,6}})?(?![^\W_]){_NOT_MEASURED}"),
     pattern(
         "number",
-        rf"(?<![\w.,/×*^-])(?<!\d\s)(?![1-9]\d{{0,2}}0{{3,8}}(?!\d))\d{{6,30}}(?:[-/]\d{{1,6}})?(?!\w){_NOT_MEASURED}",
+        rf"(?<![^\W_])(?<![/×*^-])(?<!\d[.,])(?<!\d\s)(?![1-9]\d{{0,2}}0{{3,8}}(?!\d))\d{{6,7}}(?:[-/]\d{{1,6}})?"
+        rf"(?![^\W_]){_NOT_MEASURED}",
     ),
-    pattern("number", r"(?:(?<=[,;(.]\s)|(?<=[;(])|(?m:^))(?!\d{2,3}00(?!\d))\d{5}(?=\s?(?:[,;.)](?!\d)|$))"),
+    # Five digits are a number only between marks of punctuation, in a cell or a field, or behind a name.
     pattern(
         "number",
-        rf"(?<![\w.,/×*-])(?:\d{{2,4}}\s\d{{6,9}}|\d{{4}}\s\d{{3}}\s\d{{3,4}}|(?=[\d-]{{9}})(?!\d{{2,4}}00?-\d{{2,4}}00?(?!\d))\d{{2,6}}-\d{{4,8}}|"
-        rf"(?=[\d-]{{9}})(?=(?:\d{{1,3}}-){{0,2}}\d{{4}})\d{{2,6}}-\d{{1,4}}-\d{{3,8}})(?![\w-]|[.,/]\d){_NOT_MEASURED}",
+        rf"(?:(?<=[,;(.]\s)|(?<=[;(|>\t])|(?<=[^\d],)|(?m:^)|{BEHIND_NAME}\s)(?!\d{{2,3}}00(?!\d))(?P<value>\d{{5}})"
+        r"(?=\s?(?:[,;.)|<\t\n](?!\d)|$))",
     ),
+    # The year of an archive may follow.
+    pattern("number", r"(?<![\w.,/×*^-])\d{5,30}(?=\s(?:19[5-9]|20[0-4])\d\s?(?:[;.,)\n]|$|г))"),
+    pattern(
+        "number",
+        rf"(?<![\w/×*-])(?<!\d[.,])(?:\d{{2,4}}\s\d{{6,9}}|\d{{4}}\s\d{{3}}\s\d{{3,4}}|"
+rf"(?!\d{{1,6}}00-\d{{2,6}}00(?!\d))"
+        rf"(?:(?=[\d-]{{9}})\d{{2,6}}-\d{{4,8}}|\d{{1,6}}-\d{{5,8}})|"
+        rf"(?=[\d-]{{9}})(?=(?:\d{{1,3}}-){{0,2}}\d{{4}})\d{{2,6}}-\d{{1,4}}-\d{{3,8}})(?![\w-]|"
+rf"[.,/]\d){_NOT_MEASURED}",
+    ),
+    # More digits before the hyphen than a size has: 534890-68.
+    pattern("number", rf"(?<![\w/×*-])(?<!\d[.,])(?!\d{{1,6}}00?-)\d{{5,8}}-\d{{1,4}}(?![\w-]|[.,/]\d){_NOT_MEASURED}"),
     pattern(
         "number",
         r"(?<![\w.,/×*-])(?!(?:rs|iso|исо|гост|nm|np|chr|cd|ca|са|ув|зав)\W?\d)[a-zа-яё]{1,4}[-–]?\d{5,12}"
@@ -202,15 +243,20 @@ PATTERNS = [
 
 # What is counted or measured has its name, a comparison or a limit before the number.
 _MEASURED_BEFORE = re.compile(
-    r"(?:[<>=~≈±×*^]|(?<!\w)(?:тромбо|лейко|эритр|ретик|клет|копи[йя]|титр|хгч|hcg|[nп]?т?-?про-?bnp|bnp|ферритин|кфк|"
+    r"(?:[<>~≈±×*]\s?|(?<![a-z])=\s?|(?<=10)\^|(?<!\w)(?:(?:тромбо|лейко|эритр|ретик|клет|копи[йя]|титр|хгч|"
+    r"hcg|[nп]?т?-?про-?bnp|bnp|ферритин|кфк|"
     r"алт|аст|лдг|ггт|вэб|цмв|днк|рнк|вирус|нагрузк|инсулин|пролакт|эстрад|тестост|прогест|кортиз|тиреоглоб|"
-    r"колич|число(?!\w)|всего|объ[её]м|ат(?!\w)|антител|тпо(?!\w)|кальцитон|рэа(?!\w)|пса(?!\w)|доз|вит|калори|шаг|цена|стоим|сумм|увелич|активн|"
+    r"колич|число(?!\w)|всего|объ[её]м|ат(?!\w)|антител|тпо(?!\w)|кальцитон|рэа(?!\w)|пса(?!\w)|доз|вит|"
+    r"калори|шаг|цена|стоим|сумм|увелич|активн|"
     r"до(?!\w)|более|менее|около|свыше|выше|ниже|норм|по\s(?=\d)|iso|исо|гост|ту(?!\w)|приказ|фз(?!\w)|"
-    r"санпин|формы?(?!\w)|окпо|оквэд|октмо|окато)\w*)[^.;\n\d]{0,16}$"
+    r"санпин|формы?(?!\w)|окпо|оквэд|октмо|окато)\w*)[^.;\n\d]{0,16})\Z"
 )
+_TAG_BEFORE = re.compile(r"<[^<>]{1,60}>\s?\Z")
+# No count or result has so many digits.
+_EIGHT_DIGITS = re.compile(r"\d{8}")
 _PLACE_BEFORE = re.compile(
     r"(?:(?:поликлин|больниц|отдел|каб|аптек|роддом|корпус|филиал|палат|школ|сад|участ|диспансер|центр|форм|таб)\w*\.?|"
-    r"приказ\w*(?:\sмз)?|отд\.?|корп\.?|уч\.?|кв\.?|ф\.|гкб|гб|црб|окб|ркб|мсч|ккб|бсмп|дом|д?гп|мз|рф)\s?$"
+    r"приказ\w*(?:\sмз)?|отд\.?|корп\.?|уч\.?|кв\.?|ф\.|гкб|гб|црб|окб|ркб|мсч|ккб|бсмп|дом|д?гп|мз|рф)\s?\Z"
 )
 _FIVE_DIGITS = re.compile(r"\d(?:[\s().№–—/-]{0,3}\d){4}")
 
@@ -226,15 +272,28 @@ def find_numbers(lower: str) -> Iterator[Found]:
             start, end = match.span(one.group)
             if taken.get(start, -1) >= end:
                 continue
-            if lower[match.start()] == "№" and _PLACE_BEFORE.search(lower, max(0, match.start() - 20), match.start()):
+            if lower.startswith(("№", "номер"), match.start()) and _PLACE_BEFORE.search(
+                lower, max(0, match.start() - 20), match.start()
+            ):
                 continue
-            if one.kind == "number" and _MEASURED_BEFORE.search(lower, max(0, start - 40), start):
+            if one.kind == "number" and _is_measured(lower, start, end):
+                continue
+            if one.is_excluded(lower, start):
                 continue
             taken[start] = end
             kind = one.kind
             if one.group == 0 and is_snils(lower[start:end]):
                 kind = "snils"
             yield Found(start, end, kind)
+
+
+def _is_measured(lower: str, start: int, end: int) -> bool:
+    """Whether a short number follows what is counted or measured; ">" may also end a tag."""
+    return (
+        _EIGHT_DIGITS.search(lower, start, end) is None
+        and _MEASURED_BEFORE.search(lower, max(0, start - 40), start) is not None
+        and not _TAG_BEFORE.search(lower, max(0, start - 62), start)
+    )
 
 
 def is_snils(digits: str) -> bool:

@@ -2,7 +2,14 @@
 
 import re
 
-from anamnesis.corpus.deidentification.patterns import pattern
+from anamnesis.corpus.deidentification.patterns import (
+    BEHIND_PLACEHOLDER,
+    EXAMINATION,
+    MEASURED,
+    NOT_MEASURED,
+    VISIT,
+    pattern,
+)
 
 _MONTH = r"(?:января|февраля|марта|апреля|мая|июня|июля|августа|сентября|октября|ноября|декабря)"
 _IN_MONTH = r"(?:январ|феврал|март|апрел|ма|июн|июл|август|сентябр|октябр|ноябр|декабр)(?:ь|й|я|е|а|ю)?"
@@ -35,18 +42,44 @@ _HALF_OF_DAY = r"[ap]\.?m\.?(?!\w)|ч(?:ас\w{0,2})?(?!\w)\.?"
 _ZONE = rf"(?:\s?(?:z|мск|msk|utc|gmt)(?!\w)|\s?[+-]\d\d:?\d\d(?!\d))?(?:\s?(?:{_HALF_OF_DAY}))?"
 _HAS_MONTH = re.compile(rf"\s{_MONTH}")
 _HAS_CLOCK = re.compile(r"\d:\d\d")
+_CLOCK_LIKE = re.compile(r"(?<!\d)[0-2]?\d\s?[-.–]\s?[0-5]\d(?!\d)")
+_HOURS = re.compile(r"\d\s?[чh]")
+_HOUR_WORD = r"(?:ч(?:ас(?:а|ов|у|ам)?)?|h(?:ours?|rs?)?)(?![a-zа-яё])\.?,?"
+_MINUTE_WORD = r"(?:м(?:ин(?:ут[аыу]?)?)?|min(?:utes?)?)"
+_HOUR_MINUTE = (
+    rf"(?:{_HOUR}\s?{_HOUR_WORD}\s?{_MINUTE}\s?{_MINUTE_WORD}(?!\w)\.?|{_HOUR}[чh]{_MINUTE}(?:{_MINUTE_WORD})?(?!\w))"
+)
+_BEFORE_TIME = r"[\s,:(–—-]{1,3}(?:(?:в|на|к|с|до|около|at)\s)?"
+_AT_VISIT = rf"(?<!\w)(?:{VISIT}|кабинет\w?(?!\w)|каб\.|вход\w{{0,8}}+|пробирк\w|образец){_BEFORE_TIME}"
+_AT_EXAMINATION = rf"(?<!\w){EXAMINATION}{_BEFORE_TIME}"
+_SPELT_NUMBER = (
+    r"(?:час|один|одного|дв[ауе]х?|тр[иёе]х?|четыр[еёх]{1,2}|пят[ьи]|шест[ьи]|сем[ьи]|вос[еь]м[ьи]|девят[ьи]|десят[ьи]|"
+    r"(?:один|две|три|четыр|пят|шест|сем|восем|девят)надцат[ьи]|двадцат[ьи](?:\s(?:один|одного|дв[ае]х?|тр[иёе]х?|"
+    r"четыр[еёх]{1,2}|пят[ьи]|шест[ьи]|сем[ьи]|вос[еь]м[ьи]|девят[ьи]))?|тридцат[ьи]|сорока?|пятьдесят|пятидесяти)"
+)
+# What comes before a length of time, and before a ratio or titre.
+_DURATION = re.compile(
+    r"(?<!\w)(?:через|за|спустя|течени\w|длит\w*|длил\w*|длин\w*|продолж\w*|кажды\w|после|более|менее|свыше|"
+    r"на|дл\.|экспозиц\w*|"
+    r"сон|сна|наркоз\w*|всего|итого|занял\w*|прошло|жизни|период\w*|интервал\w*|раз\sв|for)(?!\w)[^.;\n\d]{0,24}\Z"
+)
+_RATIO = re.compile(
+    r"(?<!\w)(?:титр|развед|соотнош|отношен|пропорц|коэфф|ratio|масштаб|увелич|бланк\w*\s1)\w*[^.;\n]{0,24}\Z"
+)
+_MEASURED_OR_RATIO = re.compile(rf"{_RATIO.pattern}|{MEASURED.pattern}")
 
 PATTERNS = [
     pattern(
         "date",
-        rf"(?<!\w)(?:{_DAY}|\d\d?(?:-?го)?)\s{_MONTH}\s(?:{_LONG_YEAR}|{_SHORT_YEAR}(?=\sгода|\s?[,.;)]|\s?$)){_YEAR_WORD}?"
+        rf"(?<!\w)(?:{_DAY}|\d\d?(?:-?го)?)\s{_MONTH}\s(?:{_LONG_YEAR}|{_SHORT_YEAR}(?=\sгода|\s?[,.;)]|"
+rf"\s?$)){_YEAR_WORD}?"
         rf"(?!\w)",
         gate=_HAS_MONTH,
     ),
     pattern("date", rf"(?<!\w){_DAY}\sноль\s{_UNIT}(?:\s(?:{_LONG_YEAR}|{_SHORT_YEAR}){_YEAR_WORD}?)?(?!\w)", "ноль"),
     pattern(
         "date",
-        r"(?<!\w)(?:понедельник|вторник|сред[ау]|четверг|пятниц[ау]|суббот[ау]|воскресенье|пн|вт|чт|пт)\.?,?\s"
+        r"(?<!\w)(?:(?:понедельник|вторник|сред|четверг|пятниц|суббот|воскресень)\w{0,3}|пн|вт|чт|пт)\.?,?\s"
         r"(?P<value>(?:0?[1-9]|[12]\d|3[01])\.(?:0[1-9]|1[0-2]))\.?(?![\d.,]\d|\s?(?:мм|см|%|×|х))",
         gate=re.compile(r"\d\.\d\d"),
     ),
@@ -61,7 +94,8 @@ PATTERNS = [
     # "тысяча девятьсот шестьдесят пять": a year in cardinals, before the word for year.
     pattern(
         "date",
-        rf"(?<!\w)(?:тысяча\sдевятьсот|две\sтысячи)(?:\s{_TENS})?(?:\s[а-я]{{3,14}})?\s(?:год|г\.)[ау]?(?!\w){_OF_BIRTH}",
+        rf"(?<!\w)(?:тысяча\sдевятьсот|две\sтысячи)(?:\s{_TENS})?(?:\s[а-я]{{3,14}})?\s(?:год|"
+rf"г\.)[ау]?(?!\w){_OF_BIRTH}",
         "ысяч",
     ),
     # "шестьдесят пятого года рождения", "в восемьдесят втором году".
@@ -76,22 +110,84 @@ PATTERNS = [
     pattern(
         "time",
         rf"(?<![\d:.,/])(?<!титр\s)(?<!титре\s)(?<!шени[еи]\s)(?<!дени[еи]\s)(?=\d\d:){_HOUR}:{_MINUTE}{_SECONDS}"
-        rf"(?![\d:]|[.,]\d|\s?(?:мм|см|кл)(?!\w)){_ZONE}",
+        rf"(?!\d|:\d|[.,]\d|\s?(?:мм|см|кл)(?!\w)){_ZONE}",
         gate=_HAS_CLOCK,
     ),
     pattern("time", rf"(?<![\d:.,/])\d:{_MINUTE}(?::[0-5]\d|\s?(?:{_HALF_OF_DAY}))", gate=_HAS_CLOCK),
     pattern(
         "time",
-        rf"(?:(?<!\w)(?:в|с|до|к|около|время|часов)[\s:]{{1,2}}|[\]¤]\s?[-–—]\s?)(?P<value>\d:{_MINUTE})"
-        rf"(?=[\s,.;)*–—-]|$)(?!\s?(?:раз|титр))",
+        rf"(?<![\d:.,/])[6-9]:{_MINUTE}(?!\d|:\d|[.,/]\d|\s?(?:мм|см|кл|раз)(?!\w))",
         gate=_HAS_CLOCK,
+        unless=_RATIO,
     ),
-    # "в 14 ч. 35 мин.", "время 14.35", "14-35 ч."; "за 2 ч 30 мин" is a duration.
     pattern(
         "time",
-        rf"(?<!\w)(?:в|к|около|с|до|время[а-я ]{{0,20}}:?)\s"
-        rf"(?P<value>{_HOUR}\s?ч(?:ас(?:а|ов)?)?(?![а-яё])\.?\s?{_MINUTE}\s?м(?:ин(?:ут[аы]?)?)?(?!\w)\.?)",
-        gate=re.compile(r"\d\s?ч"),
+        rf"(?:{_AT_VISIT}|{BEHIND_PLACEHOLDER}[\s,]{{1,2}})(?P<value>\d:{_MINUTE})(?!\d|:\d|[.,/]\d|\s?(?:мм|"
+rf"см|кл|раз)(?!\w))",
+        gate=_HAS_CLOCK,
+        unless=_RATIO,
+    ),
+    pattern(
+        "time",
+        rf"(?:(?<!\w)(?:в|с|до|к|около|время|часов)[\s:]{{1,2}}|[\]¤]\s?[-–—]\s?)(?P<value>\d:{_MINUTE})"
+        rf"(?=[\s,.;:)*–—-]|$)(?!:\d|\s?(?:раз|титр))",
+        gate=_HAS_CLOCK,
+    ),
+    # "в 14 ч. 35 мин."; without a preposition a late hour, unless it is a duration: "за 2 ч 30 мин".
+    pattern(
+        "time",
+        rf"(?:(?<!\w)(?:в|к|около|с|до|от|время[а-я ]{{0,20}}:?)\s|{_AT_VISIT}|{BEHIND_PLACEHOLDER}[\s,;]{{1,3}})"
+        rf"(?P<value>{_HOUR_MINUTE})",
+        gate=_HOURS,
+        unless=_DURATION,
+    ),
+    pattern(
+        "time",
+        rf"(?<![\d.,/-])(?:(?=[89]|\d\d)(?!0[0-7]){_HOUR_MINUTE}|"
+rf"{_HOUR}\s?{_HOUR_WORD}\s?0\d\s?{_MINUTE_WORD}(?!\w)\.?)",
+        gate=_HOURS,
+        unless=_DURATION,
+    ),
+    # Superscript minutes: 14⁰⁰.
+    pattern(
+        "time",
+        rf"(?<![\d.,])(?:{_HOUR}[⁰¹²³⁴⁵⁶⁷⁸⁹]{{2}}|(?<=в\s){_HOUR}(?:ºº|°°))(?!\d)",
+        "⁰", "¹", "²", "³", "⁴", "⁵", "º", "°",
+    ),
+    # "взят в 9.27", "кабинет, 13-57", "приём 12.03.2021 в 9.47": hours and minutes like a number or a range.
+    pattern(
+        "time",
+        rf"{_AT_VISIT}(?P<value>{_HOUR}\s?[-.–]\s?{_MINUTE})(?!\d|[.,/–-]\d){NOT_MEASURED}",
+        gate=_CLOCK_LIKE,
+    ),
+    pattern(
+        "time",
+        rf"{_AT_EXAMINATION}(?P<value>{_HOUR}\s?[-.–]\s?{_MINUTE})(?!\d|[.,/–-]\d){NOT_MEASURED}",
+        gate=_CLOCK_LIKE,
+        unless=MEASURED,
+    ),
+    pattern(
+        "time",
+        rf"(?<!\w)(?:(?:в|к|около|at)\s|(?:до|после|с|from|until)\s(?=(?:\d\d|[7-9])[.–-]\d\d\s?(?:[.,;:)\n]|"
+rf"$)))(?P<value>{_HOUR}(?:\.{_MINUTE}|[-–]{_MINUTE}(?=\s?(?:[.,;:)\n]|$))))(?!\d|[.,/–-]\d)"
+        rf"{NOT_MEASURED}",
+        gate=_CLOCK_LIKE,
+        unless=_MEASURED_OR_RATIO,
+    ),
+    pattern(
+        "time",
+        rf"(?:{BEHIND_PLACEHOLDER}\s?,?\s?(?:(?:в|к|около)\s)?)(?P<value>{_HOUR}[-.–]{_MINUTE})(?!\d|"
+rf"[.,/–-]\d){NOT_MEASURED}",
+        "]",
+        gate=_CLOCK_LIKE,
+        unless=MEASURED,
+    ),
+    pattern(
+        "time",
+        rf"(?<!\w)(?:в|к|около|с|до)\s(?P<value>{_SPELT_NUMBER}\s(?:час(?:а|ов|у|"
+rf"ам)?(?!\w)(?:\s{_SPELT_NUMBER}\sминут\w?)?)(?:\s(?:утра|дня|вечера|ночи))|"
+        rf"{_SPELT_NUMBER}\sчас\w{{0,2}}\s{_SPELT_NUMBER}\sминут\w?)(?!\w)",
+        "час",
     ),
     pattern(
         "time",
@@ -110,14 +206,16 @@ PATTERNS = [
         rf"(?<!\w)с\s(?P<value>{_HOUR}[.-]{_MINUTE})"
         rf"(?=\s(?:до|по)\s{_HOUR}[.-]{_MINUTE}(?!\d|\s?(?:мм|см|кг|г|%)(?!\w)))",
         "с ",
+        unless=MEASURED,
     ),
-    pattern("time", rf"\[время\]\s(?:до|по)\s(?P<value>{_HOUR}[.-]{_MINUTE})(?!\d)", "[время]"),
+    pattern("time", rf"\[время\]\s(?:до|по)\s(?P<value>{_HOUR}[.-]{_MINUTE})(?!\d)", "[время]", unless=MEASURED),
     # Behind a date: 12.03.2021 14-35, 12.03.2021 в 9.05.
     pattern(
         "time",
         rf"(?:(?<=\d\d\.(?:19|20)\d\d)|(?<=\d\d\.\d\d))(?:\s?г(?:ода)?(?!\w)\.?)?,?\s(?:в\s)?"
         rf"(?P<value>{_HOUR}[-.]{_MINUTE})(?!\d|[-.,/]\d|\s?(?:мм|см|мл|г|%|×|х))",
         gate=re.compile(r"\d\d\.\d\d\.\d\d"),
+        unless=MEASURED,
     ),
     pattern(
         "time",

@@ -150,3 +150,13 @@ def ends_like_surname(word: str) -> bool:
 def stem(word: str) -> str:
     """The word without its case ending."""
     return _CASE_ENDING.sub("", word.lower())
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def may_be_place(word: str) -> bool:
+    """Whether the word may be the name of a village: the dictionary lacks it, or has it as a place or a name."""
+    word = word.lower()
+    parses = _analyzer().parse(word)
+    return not _analyzer().word_is_known(word) or any(
+        parse.tag.grammemes & {"Geox", "Surn", "Name", "Poss"} for parse in parses
+    )
