@@ -9,12 +9,12 @@ once is also found in its other grammatical cases. What the tagger has marked is
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 
 from anamnesis.corpus.deidentification import latin
+from anamnesis.corpus.deidentification.bare_names import find_bare
 from anamnesis.corpus.deidentification.findings import BOTH, RULES, TAGGER, Found
+from anamnesis.corpus.deidentification.tokens import Announcement, Span, Token, announces
 from anamnesis.corpus.deidentification.vocabulary import (
     ABBREVIATIONS,
     EPONYM_BEFORE,
@@ -27,12 +27,12 @@ from anamnesis.corpus.deidentification.vocabulary import (
     TREATMENT,
     ClinicalWords,
 )
-from anamnesis.corpus.deidentification.words import KINSHIP, Reading, ends_like_surname, reading, stem
+from anamnesis.corpus.deidentification.words import KINSHIP, ends_like_surname, reading, stem
 
 _UP = "A-ZÀ-ÖØ-ÞŞĞİƏА-ЯЁІЇЄҐЎҚҒҲӘӨҮҰҢҺ"
 _LOW = "a-zß-öø-ÿşğıəа-яёіїєґўқғҳәөүұңһ"
 _PLAIN = rf"(?:[{_UP}](?:['’ʼ][{_UP}])?[{_LOW}]+|[{_UP}](?:['’ʼ])?[{_UP}]+)"
-_WORD = rf"{_PLAIN}(?:['’ʼ][{_LOW}]+|\s?[-–]\s?(?=[{_UP}]){_PLAIN}|-[{_LOW}]+){{0,3}}"
+_WORD = rf"{_PLAIN}(?:['’ʼ][{_LOW}]+|(?:\s?[-–]|[-–]\s)(?=[{_UP}]){_PLAIN}|-[{_LOW}]+){{0,3}}"
 _PARTICLE = r"(?:(?:[Дд]е|[Вв]ан|[Фф]он|[Дд]ер|[Ээ]ль|[Аа]ль|[Аа]бу|[Тт]ер|[Лл]а|[Бб]ен)[\s-]){0,2}"
 _TOKEN = re.compile(rf"{_WORD}|[{_UP}]")
 _DOTTED = rf"[{_UP}]\s?\.\s?[{_UP}](?:\s?\.|(?!\w))(?!\s?\.?\s?[Нн](?!\w))"
@@ -52,8 +52,11 @@ _INITIALS_FIRST = re.compile(
     rf"(?<![\w.])(?P<initials>[{_UP}]\s?\.\s?[{_UP}]\s?\.?\s{{0,3}}|[{_UP}]\.\s{{0,2}}|"
     rf"[{_UP}]{{2}}\s)(?P<surname>{_PARTICLE}{_WORD})"
 )
+# Two capitals behind a word that are hardly initials: type and degree of a disease, pressure, a part of the body.
+_NO_INITIALS = frozenset(("сд", "ад", "аг", "ги", "ги", "гб", "мт", "щж", "пж", "лж", "од", "оs", "од", "os", "od", "iu", "кт", "уз", "тт", "св"))
 _LOWER_CASE = re.compile(
-    r"(?<!\w)(?:(?P<surname>[а-яё]{3,20}(?:-[а-яё]{3,20})?)\s(?P<initials>[а-яё]\.\s?[а-яё]\.)|"
+    r"(?<!\w)(?:(?P<surname>[а-яё]{2,20}(?:-[а-яё]{3,20})?)\s(?P<initials>[а-яё]\.\s?[а-яё]\.)|"
+    r"(?<!\w\.)(?<!\w\.\s)(?P<before>[а-яё]\.\s?[а-яё]\.)\s{0,2}(?P<behind>[а-яё]{2,20}(?:-[а-яё]{3,20})?)(?!\w)|"
     r"(?P<full>(?:[а-яё]{2,20}\s){1,2}[а-яё]{3,16}(?:(?:[оеё]в|ь)ич|[оеё]вн|[ьи]ничн)(?:а|у|ем|ом|е|ы|ой)?(?!\w)))"
 )
 _LOWER_PAIR = re.compile(r"(?<![\w.@-])(?=([а-яё]{3,20})[ \n]([а-яё]{3,20}(?:-[а-яё]{3,20})?)(?![\w@-]))", re.I)
@@ -62,9 +65,10 @@ _LOWER_AFTER = re.compile(
     r"((?:\s[а-яё]{2,20}){0,2})(?![\w-])"
 )
 # Fields of HL7: ИВАНОВ^ИВАН^ИВАНОВИЧ.
-_CARETS = re.compile(rf"(?<![\w^])(?:{_WORD}|[{_UP}]\.?)(?:\^{{1,2}}(?:{_WORD}|[{_UP}]\.?)){{1,5}}(?!\w)")
+_CARETS = re.compile(
+    rf"(?<![\w^])(?:{_WORD}|[{_UP}]\.?)(?:\^{{1,2}}(?:{_WORD}|[{_UP}]\.?)){{1,5}}(?!\w)(?:[\s-]{KINSHIP.pattern})?"
+)
 _ANNOUNCED = re.compile(rf"(?<![\w\[])(?:(?P<doctor>{STAFF})|(?P<name>{PATIENT}))(?![\w\]])")
-_IS_ANNOUNCING = re.compile(rf"(?:{STAFF}|{PATIENT})(?:-.*)?")
 _QUALIFICATION = re.compile(
     rf"(?:[\s.,:_/()№–—\"«»-]|[а-яё]{{1,20}}(?=[\s.,:])|(?:{'|'.join(QUALIFICATIONS)})(?!\w)|\d{{1,3}}(?!\d)){{0,24}}"
 )
@@ -86,32 +90,6 @@ _BORN = re.compile(
 _BEFORE_BORN = re.compile(rf"\s{{0,2}}[{_UP}]?\.?\s?[{_UP}]?\.?[\s,(]{{1,3}}")
 _ENDS = re.compile(r"\s?(?:[,.;:(/)\n\d]|$|[А-ЯЁ])")
 
-
-Span = tuple[int, int]
-# Start and end of the word, and the kind of person that it announces.
-Announcement = tuple[int, int, str]
-
-
-@dataclass(frozen=True)
-class Token:
-    start: int
-    end: int
-    word: str
-    reading: Reading
-    clinical: bool
-
-    @property
-    def announces(self) -> bool:
-        return announces(self.word)
-
-    @property
-    def latin(self) -> bool:
-        return latin.is_latin(self.word)
-
-
-@lru_cache(maxsize=200_000)
-def announces(word: str) -> bool:
-    return _IS_ANNOUNCING.fullmatch(word.lower()) is not None
 
 
 def find_names(
@@ -139,6 +117,7 @@ def find_names(
         *_full(text, tokens),
         *_pairs(text, tokens),
         *_alone(text, tokens),
+        *find_bare(text, tokens, clinical),
         *_after_announcement(text, lower, tokens, announced),
         *_before_birth(text, tokens),
     ]
@@ -188,13 +167,13 @@ def _convincing(text: str, inside: list[Token]) -> bool:
     readings = [token.reading for token in inside]
     if len(inside) > 1:
         return any(part.likely_surname or part.likely_given or part.patronymic or part.listed for part in readings) or (
-            not any(token.reading.known or _abbreviated(token) for token in inside)
+            not any(token.reading.known or token.abbreviated for token in inside)
         )
     (token,) = inside
     part = token.reading
     if _INITIALS_BEHIND.match(text, token.end) or _INITIALS_BEFORE.search(text, max(0, token.start - 8), token.start):
         return part.of_name or part.listed
-    if len(token.word) < 3 or _abbreviated(token) or EPONYM_BEFORE.search(text, max(0, token.start - 24), token.start):
+    if len(token.word) < 3 or token.abbreviated or EPONYM_BEFORE.search(text, max(0, token.start - 24), token.start):
         return False
     if not part.known and part.given == 0:
         # Medicines end like surnames in -ин.
@@ -206,10 +185,6 @@ def _convincing(text: str, inside: list[Token]) -> bool:
         and token.word.istitle()
         and _INSIDE_SENTENCE.search(text, max(0, token.start - 3), token.start) is not None
     )
-
-
-def _abbreviated(token: Token) -> bool:
-    return token.word.isupper() and len(token.word) < 5
 
 
 def _follows(given: Token, word: Token) -> bool:
@@ -235,9 +210,7 @@ def _initialled(text: str, clinical: ClinicalWords) -> Iterator[Span]:
             initials, surname = match["initials"], match["surname"]
             at = match.start("initials")
             letters = [letter for letter in initials if letter.isalpha()]
-            if at in taken or not _plausible(
-                surname, len(letters), initials.count("."), surname.split()[-1] in clinical
-            ):
+            if at in taken or not _plausible(surname, "".join(letters), initials.count("."), clinical):
                 position = max(match.start() + 1, match.start("initials" if regex is _SURNAME_FIRST else "surname"))
                 continue
             if "".join(letters).lower() in SEAL_OR_ACTING and not reading(surname.split()[-1]).of_name:
@@ -262,19 +235,34 @@ def _belong_to_the_next(text: str, match: re.Match[str]) -> bool:
     )
 
 
-def _plausible(surname: str, letters: int, dots: int, clinical: bool) -> bool:
-    if announces(surname):
+def _plausible(surname: str, letters: str, dots: int, clinical: ClinicalWords) -> bool:
+    if announces(surname) or HEADING.match(surname):
         return False
-    part = reading(surname.split()[-1])
-    if letters == 2 and dots:
+    word = surname.split()[-1]
+    part = reading(word)
+    if len(letters) == 2 and dots:
         return True
-    likely = part.likely_surname and part.common < 0.5 and len(surname) > 2
-    return likely and not clinical and (part.known or dots > 0)
+    if word in clinical:
+        return part.everyday and part.nominal and dots == 1 and word.istitle()
+    if latin.is_latin(word):
+        return dots > 0 and len(word) > 1 and word[0].isupper() and not latin.is_species(word)
+    if len(letters) == 2 and not dots and letters.lower() in _NO_INITIALS and not part.likely_surname:
+        return False
+    likely = part.likely_surname and part.common < 0.5 and len(surname) > 1
+    if likely:
+        return dots > 0 or part.known or (part.listed or not _LIKE_MEDICINES.search(word))
+    return word.istitle() and part.listed and part.nominal
 
 
 def _lower_case(text: str) -> Iterator[Span]:
     """Names typed without capitals."""
     for match in _LOWER_CASE.finditer(text):
+        if match["before"]:
+            letters = "".join(letter for letter in match["before"] if letter.isalpha())
+            part = reading(match["behind"])
+            if letters not in NOT_INITIALS and (part.likely_surname or (part.listed and part.noun)):
+                yield match.span()
+            continue
         if match["full"]:
             words = match["full"].split()
             if reading(words[-1]).patronymic > 0.5 and reading(words[-2]).given > 0:
@@ -282,7 +270,9 @@ def _lower_case(text: str) -> Iterator[Span]:
                 yield (match.start() if surname else match.end() - len(" ".join(words[-2:])), match.end())
         else:
             letters = "".join(letter for letter in match["initials"] if letter.isalpha())
-            if reading(match["surname"]).plain_surname and letters not in NOT_INITIALS:
+            part = reading(match["surname"])
+            likely = part.likely_surname and part.common < 0.5
+            if letters not in NOT_INITIALS and (likely or (part.listed and part.noun and not announces(match["surname"]))):
                 yield match.span()
 
 
@@ -395,7 +385,7 @@ def _pair(given: Token, surname: Token) -> bool:
         return like_surname and first.plain_given and not (given.clinical and surname.clinical)
     if first.plain_given:
         # A first name beside a first name that is also a surname: Роман Анна.
-        unknown = not family.known and not _abbreviated(surname)
+        unknown = not family.known and not surname.abbreviated
         return likely or family.listed or family.likely_given or unknown
     if first.likely_given:
         return likely or (family.listed and given.word.istitle() and surname.word.istitle())

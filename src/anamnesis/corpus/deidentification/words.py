@@ -2,8 +2,10 @@
 
 import re
 from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
+import yaml
 from pymorphy3 import MorphAnalyzer
 
 from anamnesis.corpus.deidentification.resources import natasha_words
@@ -22,28 +24,24 @@ _PATRONYMIC_ENDING = re.compile(
     r"[уў][гғ]л[иы])"
 )
 # Turkic patronymics are two words: Рашид оглы, Рауф кызы, Рустам ўғли, Рустам қизи, Азамат уулу.
-KINSHIP = re.compile(r"(?i)(?:[оўу][гғ]л[иыу]|[кқг][иы]з[иыа]|уулу|улы|заде)(?!\w)")
-# Surnames that natasha's list lacks.
-_MORE_SURNAMES = frozenset(
-    (
-        *("сорока", "калина", "малина", "бондарь", "баран", "козел", "грач", "галка", "белка", "олень", "вовк"),
-        *("собака", "жито", "молот", "шинкарь", "солдат", "седых", "долгих", "сухих", "крутых", "русских", "озеро"),
-        *("байда", "палий", "кендюх", "макитра", "завада", "залога", "юрко"),
-    )
+KINSHIP = re.compile(
+    r"(?i:[оўу][гғ]л[иыу]|[кқг][иы]з[иыа]|уулу|улы|заде|[ou]['’ʼʻ`]?g['’ʼʻ`]?h?l[iıyu]|[kqg][iıy]z[iıy]|uulu|uly|zade)(?!\w)"
 )
 # Letters of Ukrainian, Kazakh, Uzbek and other names, as Russian writes them.
 _AS_RUSSIAN = str.maketrans("іїєґўқғҳәөүұңһј", "иеегукгхаоуунхй")
 # A given name that is as often a word (Вера, Роман) needs a likely surname beside it.
 _OFTEN_A_WORD = 0.2
-# What a list of names adds to a word that the dictionary lacks.
+# What a list of names adds to a word that the dictionary lacks, and to one that it has as something else.
 _LISTED_SURNAME = 0.5
+_LISTED_GIVEN = 0.2
 _CASE_ENDING = re.compile(r"(?<=..)(?:ого|ому|ыми|ой|ою|ым|ом|ем|им|ая|ую|ий|ый|их|ых|[аеуыиюя])$")
 
 
 class Reading(NamedTuple):
     """Probabilities, 0..1, that the word is a surname, a given name, a patronymic, or no name (`common`).
 
-    `listed`: a list has it among surnames, some of which are also words (Мороз, Гусь, Коваль).
+    `listed`: a list has it among surnames, some of which are also words (Мороз, Гусь, Коваль); `everyday`: it is one of
+    the words that are known to be surnames. `nominal`: it is most likely a noun or an adjective in the singular.
     """
 
     surname: float
@@ -52,6 +50,9 @@ class Reading(NamedTuple):
     common: float
     known: bool
     listed: bool
+    everyday: bool = False
+    nominal: bool = False
+    noun: bool = False
 
     @property
     def of_name(self) -> bool:
@@ -88,8 +89,15 @@ def _given_names() -> frozenset[str]:
 
 
 @lru_cache(maxsize=1)
+def packaged_names() -> dict[str, frozenset[str]]:
+    """The lists of `names.yaml`."""
+    lists = yaml.safe_load((Path(__file__).parent / "names.yaml").read_text(encoding="utf-8"))
+    return {name: frozenset(word.replace("ё", "е") for word in words) for name, words in lists.items()}
+
+
+@lru_cache(maxsize=1)
 def _surnames() -> frozenset[str]:
-    return natasha_words("last") | _MORE_SURNAMES
+    return natasha_words("last") | packaged_names()["words"] | packaged_names()["korean"]
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -104,13 +112,17 @@ def reading(word: str) -> Reading:
         word, known = last, True
     parses = analyzer.parse(word)
     forms = {word.replace("ё", "е"), *(parse.normal_form.replace("ё", "е") for parse in parses)}
+    if not known:
+        forms.add(stem(word))
     listed = not forms.isdisjoint(_surnames())
     if not known and (russian := word.translate(_AS_RUSSIAN)) != word:
         return reading(russian)
     if not known:
         surname = 1.0 if _SURNAME_ENDING.fullmatch(word) else _LISTED_SURNAME * listed
-        given = 0.0 if forms.isdisjoint(_given_names()) else 1.0
+        given = 0.0 if forms.isdisjoint(_given_names() | packaged_names()["given"]) else 1.0
         patronymic = 1.0 if _PATRONYMIC_ENDING.fullmatch(word) else 0.0
+        if given and not listed:
+            surname = 0.0
         return Reading(surname, given, patronymic, 0.0, False, listed)
     shares = {"Surn": 0.0, "Name": 0.0, "Patr": 0.0, "": 0.0}
     for parse in parses:
@@ -121,7 +133,20 @@ def reading(word: str) -> Reading:
     if word.replace("ё", "е") in _given_names():
         # That list has only names that are hardly anything else; the dictionary takes София for a town.
         shares["Name"], shares[""] = max(shares["Name"], 0.5), min(shares[""], _OFTEN_A_WORD / 2)
-    return Reading(shares["Surn"], shares["Name"], shares["Patr"], shares[""], True, listed)
+    elif not forms.isdisjoint(packaged_names()["given"]):
+        shares["Name"] = max(shares["Name"], _LISTED_GIVEN)
+    best = parses[0].tag.grammemes
+    return Reading(
+        shares["Surn"],
+        shares["Name"],
+        shares["Patr"],
+        shares[""],
+        known=True,
+        listed=listed,
+        everyday=not forms.isdisjoint(packaged_names()["words"]),
+        nominal="sing" in best and not best.isdisjoint({"NOUN", "ADJF"}) and "Apro" not in best,
+        noun="NOUN" in best and "sing" in best,
+    )
 
 
 @lru_cache(maxsize=_REMEMBERED)
