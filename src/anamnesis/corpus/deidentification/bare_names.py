@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from anamnesis.corpus.deidentification.tokens import Span, Token
 from anamnesis.corpus.deidentification.vocabulary import EPONYM_BEFORE, HEADING, QUALIFICATIONS, ClinicalWords
-from anamnesis.corpus.deidentification.words import ends_like_surname, reading
+from anamnesis.corpus.deidentification.words import ends_like_surname, is_oblique
 
 _INSIDE = re.compile(r"[а-яёa-z,–—]\s{1,2}$")
 _BEGINS = re.compile(r"(?:^|[.!?;:|]\s*|\n\s*|\]\s*|¤\s*)$")
@@ -106,7 +106,7 @@ def _stands_for_a_person(text: str, token: Token) -> bool:
         return True
     if not part.listed or not part.nominal:
         return False
-    if _PERSONAL.match(text, token.end):
+    if _PERSONAL.match(text, token.end) or (_VERB.match(text, token.end) and is_oblique(token.word)):
         return True
     return part.noun and (part.everyday or not part.common) and _ENDS.match(text, token.end) is not None
 

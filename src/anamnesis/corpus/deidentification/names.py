@@ -266,7 +266,8 @@ def _lower_case(text: str) -> Iterator[Span]:
         if match["full"]:
             words = match["full"].split()
             if reading(words[-1]).patronymic > 0.5 and reading(words[-2]).given > 0:
-                surname = len(words) == 3 and reading(words[0]).likely_surname
+                part = reading(words[0])
+                surname = len(words) == 3 and (part.likely_surname or part.listed) and not announces(words[0])
                 yield (match.start() if surname else match.end() - len(" ".join(words[-2:])), match.end())
         else:
             letters = "".join(letter for letter in match["initials"] if letter.isalpha())
@@ -281,7 +282,7 @@ def _lower_pairs(text: str, clinical: ClinicalWords) -> Iterator[Span]:
     for match in _LOWER_PAIR.finditer(text):
         if match[1][0].isupper() and match[2][0].isupper():
             continue
-        if match[1] in clinical or match[2] in clinical:
+        if any(word in clinical and not reading(word).everyday for word in match.groups()):
             continue
         if _certain_pair(match[1], match[2]) or _certain_pair(match[2], match[1]):
             yield match.start(1), match.end(2)
@@ -294,6 +295,8 @@ def _certain_pair(first: str, second: str) -> bool:
         return given.likely_given
     if surname.listed and ends_like_surname(second):
         return given.plain_given
+    if given.given >= 0.5 and given.common == 0 and not announces(second):
+        return surname.everyday or (surname.listed and surname.nominal) or (surname.likely_surname or not surname.known)
     return given.plain_given and surname.likely_surname and (surname.known or surname.listed)
 
 
@@ -344,18 +347,39 @@ def _full(text: str, tokens: list[Token]) -> Iterator[Span]:
     for index, token in enumerate(tokens):
         first = last = index
         kinship = KINSHIP.match(text, token.end + 1) if text[token.end : token.end + 1] in (" ", "-") else None
-        if (token.reading.patronymic > 0.5 or kinship) and not token.announces:
-            if index and _close(text, tokens[index - 1], token) and _fits(tokens[index - 1], given=True):
-                first = index - 1
-                if first and _adjoin(text, tokens[first - 1], tokens[first]) and _fits(tokens[first - 1]):
-                    first -= 1
-            follower = tokens[index + 1] if index + 1 < len(tokens) else None
-            if first >= index - 1 and follower and _close(text, token, follower):
-                ends = not follower.reading.known or _ENDS.match(text, follower.end) is not None
-                likely = follower.reading.likely_surname or (follower.word.istitle() and ends)
-                last += likely and not follower.announces and not HEADING.match(follower.word)
-            if first < index or token.reading.known or kinship:
-                yield tokens[first].start, max(tokens[last].end, kinship.end() if kinship else 0)
+        end = kinship.end() if kinship else token.end
+        if not (_is_patronymic(token) or kinship) or token.announces:
+            continue
+        if index and _adjoin(text, tokens[index - 1], token) and _fits(tokens[index - 1], given=True):
+            first = index - 1
+            if first and _adjoin(text, tokens[first - 1], tokens[first]) and _fits(tokens[first - 1]):
+                first -= 1
+        follower = tokens[index + 1] if index + 1 < len(tokens) else None
+        if follower and text[end : follower.start].isspace() and follower.start - end <= 4:
+            surname_before = first == index - 2 and _sure_of_surname(tokens[first])
+            if not surname_before and _is_surname_behind(text, follower):
+                first, last = max(first, index - 1), index + 1
+        if first < index or token.reading.known or kinship:
+            yield tokens[first].start, tokens[last].end if last > index else end
+
+
+def _is_patronymic(token: Token) -> bool:
+    return token.reading.patronymic > 0.5 or (token.latin and latin.is_patronymic(token.word))
+
+
+def _sure_of_surname(token: Token) -> bool:
+    part = token.reading
+    return part.likely_surname or part.listed or (token.latin and latin.is_surname(token.word))
+
+
+def _is_surname_behind(text: str, follower: Token) -> bool:
+    """Whether the word behind a patronymic is the surname."""
+    part = follower.reading
+    if follower.announces or HEADING.match(follower.word):
+        return False
+    if part.likely_surname or (part.listed and part.nominal and not follower.clinical):
+        return True
+    return follower.word.istitle() and (not part.known or part.everyday or _ENDS.match(text, follower.end) is not None)
 
 
 def _pairs(text: str, tokens: list[Token]) -> Iterator[Span]:
@@ -365,8 +389,10 @@ def _pairs(text: str, tokens: list[Token]) -> Iterator[Span]:
     for left, right in pairwise(tokens):
         if left.latin and right.latin and _adjoin(text, left, right):
             belong = _latin_pair(left, right, russian)
+        elif _close(text, left, right):
+            belong = _pair(left, right) or _pair(right, left) or _follows(left, right)
         else:
-            belong = _close(text, left, right) and (_pair(left, right) or _pair(right, left) or _follows(left, right))
+            belong = _adjoin(text, left, right) and (_pair(left, right) or _pair(right, left))
         if belong:
             yield left.start, right.end
 
@@ -381,8 +407,9 @@ def _pair(given: Token, surname: Token) -> bool:
     first, family = given.reading, surname.reading
     likely = family.likely_surname and family.common < 0.5
     if given.clinical or surname.clinical:
-        like_surname = family.likely_surname or (family.listed and ends_like_surname(surname.word))
-        return like_surname and first.plain_given and not (given.clinical and surname.clinical)
+        like_surname = family.likely_surname or (family.listed and ends_like_surname(surname.word)) or family.everyday
+        likely_given = first.plain_given or (family.everyday and first.likely_given and surname.word.istitle())
+        return like_surname and likely_given and not (given.clinical and surname.clinical)
     if first.plain_given:
         # A first name beside a first name that is also a surname: Роман Анна.
         unknown = not family.known and not surname.abbreviated
@@ -407,9 +434,10 @@ def _latin_pair(left: Token, right: Token, russian: bool) -> bool:
 
 def _fits(token: Token, given: bool = False) -> bool:
     """Whether a word beside a patronymic (or a first name) may belong to the same name."""
-    if token.announces or (not given and token.clinical and not token.reading.likely_surname):
+    part = token.reading
+    if token.announces or (not given and token.clinical and not (part.likely_surname or part.everyday)):
         return False
-    return token.reading.of_name or (
+    return part.of_name or (
         len(token.word) > 2 and not token.word.lower().endswith(("но", "ть", "на", "ния", "ние"))
     )
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import yaml
 from pymorphy3 import MorphAnalyzer
+from pymorphy3.analyzer import Parse
 
 from anamnesis.corpus.deidentification.resources import natasha_words
 
@@ -135,7 +136,6 @@ def reading(word: str) -> Reading:
         shares["Name"], shares[""] = max(shares["Name"], 0.5), min(shares[""], _OFTEN_A_WORD / 2)
     elif not forms.isdisjoint(packaged_names()["given"]):
         shares["Name"] = max(shares["Name"], _LISTED_GIVEN)
-    best = parses[0].tag.grammemes
     return Reading(
         shares["Surn"],
         shares["Name"],
@@ -144,9 +144,23 @@ def reading(word: str) -> Reading:
         known=True,
         listed=listed,
         everyday=not forms.isdisjoint(packaged_names()["words"]),
-        nominal="sing" in best and not best.isdisjoint({"NOUN", "ADJF"}) and "Apro" not in best,
-        noun="NOUN" in best and "sing" in best,
+        nominal=_is_nominal(parses, {"NOUN", "ADJF"}) or (word in packaged_names()["words"] and word.endswith("х")),
+        noun=_is_nominal(parses, {"NOUN"}),
     )
+
+
+def _is_nominal(parses: list[Parse], parts: set[str]) -> bool:
+    """Whether the word is most likely one of these parts of speech, and may be in the singular."""
+    best = parses[0].tag.grammemes
+    return not best.isdisjoint(parts) and "Apro" not in best and any(
+        "sing" in parse.tag.grammemes and not parse.tag.grammemes.isdisjoint(parts) for parse in parses
+    )
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def is_oblique(word: str) -> bool:
+    """Whether the word is in none of the cases in which a sentence may begin with a thing."""
+    return all(parse.tag.case not in ("nomn", "accs", None) for parse in _analyzer().parse(word.lower()))
 
 
 @lru_cache(maxsize=_REMEMBERED)
