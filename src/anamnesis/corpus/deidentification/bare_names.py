@@ -46,6 +46,11 @@ _LIKE_A_TERM = re.compile(
 )
 
 
+def like_a_term(word: str) -> bool:
+    """Whether a word that the dictionary lacks ends like a term of medicine or a misspelt common word."""
+    return _LIKE_A_TERM.fullmatch(word.lower()) is not None
+
+
 def find_bare(text: str, tokens: Sequence[Token], clinical: ClinicalWords) -> Iterator[Span]:
     """Surnames by their place. A text that has capitals inside its sentences anyway shows nothing by them."""
     orderly: bool | None = None
@@ -83,7 +88,7 @@ def _is_surname(text: str, token: Token, inside: bool) -> bool:
     if not token.word.istitle():
         return not part.known and part.listed and ends_like_surname(token.word)
     if not part.known:
-        return part.listed or (part.likely_surname and not _LIKE_A_TERM.fullmatch(token.word.lower()))
+        return part.listed or (part.likely_surname and not like_a_term(token.word))
     if part.surname <= 0.2:
         return False
     return inside or part.common == 0 or _is_subject_or_sentence(text, token)
@@ -99,7 +104,7 @@ def _stands_for_a_person(text: str, token: Token) -> bool:
     if not token.word.istitle():
         return False
     if not part.known:
-        return not _LIKE_A_TERM.fullmatch(token.word.lower()) and (
+        return not like_a_term(token.word) and (
             _PERSONAL.match(text, token.end) is not None or _ENDS.match(text, token.end) is not None
         )
     if part.given > 0.1 and _PERSONAL.match(text, token.end):
@@ -117,7 +122,7 @@ def _out_of_place(token: Token) -> bool:
     if not token.word.istitle():
         return False
     if not part.known:
-        return not _LIKE_A_TERM.fullmatch(token.word.lower())
+        return not like_a_term(token.word)
     return part.listed and part.nominal
 
 

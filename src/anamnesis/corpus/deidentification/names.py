@@ -12,13 +12,16 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from anamnesis.corpus.deidentification import latin
-from anamnesis.corpus.deidentification.bare_names import find_bare
+from anamnesis.corpus.deidentification.bare_names import find_bare, like_a_term
 from anamnesis.corpus.deidentification.findings import BOTH, RULES, TAGGER, Found
 from anamnesis.corpus.deidentification.tokens import Announcement, Span, Token, announces
 from anamnesis.corpus.deidentification.vocabulary import (
     ABBREVIATIONS,
+    DIRECT,
     EPONYM_BEFORE,
+    FIELD,
     HEADING,
+    NO_NAME_BEHIND,
     NOT_INITIALS,
     PATIENT,
     QUALIFICATIONS,
@@ -27,7 +30,7 @@ from anamnesis.corpus.deidentification.vocabulary import (
     TREATMENT,
     ClinicalWords,
 )
-from anamnesis.corpus.deidentification.words import KINSHIP, ends_like_surname, reading, stem
+from anamnesis.corpus.deidentification.words import KINSHIP, ends_like_surname, is_oblique, reading, stem
 
 _UP = "A-ZÀ-ÖØ-ÞŞĞİƏА-ЯЁІЇЄҐЎҚҒҲӘӨҮҰҢҺ"
 _LOW = "a-zß-öø-ÿşğıəа-яёіїєґўқғҳәөүұңһ"
@@ -64,15 +67,23 @@ _LOWER_AFTER = re.compile(
     r"(?:[\s:–—-]{1,3}(?:(?:узи|узд|кдл|клд)\s)?)((?:(?<=\s)|(?<=[:–—-]))[а-яё]{2,20}(?:-[а-яё]{3,20})?)"
     r"((?:\s[а-яё]{2,20}){0,2})(?![\w-])"
 )
+_LOWER_DESCENT = re.compile(
+    rf"(?<!\w)(?P<before>(?:[{_LOW}]{{2,20}}\s){{1,2}}[{_LOW}]{{2,20}})[\s-]{KINSHIP.pattern}(?:\s(?P<behind>[{_LOW}]{{3,20}}))?(?!\w)"
+)
 # Fields of HL7: ИВАНОВ^ИВАН^ИВАНОВИЧ.
 _CARETS = re.compile(
     rf"(?<![\w^])(?:{_WORD}|[{_UP}]\.?)(?:\^{{1,2}}(?:{_WORD}|[{_UP}]\.?)){{1,5}}(?!\w)(?:[\s-]{KINSHIP.pattern})?"
+)
+_SPACED = re.compile(rf"(?<![\w-])[{_UP}](?:[ \u00a0][{_UP}]){{3,19}}(?![\w-])")
+_CUT = re.compile(
+    rf"(?<![\w-])(?=[{_UP}])(?:(?P<ahead>[{_UP}][{_LOW}]{{2,20}})\s(?P<first>[{_UP}][{_LOW}]{{1,15}})\s(?P<second>[{_LOW}]{{1,15}})|"
+    rf"(?P<start>[{_UP}][{_LOW}]{{1,15}})\s(?P<rest>[{_LOW}]{{1,15}})\s(?P<beside>[{_UP}][{_LOW}]{{1,20}}))(?!\w)"
 )
 _ANNOUNCED = re.compile(rf"(?<![\w\[])(?:(?P<doctor>{STAFF})|(?P<name>{PATIENT}))(?![\w\]])")
 _QUALIFICATION = re.compile(
     rf"(?:[\s.,:_/()№–—\"«»-]|[а-яё]{{1,20}}(?=[\s.,:])|(?:{'|'.join(QUALIFICATIONS)})(?!\w)|\d{{1,3}}(?!\d)){{0,24}}"
 )
-_NEAR = re.compile(rf"(?:[\s.:,_/()–—\"«»-]|(?:{'|'.join(QUALIFICATIONS)})(?!\w)){{0,60}}")
+_NEAR = re.compile(rf"(?:\((?:а|ла|лась)\)|[\s.:,_/()–—\"«»=-]|(?:{'|'.join(QUALIFICATIONS)})(?!\w)){{0,60}}")
 _ENUMERATED = re.compile(r"[ ,;/и&]{1,4}")
 _SENTENCE_ENDS = re.compile(r"[!?]|\.\s+(?=[А-ЯЁ][а-яё]{2})|;")
 # The rest of a line after a signature.
@@ -89,6 +100,7 @@ _BORN = re.compile(
 )
 _BEFORE_BORN = re.compile(rf"\s{{0,2}}[{_UP}]?\.?\s?[{_UP}]?\.?[\s,(]{{1,3}}")
 _ENDS = re.compile(r"\s?(?:[,.;:(/)\n\d]|$|[А-ЯЁ])")
+_IS_LAST = re.compile(r"\s{0,2}(?:[.;,)\n¤]|$)")
 
 
 
@@ -112,6 +124,9 @@ def find_names(
         *_initialled(text, clinical),
         *_lower_case(text),
         *_lower_pairs(text, clinical),
+        *_lower_descents(text, clinical),
+        *_spaced(text, clinical),
+        *_cut(text, clinical),
         *_lower_after_announcement(text, lower, clinical, announced),
         *_carets(text, clinical),
         *_full(text, tokens),
@@ -288,6 +303,52 @@ def _lower_pairs(text: str, clinical: ClinicalWords) -> Iterator[Span]:
             yield match.start(1), match.end(2)
 
 
+def _lower_descents(text: str, clinical: ClinicalWords) -> Iterator[Span]:
+    """Turkic names without capitals: ходжаев рустам парвиз угли."""
+    for match in _LOWER_DESCENT.finditer(text) if KINSHIP.search(text) else ():
+        start = match.start()
+        words = match["before"].split()
+        while len(words) > 1 and (words[0] in clinical or announces(words[0]) or not _of_name(words[0])):
+            start += len(words.pop(0)) + 1
+        if _of_name(words[-1]) and words[-1] not in clinical:
+            behind = match["behind"]
+            end = match.end() if behind and _of_name(behind) and behind not in clinical else match.start("behind") - 1
+            yield start, end if behind else match.end()
+
+
+def _of_name(word: str) -> bool:
+    part = reading(word)
+    return part.of_name or part.listed
+
+
+def _spaced(text: str, clinical: ClinicalWords) -> Iterator[Span]:
+    """A name whose letters are apart: П Е Т Р О В А."""
+    for match in _SPACED.finditer(text):
+        word = re.sub(r"\s", "", match[0])
+        part = reading(word)
+        certain = part.listed or part.given > 0 or part.surname + part.patronymic > 0.2 or not part.known
+        if certain and word not in clinical and not announces(word) and HEADING.match(word.title()) is None:
+            yield match.span()
+
+
+def _cut(text: str, clinical: ClinicalWords) -> Iterator[Span]:
+    """A name that a space cuts in two: Пет рова Анна, Ан на Петрова."""
+    for match in _CUT.finditer(text):
+        first, second = match["first"] or match["start"], match["second"] or match["rest"]
+        joined, beside = first + second, match["beside"] or match["ahead"]
+        if announces(beside) or (reading(first).known and reading(second).known and len(second) > 3):
+            continue
+        whole, other = reading(joined), reading(beside)
+        if any(word in clinical and not reading(word).everyday for word in (joined, beside)) or announces(joined):
+            continue
+        if whole.plain_given or whole.patronymic > 0.5:
+            paired = other.of_name or other.listed
+        else:
+            paired = (whole.likely_surname or whole.listed) and (other.likely_given or other.patronymic > 0.5)
+        if paired:
+            yield match.span()
+
+
 def _certain_pair(first: str, second: str) -> bool:
     """Whether two words are a first name and a surname even without capitals."""
     given, surname = reading(first), reading(second)
@@ -307,22 +368,46 @@ def _lower_after_announcement(
     for start, end, _ in announced:
         end += text.startswith(".", end) and lower[start:end] in ABBREVIATIONS
         match = _LOWER_AFTER.match(text, end)
-        if not match or match[1] in clinical or announces(match[1]):
+        if not match or announces(match[1]) or match[1] in NO_NAME_BEHIND:
             continue
-        part, following = reading(match[1]), match[2].split()
-        surname = part.likely_surname and ends_like_surname(match[1]) and (part.known or part.listed)
-        given = part.given >= 0.9 and part.common == 0
-        pair = bool(following) and _certain_pair(match[1], following[0])
-        if not (part.plain_surname or surname or given or pair):
+        following = match[2].split()
+        direct = DIRECT.fullmatch(lower, start, end) is not None
+        field = direct and FIELD.fullmatch(lower, start, end) is not None
+        if match[1] in clinical and not field:
+            continue
+        pair = bool(following) and following[0] not in clinical and _certain_pair(match[1], following[0])
+        if not (pair or _lower_name(match[1], direct, field)):
             continue
         last = match.end(1)
         for before, word in pairwise([match[1], *following]):
             part = reading(word)
-            certain = part.plain_surname or part.plain_given or part.patronymic > 0.5 or _certain_pair(before, word)
-            if word in clinical or not certain:
+            certain = (
+                part.plain_surname
+                or part.plain_given
+                or part.patronymic > 0.5
+                or _certain_pair(before, word)
+                or (direct and not part.known and not like_a_term(word))
+            )
+            if word in clinical or announces(word) or not certain:
                 break
             last = text.index(word, last) + len(word)
         yield match.start(1), last
+
+
+def _lower_name(word: str, direct: bool, field: bool) -> bool:
+    """Whether a word without a capital is a name behind a word that announces one."""
+    part = reading(word)
+    if part.plain_surname or (part.given >= 0.9 and part.common == 0):
+        return True
+    if part.likely_surname and ends_like_surname(word) and (part.known or part.listed):
+        return True
+    if not direct:
+        return False
+    if not part.known:
+        return part.listed or not like_a_term(word)
+    if part.likely_given or (part.likely_surname and part.common < 0.8):
+        return True
+    return part.listed and (part.nominal if field else part.noun) and not is_oblique(word)
 
 
 def _carets(text: str, clinical: ClinicalWords) -> Iterator[Span]:
@@ -414,6 +499,8 @@ def _pair(given: Token, surname: Token) -> bool:
         # A first name beside a first name that is also a surname: Роман Анна.
         unknown = not family.known and not surname.abbreviated
         return likely or family.listed or family.likely_given or unknown
+    if likely and not first.known and given.word.istitle() and surname.word.istitle() and not given.latin:
+        return not like_a_term(given.word)
     if first.likely_given:
         return likely or (family.listed and given.word.istitle() and surname.word.istitle())
     return likely and first.given > 0.05
@@ -543,9 +630,12 @@ def _acceptable(text: str, token: Token, near: bool, sure: bool, gap: str) -> bo
     capitals = token.word.isupper()
     if text[token.end : token.end + 1] == ":" or HEADING.match(token.word):
         return False
-    abbreviation = capitals and len(token.word) < 5 and not (part.known and part.of_name)
+    abbreviation = capitals and len(token.word) < 5 and not (part.known and (part.of_name or part.everyday))
     if near and not abbreviation and _INITIALS_BEHIND.match(text, token.end):
         return True
+    if near and part.everyday and part.nominal and not is_oblique(token.word) and _IS_LAST.match(text, token.end):
+        # A word that ends the sentence behind "ДОКТОР", "Выписал(а)": Зуб.
+        return not token.clinical or not (capitals or {".", ":"} & set(gap))
     if token.clinical:
         return False
     if not near:
@@ -554,6 +644,8 @@ def _acceptable(text: str, token: Token, near: bool, sure: bool, gap: str) -> bo
         return False
     if part.known:
         if part.of_name and part.common < 0.9 and (part.common < 0.5 or "." not in gap):
+            return True
+        if part.listed and part.nominal and _IS_LAST.match(text, token.end):
             return True
         return (sure and _ENDS.match(text, token.end) is not None) or (not capitals and gap.isspace() and part.listed)
     return (part.likely_surname and "(" not in gap) or sure or (not capitals and not {".", "("} & set(gap))
