@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from anamnesis.corpus.deidentification.tokens import Span, Token
 from anamnesis.corpus.deidentification.vocabulary import EPONYM_BEFORE, HEADING, QUALIFICATIONS, ClinicalWords
-from anamnesis.corpus.deidentification.words import ends_like_surname, is_oblique
+from anamnesis.corpus.deidentification.words import ends_like_surname, is_korean, is_oblique
 
 _INSIDE = re.compile(r"[а-яёa-z,–—]\s{1,2}$")
 _BEGINS = re.compile(r"(?:^|[.!?;:|]\s*|\n\s*|\]\s*|¤\s*)$")
@@ -46,6 +46,10 @@ _LIKE_A_TERM = re.compile(
 )
 
 
+# Surnames of men that the dictionary has as a genitive plural only: Щеглов, Платов.
+_OF_MEN = re.compile(r"(?:[оеё]в|[иы]н)$")
+
+
 def like_a_term(word: str) -> bool:
     """Whether a word that the dictionary lacks ends like a term of medicine or a misspelt common word."""
     return _LIKE_A_TERM.fullmatch(word.lower()) is not None
@@ -70,7 +74,7 @@ def find_bare(text: str, tokens: Sequence[Token], clinical: ClinicalWords) -> It
 
 def _may_be_bare(text: str, token: Token) -> bool:
     return (
-        len(token.word) > 2
+        (len(token.word) > 2 or (token.word.istitle() and is_korean(token.word)))
         and not token.clinical
         and not token.latin
         and not token.announces
@@ -89,7 +93,7 @@ def _is_surname(text: str, token: Token, inside: bool) -> bool:
         return not part.known and part.listed and ends_like_surname(token.word)
     if not part.known:
         return part.listed or (part.likely_surname and not like_a_term(token.word))
-    if part.surname <= 0.2:
+    if part.surname <= 0.2 and not (part.listed and _OF_MEN.search(token.word)):
         return False
     return inside or part.common == 0 or _is_subject_or_sentence(text, token)
 
@@ -107,9 +111,9 @@ def _stands_for_a_person(text: str, token: Token) -> bool:
         return not like_a_term(token.word) and (
             _PERSONAL.match(text, token.end) is not None or _ENDS.match(text, token.end) is not None
         )
-    if part.given > 0.1 and _PERSONAL.match(text, token.end):
+    if part.likely_given and (_PERSONAL.match(text, token.end) or (part.nominal and _ENDS.match(text, token.end))):
         return True
-    if not part.listed or not part.nominal:
+    if not part.listed or not part.nominal or len(token.word) < 3:
         return False
     if _PERSONAL.match(text, token.end) or (_VERB.match(text, token.end) and is_oblique(token.word)):
         return True
@@ -123,7 +127,7 @@ def _out_of_place(token: Token) -> bool:
         return False
     if not part.known:
         return not like_a_term(token.word)
-    return part.listed and part.nominal
+    return (part.listed or part.likely_given) and part.nominal
 
 
 def _needless(text: str, token: Token) -> bool:

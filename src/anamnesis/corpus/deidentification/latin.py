@@ -7,7 +7,7 @@ import re
 from functools import lru_cache
 
 from anamnesis.corpus.deidentification.resources import natasha_words
-from anamnesis.corpus.deidentification.words import packaged_names
+from anamnesis.corpus.deidentification.words import packaged_names, stem
 
 _LETTERS = str.maketrans(
     dict(zip("абвгдезийклмнопрстуфхыэё", "abvgdeziiklmnoprstufhiee", strict=True))
@@ -87,6 +87,12 @@ def _given_names() -> frozenset[str]:
 @lru_cache(maxsize=1)
 def _surnames() -> frozenset[str]:
     return frozenset(map(_of_cyrillic, natasha_words("last")))
+
+
+@lru_cache(maxsize=100_000)
+def stem_of_rough(word: str) -> str:
+    """The one spelling of both scripts without vowels at the end, where cases differ."""
+    return rough(stem(word)).rstrip("aeiou")
 
 
 def is_species(word: str) -> bool:

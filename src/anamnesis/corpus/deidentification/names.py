@@ -30,7 +30,7 @@ from anamnesis.corpus.deidentification.vocabulary import (
     TREATMENT,
     ClinicalWords,
 )
-from anamnesis.corpus.deidentification.words import KINSHIP, ends_like_surname, is_oblique, reading, stem
+from anamnesis.corpus.deidentification.words import KINSHIP, ends_like_surname, is_korean, is_oblique, reading, stem
 
 _UP = "A-ZÀ-ÖØ-ÞŞĞİƏА-ЯЁІЇЄҐЎҚҒҲӘӨҮҰҢҺ"
 _LOW = "a-zß-öø-ÿşğıəа-яёіїєґўқғҳәөүұңһ"
@@ -38,10 +38,12 @@ _PLAIN = rf"(?:[{_UP}](?:['’ʼ][{_UP}])?[{_LOW}]+|[{_UP}](?:['’ʼ])?[{_UP}]+
 _WORD = rf"{_PLAIN}(?:['’ʼ][{_LOW}]+|(?:\s?[-–]|[-–]\s)(?=[{_UP}]){_PLAIN}|-[{_LOW}]+){{0,3}}"
 _PARTICLE = r"(?:(?:[Дд]е|[Вв]ан|[Фф]он|[Дд]ер|[Ээ]ль|[Аа]ль|[Аа]бу|[Тт]ер|[Лл]а|[Бб]ен)[\s-]){0,2}"
 _TOKEN = re.compile(rf"{_WORD}|[{_UP}]")
-_DOTTED = rf"[{_UP}]\s?\.\s?[{_UP}](?:\s?\.|(?!\w))(?!\s?\.?\s?[Нн](?!\w))"
+# Latin initials have two letters for one Russian letter: Yu., Sh.
+_INITIAL = rf"(?:Y[aueo]|[SCZK]h|Ts|Shch|[{_UP}])"
+_DOTTED = rf"{_INITIAL}\s?\.\s?{_INITIAL}(?:\s?\.|(?!\w))(?!\s?\.?\s?[Нн](?!\w))"
 _SURNAME_FIRST = re.compile(
     rf"(?<!\w)(?P<surname>{_PARTICLE}{_WORD})(?:(?<=[{_LOW}])|(?!\w)\s{{0,3}}|\s?,\s?(?=[^,]{{3,7}}(?:[,;\n]|$)))"
-    rf"(?P<initials>{_DOTTED}|[{_UP}]\.|[{_UP}]\s[{_UP}]\.?(?!\w)|(?<=\s)[{_UP}]{{2}}(?!\w))"
+    rf"(?P<initials>{_DOTTED}|{_INITIAL}\.|[{_UP}]\s[{_UP}]\.?(?!\w)|(?<=\s)[{_UP}]{{2}}(?!\w))"
 )
 # In capitals, the end of the surname is not visible: ИВАНОВА.Б.
 _GLUED = re.compile(rf"(?<!\w)(?P<surname>[{_UP}]{{3,30}}(?:-[{_UP}]{{3,30}})?)[{_UP}]\.\s?[{_UP}]\.")
@@ -52,21 +54,22 @@ _INITIALS_BEFORE = re.compile(rf"(?<![\w.])(?:[{_UP}]\s?\.\s?){{1,2}}$")
 _NEXT_WORD = re.compile(rf"\s{{0,3}}(?P<word>{_WORD})")
 _INITIALS_BEHIND = re.compile(rf"\s{{0,3}}(?:{_DOTTED}|[{_UP}]\.|[{_UP}]\s[{_UP}](?!\w)|(?<=\s)[{_UP}]{{2}}(?!\w))")
 _INITIALS_FIRST = re.compile(
-    rf"(?<![\w.])(?P<initials>[{_UP}]\s?\.\s?[{_UP}]\s?\.?\s{{0,3}}|[{_UP}]\.\s{{0,2}}|"
+    rf"(?<![\w.])(?P<initials>{_INITIAL}\s?\.\s?{_INITIAL}\s?\.?\s{{0,3}}|{_INITIAL}\.\s{{0,2}}|"
     rf"[{_UP}]{{2}}\s)(?P<surname>{_PARTICLE}{_WORD})"
 )
 # Two capitals behind a word that are hardly initials: type and degree of a disease, pressure, a part of the body.
 _NO_INITIALS = frozenset(("сд", "ад", "аг", "ги", "ги", "гб", "мт", "щж", "пж", "лж", "од", "оs", "од", "os", "od", "iu", "кт", "уз", "тт", "св"))
 _LOWER_CASE = re.compile(
-    r"(?<!\w)(?:(?P<surname>[а-яё]{2,20}(?:-[а-яё]{3,20})?)\s(?P<initials>[а-яё]\.\s?[а-яё]\.)|"
+    r"(?<!\w)(?:(?P<surname>[а-яё]{2,20}(?:-[а-яё]{3,20})?)\s(?P<initials>[а-яё]\.(?:\s?[а-яё]\.)?)|"
     r"(?<!\w\.)(?<!\w\.\s)(?P<before>[а-яё]\.\s?[а-яё]\.)\s{0,2}(?P<behind>[а-яё]{2,20}(?:-[а-яё]{3,20})?)(?!\w)|"
     r"(?P<full>(?:[а-яё]{2,20}\s){1,2}[а-яё]{3,16}(?:(?:[оеё]в|ь)ич|[оеё]вн|[ьи]ничн)(?:а|у|ем|ом|е|ы|ой)?(?!\w)))"
 )
 _LOWER_PAIR = re.compile(r"(?<![\w.@-])(?=([а-яё]{3,20})[ \n]([а-яё]{3,20}(?:-[а-яё]{3,20})?)(?![\w@-]))", re.I)
 _LOWER_AFTER = re.compile(
-    r"(?:[\s:–—-]{1,3}(?:(?:узи|узд|кдл|клд)\s)?)((?:(?<=\s)|(?<=[:–—-]))[а-яё]{2,20}(?:-[а-яё]{3,20})?)"
+    r"(?:(?:\((?:а|ла|лась)\))?[\s:–—-]{1,3}(?:(?:узи|узд|кдл|клд)\s)?)((?:(?<=\s)|(?<=[:–—-]))[а-яё]{2,20}(?:-[а-яё]{3,20})?)"
     r"((?:\s[а-яё]{2,20}){0,2})(?![\w-])"
 )
+_LOWER_LATIN = re.compile(r"(?<![\w@.])[a-z]{3,20}(?:\s[a-z]{3,20}){1,2}(?![\w@])(?!\.\w)")
 _LOWER_DESCENT = re.compile(
     rf"(?<!\w)(?P<before>(?:[{_LOW}]{{2,20}}\s){{1,2}}[{_LOW}]{{2,20}})[\s-]{KINSHIP.pattern}(?:\s(?P<behind>[{_LOW}]{{3,20}}))?(?!\w)"
 )
@@ -74,16 +77,21 @@ _LOWER_DESCENT = re.compile(
 _CARETS = re.compile(
     rf"(?<![\w^])(?:{_WORD}|[{_UP}]\.?)(?:\^{{1,2}}(?:{_WORD}|[{_UP}]\.?)){{1,5}}(?!\w)(?:[\s-]{KINSHIP.pattern})?"
 )
+_LOWER_CARETS = re.compile(
+    rf"(?<![\w^])[{_LOW}]{{2,25}}(?:\^{{1,2}}[{_LOW}]{{1,25}}){{1,3}}(?!\w)(?:[\s-]{KINSHIP.pattern})?"
+)
 _SPACED = re.compile(rf"(?<![\w-])[{_UP}](?:[ \u00a0][{_UP}]){{3,19}}(?![\w-])")
 _CUT = re.compile(
-    rf"(?<![\w-])(?=[{_UP}])(?:(?P<ahead>[{_UP}][{_LOW}]{{2,20}})\s(?P<first>[{_UP}][{_LOW}]{{1,15}})\s(?P<second>[{_LOW}]{{1,15}})|"
-    rf"(?P<start>[{_UP}][{_LOW}]{{1,15}})\s(?P<rest>[{_LOW}]{{1,15}})\s(?P<beside>[{_UP}][{_LOW}]{{1,20}}))(?!\w)"
+    rf"(?<![\w-])(?=(?:(?P<ahead>[{_UP}][{_LOW}]{{2,20}})\s)?(?P<first>[{_UP}][{_LOW}]{{1,15}})\s(?P<second>[{_LOW}]{{1,15}})(?!\w)"
+    rf"(?:\s(?P<beside>[{_UP}][{_LOW}]{{1,20}})(?!\w))?)"
 )
 _ANNOUNCED = re.compile(rf"(?<![\w\[])(?:(?P<doctor>{STAFF})|(?P<name>{PATIENT}))(?![\w\]])")
 _QUALIFICATION = re.compile(
     rf"(?:[\s.,:_/()№–—\"«»-]|[а-яё]{{1,20}}(?=[\s.,:])|(?:{'|'.join(QUALIFICATIONS)})(?!\w)|\d{{1,3}}(?!\d)){{0,24}}"
 )
-_NEAR = re.compile(rf"(?:\((?:а|ла|лась)\)|[\s.:,_/()–—\"«»=-]|(?:{'|'.join(QUALIFICATIONS)})(?!\w)){{0,60}}")
+_COLON = re.compile(r"\s?:")
+_FEMININE = re.compile(r"\((?:а|ла|лась)\)")
+_NEAR = re.compile(rf"(?:[\s.:,_/()–—\"«»=-]|(?:{'|'.join(QUALIFICATIONS)})(?!\w)){{0,60}}")
 _ENUMERATED = re.compile(r"[ ,;/и&]{1,4}")
 _SENTENCE_ENDS = re.compile(r"[!?]|\.\s+(?=[А-ЯЁ][а-яё]{2})|;")
 # The rest of a line after a signature.
@@ -99,7 +107,9 @@ _BORN = re.compile(
     r"(?<=,\s)\d{1,3}\s(?:лет|год|года)(?!\w))"
 )
 _BEFORE_BORN = re.compile(rf"\s{{0,2}}[{_UP}]?\.?\s?[{_UP}]?\.?[\s,(]{{1,3}}")
-_ENDS = re.compile(r"\s?(?:[,.;:(/)\n\d]|$|[А-ЯЁ])")
+_ENDS = re.compile(r"\s?(?:[,.;:?!(/)\n\d]|$|[А-ЯЁ])")
+_AND, _AND_BEFORE = re.compile(r"\s(?:и|&)\s"), re.compile(r"\s(?:и|&)\s$")
+_GOES_ON = re.compile(r"\.?\s[а-яё]")
 _IS_LAST = re.compile(r"\s{0,2}(?:[.;,)\n¤]|$)")
 
 
@@ -124,6 +134,7 @@ def find_names(
         *_initialled(text, clinical),
         *_lower_case(text),
         *_lower_pairs(text, clinical),
+        *_lower_latin(text, clinical),
         *_lower_descents(text, clinical),
         *_spaced(text, clinical),
         *_cut(text, clinical),
@@ -138,6 +149,7 @@ def find_names(
     ]
     if ruled:
         ruled.extend(_elsewhere(tokens, ruled))
+        ruled.extend(_coordinated(text, tokens, _united(ruled)))
     likely = list(_likely(text, tokens, tagged)) if tagged else []
     if likely:
         likely.extend(_elsewhere(tokens, likely))
@@ -224,7 +236,7 @@ def _initialled(text: str, clinical: ClinicalWords) -> Iterator[Span]:
             position = match.end()
             initials, surname = match["initials"], match["surname"]
             at = match.start("initials")
-            letters = [letter for letter in initials if letter.isalpha()]
+            letters = [letter for letter in initials if letter.isupper()]
             if at in taken or not _plausible(surname, "".join(letters), initials.count("."), clinical):
                 position = max(match.start() + 1, match.start("initials" if regex is _SURNAME_FIRST else "surname"))
                 continue
@@ -288,7 +300,11 @@ def _lower_case(text: str) -> Iterator[Span]:
             letters = "".join(letter for letter in match["initials"] if letter.isalpha())
             part = reading(match["surname"])
             likely = part.likely_surname and part.common < 0.5
-            if letters not in NOT_INITIALS and (likely or (part.listed and part.noun and not announces(match["surname"]))):
+            if len(letters) == 1:
+                likely = likely and part.listed and part.common == 0
+            elif not likely:
+                likely = part.listed and part.noun and not announces(match["surname"])
+            if likely and letters not in NOT_INITIALS:
                 yield match.span()
 
 
@@ -301,6 +317,16 @@ def _lower_pairs(text: str, clinical: ClinicalWords) -> Iterator[Span]:
             continue
         if _certain_pair(match[1], match[2]) or _certain_pair(match[2], match[1]):
             yield match.start(1), match.end(2)
+
+
+def _lower_latin(text: str, clinical: ClinicalWords) -> Iterator[Span]:
+    """Two or three Latin words without capitals: a first name, and a surname or a patronymic."""
+    for match in _LOWER_LATIN.finditer(text):
+        words = match[0].split()
+        surnames = [word for word in words if latin.is_surname(word) or latin.is_patronymic(word)]
+        given = [word for word in words if latin.is_given(word) and [word] != surnames]
+        if given and surnames and not any(word in clinical for word in words):
+            yield match.span()
 
 
 def _lower_descents(text: str, clinical: ClinicalWords) -> Iterator[Span]:
@@ -334,19 +360,28 @@ def _spaced(text: str, clinical: ClinicalWords) -> Iterator[Span]:
 def _cut(text: str, clinical: ClinicalWords) -> Iterator[Span]:
     """A name that a space cuts in two: Пет рова Анна, Ан на Петрова."""
     for match in _CUT.finditer(text):
-        first, second = match["first"] or match["start"], match["second"] or match["rest"]
-        joined, beside = first + second, match["beside"] or match["ahead"]
-        if announces(beside) or (reading(first).known and reading(second).known and len(second) > 3):
+        first, second, joined = match["first"], match["second"], match["first"] + match["second"]
+        known = [reading(part).known for part in (first, second)]
+        if announces(first) or (all(known) and len(second) > 3):
             continue
-        whole, other = reading(joined), reading(beside)
-        if any(word in clinical and not reading(word).everyday for word in (joined, beside)) or announces(joined):
-            continue
-        if whole.plain_given or whole.patronymic > 0.5:
-            paired = other.of_name or other.listed
-        else:
-            paired = (whole.likely_surname or whole.listed) and (other.likely_given or other.patronymic > 0.5)
-        if paired:
-            yield match.span()
+        for beside, start, end in (
+            (match["beside"], match.start("first"), match.end("beside")),
+            (match["ahead"], match.start(), match.end("second")),
+        ):
+            if beside and not announces(beside) and _belong_together(joined, beside, all(known), clinical):
+                yield start, end
+
+
+def _belong_together(joined: str, beside: str, known: bool, clinical: ClinicalWords) -> bool:
+    """Whether the two halves of a word are a name beside this one; `known`: they are words themselves."""
+    if any(word in clinical and not reading(word).everyday for word in (joined, beside)) or announces(joined):
+        return False
+    whole, other = reading(joined), reading(beside)
+    if whole.plain_given or whole.patronymic > 0.5:
+        return other.of_name or other.listed
+    if whole.likely_surname or whole.listed:
+        return other.likely_given or other.patronymic > 0.5
+    return not whole.known and not known and other.plain_given and not like_a_term(joined)
 
 
 def _certain_pair(first: str, second: str) -> bool:
@@ -368,7 +403,7 @@ def _lower_after_announcement(
     for start, end, _ in announced:
         end += text.startswith(".", end) and lower[start:end] in ABBREVIATIONS
         match = _LOWER_AFTER.match(text, end)
-        if not match or announces(match[1]) or match[1] in NO_NAME_BEHIND:
+        if not match or announces(match[1]) or match[1] in NO_NAME_BEHIND or _COLON.match(text, match.end(1)):
             continue
         following = match[2].split()
         direct = DIRECT.fullmatch(lower, start, end) is not None
@@ -387,6 +422,8 @@ def _lower_after_announcement(
                 or part.patronymic > 0.5
                 or _certain_pair(before, word)
                 or (direct and not part.known and not like_a_term(word))
+                or (direct and part.given >= 0.5)
+                or (direct and reading(before).likely_given and part.listed and part.nominal)
             )
             if word in clinical or announces(word) or not certain:
                 break
@@ -407,15 +444,18 @@ def _lower_name(word: str, direct: bool, field: bool) -> bool:
         return part.listed or not like_a_term(word)
     if part.likely_given or (part.likely_surname and part.common < 0.8):
         return True
-    return part.listed and (part.nominal if field else part.noun) and not is_oblique(word)
+    return part.listed and (part.noun or (part.nominal and (field or word.endswith("х")))) and not is_oblique(word)
 
 
 def _carets(text: str, clinical: ClinicalWords) -> Iterator[Span]:
     """The fields of a name in HL7."""
-    for match in _CARETS.finditer(text):
-        words = [word for word in re.split(r"\^+", match[0]) if len(word) > 2]
-        if any(word not in clinical and (reading(word).of_name or reading(word).listed) for word in words):
-            yield match.span()
+    if "^" not in text:
+        return
+    for regex in (_CARETS, _LOWER_CARETS):
+        for match in regex.finditer(text):
+            words = [word for word in re.split(r"\^+", match[0]) if len(word) > 2]
+            if any(word not in clinical and _of_name(word) for word in words):
+                yield match.span()
 
 
 def _adjoin(text: str, left: Token, right: Token) -> bool:
@@ -439,16 +479,22 @@ def _full(text: str, tokens: list[Token]) -> Iterator[Span]:
             first = index - 1
             if first and _adjoin(text, tokens[first - 1], tokens[first]) and _fits(tokens[first - 1]):
                 first -= 1
-        follower = tokens[index + 1] if index + 1 < len(tokens) else None
+        behind = index + 1
+        while behind < len(tokens) and tokens[behind].start < end:
+            behind += 1
+        follower = tokens[behind] if behind < len(tokens) else None
         if follower and text[end : follower.start].isspace() and follower.start - end <= 4:
             surname_before = first == index - 2 and _sure_of_surname(tokens[first])
             if not surname_before and _is_surname_behind(text, follower):
-                first, last = max(first, index - 1), index + 1
+                first, last = max(first, index - 1), behind
         if first < index or token.reading.known or kinship:
             yield tokens[first].start, tokens[last].end if last > index else end
 
 
 def _is_patronymic(token: Token) -> bool:
+    _, hyphen, kinship = token.word.rpartition("-")
+    if hyphen and KINSHIP.fullmatch(kinship):
+        return True
     return token.reading.patronymic > 0.5 or (token.latin and latin.is_patronymic(token.word))
 
 
@@ -462,7 +508,7 @@ def _is_surname_behind(text: str, follower: Token) -> bool:
     part = follower.reading
     if follower.announces or HEADING.match(follower.word):
         return False
-    if part.likely_surname or (part.listed and part.nominal and not follower.clinical):
+    if part.likely_surname or ((part.listed or part.likely_given) and part.nominal and not follower.clinical):
         return True
     return follower.word.istitle() and (not part.known or part.everyday or _ENDS.match(text, follower.end) is not None)
 
@@ -492,7 +538,8 @@ def _pair(given: Token, surname: Token) -> bool:
     first, family = given.reading, surname.reading
     likely = family.likely_surname and family.common < 0.5
     if given.clinical or surname.clinical:
-        like_surname = family.likely_surname or (family.listed and ends_like_surname(surname.word)) or family.everyday
+        like_surname = family.likely_surname or (family.listed and ends_like_surname(surname.word))
+        like_surname = like_surname or family.everyday or is_korean(surname.word)
         likely_given = first.plain_given or (family.everyday and first.likely_given and surname.word.istitle())
         return like_surname and likely_given and not (given.clinical and surname.clinical)
     if first.plain_given:
@@ -571,7 +618,7 @@ def _after_announcement(text: str, lower: str, tokens: list[Token], announced: l
         token, limit = tokens[index], announced[position + 1][0] if position + 1 < len(announced) else len(text)
         if token.start >= limit or token.start - end > 80 or token.announces:
             continue
-        gap = text[end : token.start]
+        gap = _FEMININE.sub("", text[end : token.start])
         near = _NEAR.fullmatch(gap) is not None
         if not near:
             if kind == "name" or not _QUALIFICATION.fullmatch(gap):
@@ -648,23 +695,54 @@ def _acceptable(text: str, token: Token, near: bool, sure: bool, gap: str) -> bo
         if part.listed and part.nominal and _IS_LAST.match(text, token.end):
             return True
         return (sure and _ENDS.match(text, token.end) is not None) or (not capitals and gap.isspace() and part.listed)
+    if like_a_term(token.word) and _GOES_ON.match(text, token.end):
+        return False
     return (part.likely_surname and "(" not in gap) or sure or (not capitals and not {".", "("} & set(gap))
 
 
 def _elsewhere(tokens: list[Token], spans: list[Span]) -> Iterator[Span]:
-    """Other occurrences of the surnames of the spans, in any grammatical case: words with the same stem."""
-    stems = set[str]()
+    """Other occurrences of the words of the spans, in any grammatical case and either script: words with the same stem.
+
+    A word of every day is one of them only if it has a capital.
+    """
+    stems, rough_stems, everyday = set[str](), set[str](), set[str]()
     starts = [token.start for token in tokens]
     covered = set[int]()
     for start, end in spans:
         for at in _between(starts, start, end):
             token = tokens[at]
             covered.add(at)
-            if token.reading.likely_surname or not token.reading.known:
+            if token.latin or token.reading.likely_surname or not token.reading.known:
                 stems.add(stem(token.word))
+                rough_stems.add(latin.stem_of_rough(token.word))
+            elif token.reading.listed or token.reading.likely_given:
+                everyday.add(stem(token.word))
     for at, token in enumerate(tokens):
-        if at not in covered and len(token.word) > 3 and not token.clinical and stem(token.word) in stems:
+        if at in covered or len(token.word) < 4 or token.clinical or token.announces:
+            continue
+        if token.latin:
+            found = latin.stem_of_rough(token.word) in rough_stems
+        else:
+            same = stem(token.word)
+            found = same in stems or (token.word.istitle() and same in everyday)
+        if found:
             yield token.start, token.end
+
+
+def _coordinated(text: str, tokens: list[Token], spans: list[Span]) -> Iterator[Span]:
+    """A capitalized word that "и" joins with a name: Вера и Дурова."""
+    starts, ends = {start for start, _ in spans}, {end for _, end in spans}
+    for token in tokens:
+        part = token.reading
+        if (
+            token.word.istitle()
+            and not (token.clinical or token.announces)
+            and (not part.known or part.likely_given or ((part.listed or part.likely_surname) and part.nominal))
+            and HEADING.match(token.word) is None
+        ):
+            after, before = _AND.match(text, token.end), _AND_BEFORE.search(text, max(0, token.start - 4), token.start)
+            if (after and after.end() in starts) or (before and before.start() in ends):
+                yield token.start, token.end
 
 
 def _between(starts: list[int], start: int, end: int) -> range:

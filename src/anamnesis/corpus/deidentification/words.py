@@ -113,7 +113,7 @@ def reading(word: str) -> Reading:
         word, known = last, True
     parses = analyzer.parse(word)
     forms = {word.replace("ё", "е"), *(parse.normal_form.replace("ё", "е") for parse in parses)}
-    if not known:
+    if not known or stem(word) in packaged_names()["korean"]:
         forms.add(stem(word))
     listed = not forms.isdisjoint(_surnames())
     if not known and (russian := word.translate(_AS_RUSSIAN)) != word:
@@ -136,6 +136,7 @@ def reading(word: str) -> Reading:
         shares["Name"], shares[""] = max(shares["Name"], 0.5), min(shares[""], _OFTEN_A_WORD / 2)
     elif not forms.isdisjoint(packaged_names()["given"]):
         shares["Name"] = max(shares["Name"], _LISTED_GIVEN)
+    everyday = not forms.isdisjoint(packaged_names()["words"])
     return Reading(
         shares["Surn"],
         shares["Name"],
@@ -143,16 +144,17 @@ def reading(word: str) -> Reading:
         shares[""],
         known=True,
         listed=listed,
-        everyday=not forms.isdisjoint(packaged_names()["words"]),
-        nominal=_is_nominal(parses, {"NOUN", "ADJF"}) or (word in packaged_names()["words"] and word.endswith("х")),
-        noun=_is_nominal(parses, {"NOUN"}),
+        everyday=everyday,
+        nominal=_is_nominal(parses, {"NOUN", "ADJF"}, everyday) or (everyday and word.endswith(("ых", "их"))),
+        noun=_is_nominal(parses, {"NOUN"}, everyday),
     )
 
 
-def _is_nominal(parses: list[Parse], parts: set[str]) -> bool:
+def _is_nominal(parses: list[Parse], parts: set[str], everyday: bool) -> bool:
     """Whether the word is most likely one of these parts of speech, and may be in the singular."""
     best = parses[0].tag.grammemes
-    return not best.isdisjoint(parts) and "Apro" not in best and any(
+    likely = everyday or (not best.isdisjoint(parts) and "Apro" not in best)
+    return likely and any(
         "sing" in parse.tag.grammemes and not parse.tag.grammemes.isdisjoint(parts) for parse in parses
     )
 
@@ -180,6 +182,11 @@ def forms_of_name(word: str) -> frozenset[str]:
     word = word.lower()
     names = [parse for parse in _analyzer().parse(word) if parse.tag.grammemes & {"Surn", "Name", "Patr"}]
     return frozenset({word, *(form.word for parse in names for form in parse.lexeme)})
+
+
+def is_korean(word: str) -> bool:
+    """Whether the word is one of the short Korean surnames."""
+    return word.lower().replace("ё", "е") in packaged_names()["korean"]
 
 
 def ends_like_surname(word: str) -> bool:
