@@ -7,8 +7,8 @@ the word is a surname, the more its place has to say: Назимова is one an
 import re
 from collections.abc import Iterator, Sequence
 
-from anamnesis.corpus.deidentification.tokens import Span, Token
-from anamnesis.corpus.deidentification.vocabulary import EPONYM_BEFORE, HEADING, QUALIFICATIONS, ClinicalWords
+from anamnesis.corpus.deidentification.tokens import Span, Token, is_heading
+from anamnesis.corpus.deidentification.vocabulary import EPONYM_BEFORE, QUALIFICATIONS
 from anamnesis.corpus.deidentification.words import ends_like_surname, is_korean, is_oblique
 
 _INSIDE = re.compile(r"[а-яёa-z,–—]\s{1,2}$")
@@ -16,7 +16,7 @@ _BEGINS = re.compile(r"(?:^|[.!?;:|]\s*|\n\s*|\]\s*|¤\s*)$")
 _ENDS = re.compile(r"\s{0,2}(?:\.(?!\s*[а-яё])|[!?;|\n]|$)")
 # Behind an abbreviation, the sentence goes on: Свид. о рождении.
 _ABBREVIATION = re.compile(r"\.\s?[а-яё\d]")
-_PAUSE = re.compile(r"\s{0,2}(?:[.,;:!?)(/|\n\d¤]|$|[-–—]\s|[А-ЯЁ])")
+_PAUSE = re.compile(r"\s{0,2}(?:\.(?!\s*[а-яё])|[,;:!?)(/|\n\d¤]|$|[-–—]\s|[А-ЯЁ])")
 # What a person does, and what is done to a person, behind the subject.
 _PERSONAL = re.compile(
     r"\s{1,3}(?:(?:не|уже|сегодня|вчера|ранее|сам[аи]?|был[аи]?|также|снова|повторно|давно|очень)\s){0,2}"
@@ -34,6 +34,15 @@ _PERSONAL = re.compile(
     r"замужем|женат|разведен[аы]?|здоров[аы]?|бодр[аы]?|в\sсознании|контактен|контактна|ориентирован[аы]?|"
     r"\w{2,12}[аеия]ть(?:ся)?|\w{0,5}йти)(?!\w)"
 )
+# What no part of the body does: Зуб позвонил.
+_HUMAN = re.compile(
+    r"\s{1,3}(?:не\s)?(?:курит|жалуется|жаловал\w{1,4}|предъявля\w{2,4}|обратил(?:ся|ась)|отказал(?:ся|ась)|приш(?:[её]л|ла)|"
+    r"прид[её]т|приед\w{2,3}|приех\w{2,4}|жив[её]т|прожива\w{2,4}|работал?[аи]?|родил(?:ся|ась)|позвони\w{1,4}|звони\w{1,3}|"
+    r"просит|просил[аи]?|сказал[аи]?|сообщи\w{1,3}|хочет|выписан[аы]?|госпитализирован[аы]?|вызван[аы]?|вызвать|замужем|женат|"
+    r"консультиру\w{2}|консультировал[аи]?|осмотрел[аи]?|назначил[аи]?|выписал[аи]?|дежурил[аи]?|уведомл[её]н[аы]?|пь[её]т|спит|"
+    r"перезвонить|напомнить|сообщить|подписал[аи]?|опознан[аы]?|жд[её]т)(?!\w)"
+)
+_PERSON_BEFORE = re.compile(r"(?<!\w)(?:у|для|от|к|ко)\s$")
 # A verb behind an oblique case, which begins a sentence: Дыней не оспаривается, Чону сняты швы.
 _VERB = re.compile(r"\s(?:не\s)?[а-яё]{2,14}(?:ется|ится|ются|ятся|ать|ить|еть|ыть|ён|ен|ан|на|но|ны|то|ты)(?!\w)")
 # Words that the dictionary lacks are often medicines, diseases and examinations.
@@ -42,6 +51,7 @@ _LIKE_A_TERM = re.compile(
     r"ый|ое|ые|ной|ного|ному|ным|ных|ными|ность|ция|ции|скоп\w{1,3}|граф\w{1,3}|грамм\w{0,3}|метр\w{0,3}|"
     r"ол|ола|олом|ил|ила|илом|ин|ина|ином|ид|ида|он|она|оном|ен|ат|ата|ам|ант|ал|ала|фен|зол|кс|рт|лонг|мед|вит|цит\w?|"
     r"ает|яет|ует|ится|ется|ались|алась|ался|ила|ола|ать|ить|еть|ировано|ирован\w?|тся|ться|льн\w{1,3}|"
+    r"(?:цит|фаг|бласт|трофобласт|гормон|маркер|антиген|антител|глобулин|рецептор)(?:ов|ы|ам|ами|ах|а|у|ом|е)?|"
     r"патия|патии|терапи\w|аз[аыу]|тек[аиу]?|мици\w+|прил\w?|дипин\w?|сартан\w?|статин\w?|гель|мазь|крем|спрей|свечи)"
 )
 
@@ -55,10 +65,12 @@ def like_a_term(word: str) -> bool:
     return _LIKE_A_TERM.fullmatch(word.lower()) is not None
 
 
-def find_bare(text: str, tokens: Sequence[Token], clinical: ClinicalWords) -> Iterator[Span]:
+def find_bare(text: str, tokens: Sequence[Token]) -> Iterator[Span]:
     """Surnames by their place. A text that has capitals inside its sentences anyway shows nothing by them."""
     orderly: bool | None = None
     for token in tokens:
+        if token.clinical and token.reading.everyday and token.word.istitle() and _is_person_anyway(text, token):
+            yield token.start, token.end
         if not _may_be_bare(text, token):
             continue
         inside = _INSIDE.search(text, max(0, token.start - 3), token.start) is not None
@@ -72,6 +84,17 @@ def find_bare(text: str, tokens: Sequence[Token], clinical: ClinicalWords) -> It
                 yield token.start, token.end
 
 
+def _is_person_anyway(text: str, token: Token) -> bool:
+    """Whether even a part of the body is a person here: Нога курит, жалоб у Сухой нет."""
+    if _BEGINS.search(text, max(0, token.start - 3), token.start):
+        return is_done_by_persons(text, token.end)
+    return _PERSON_BEFORE.search(text, max(0, token.start - 5), token.start) is not None
+
+
+def is_done_by_persons(text: str, end: int) -> bool:
+    return _HUMAN.match(text, end) is not None
+
+
 def _may_be_bare(text: str, token: Token) -> bool:
     return (
         (len(token.word) > 2 or (token.word.istitle() and is_korean(token.word)))
@@ -80,7 +103,7 @@ def _may_be_bare(text: str, token: Token) -> bool:
         and not token.announces
         and (token.word.istitle() or len(token.word) > 4)
         and token.word not in QUALIFICATIONS
-        and HEADING.match(token.word) is None
+        and not is_heading(token.word)
         and not (not token.reading.known and len(token.word) < 9 and _ABBREVIATION.match(text, token.end))
         and not EPONYM_BEFORE.search(text, max(0, token.start - 24), token.start)
     )
@@ -117,7 +140,7 @@ def _stands_for_a_person(text: str, token: Token) -> bool:
         return False
     if _PERSONAL.match(text, token.end) or (_VERB.match(text, token.end) and is_oblique(token.word)):
         return True
-    return part.noun and (part.everyday or not part.common) and _ENDS.match(text, token.end) is not None
+    return part.noun and (part.everyday or part.likely_surname) and _ENDS.match(text, token.end) is not None
 
 
 def _out_of_place(token: Token) -> bool:
@@ -127,7 +150,8 @@ def _out_of_place(token: Token) -> bool:
         return False
     if not part.known:
         return not like_a_term(token.word)
-    return (part.listed or part.likely_given) and part.nominal
+    place = part.surname + part.given + part.common == 0 and not part.everyday
+    return (part.listed or part.likely_given) and part.nominal and not place
 
 
 def _needless(text: str, token: Token) -> bool:

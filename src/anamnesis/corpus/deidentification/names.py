@@ -12,15 +12,14 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from anamnesis.corpus.deidentification import latin
-from anamnesis.corpus.deidentification.bare_names import find_bare, like_a_term
+from anamnesis.corpus.deidentification.bare_names import find_bare, is_done_by_persons, like_a_term
 from anamnesis.corpus.deidentification.findings import BOTH, RULES, TAGGER, Found
-from anamnesis.corpus.deidentification.tokens import Announcement, Span, Token, announces
+from anamnesis.corpus.deidentification.tokens import Announcement, Span, Token, announces, is_heading
 from anamnesis.corpus.deidentification.vocabulary import (
     ABBREVIATIONS,
     DIRECT,
     EPONYM_BEFORE,
     FIELD,
-    HEADING,
     NO_NAME_BEHIND,
     NOT_INITIALS,
     PATIENT,
@@ -43,7 +42,8 @@ _INITIAL = rf"(?:Y[aueo]|[SCZK]h|Ts|Shch|[{_UP}])"
 _DOTTED = rf"{_INITIAL}\s?\.\s?{_INITIAL}(?:\s?\.|(?!\w))(?!\s?\.?\s?[Нн](?!\w))"
 _SURNAME_FIRST = re.compile(
     rf"(?<!\w)(?P<surname>{_PARTICLE}{_WORD})(?:(?<=[{_LOW}])|(?!\w)\s{{0,3}}|\s?,\s?(?=[^,]{{3,7}}(?:[,;\n]|$)))"
-    rf"(?P<initials>{_DOTTED}|{_INITIAL}\.|[{_UP}]\s[{_UP}]\.?(?!\w)|(?<=\s)[{_UP}]{{2}}(?!\w))"
+    rf"(?P<initials>{_DOTTED}|{_INITIAL}\.|[{_UP}]\s[{_UP}]\.?(?!\w)|(?<=\s)[{_UP}]{{2}}(?!\w)|"
+    rf"(?<=\s)[{_UP}](?=\s?(?:[,;\n]|\d{{4}}|$)))"
 )
 # In capitals, the end of the surname is not visible: ИВАНОВА.Б.
 _GLUED = re.compile(rf"(?<!\w)(?P<surname>[{_UP}]{{3,30}}(?:-[{_UP}]{{3,30}})?)[{_UP}]\.\s?[{_UP}]\.")
@@ -69,6 +69,7 @@ _LOWER_AFTER = re.compile(
     r"(?:(?:\((?:а|ла|лась)\))?[\s:–—-]{1,3}(?:(?:узи|узд|кдл|клд)\s)?)((?:(?<=\s)|(?<=[:–—-]))[а-яё]{2,20}(?:-[а-яё]{3,20})?)"
     r"((?:\s[а-яё]{2,20}){0,2})(?![\w-])"
 )
+_KINSHIP_BEHIND = re.compile(rf"(?:\s{{1,4}}|-){KINSHIP.pattern}")
 _LOWER_LATIN = re.compile(r"(?<![\w@.])[a-z]{3,20}(?:\s[a-z]{3,20}){1,2}(?![\w@])(?!\.\w)")
 _LOWER_DESCENT = re.compile(
     rf"(?<!\w)(?P<before>(?:[{_LOW}]{{2,20}}\s){{1,2}}[{_LOW}]{{2,20}})[\s-]{KINSHIP.pattern}(?:\s(?P<behind>[{_LOW}]{{3,20}}))?(?!\w)"
@@ -82,7 +83,7 @@ _LOWER_CARETS = re.compile(
 )
 _SPACED = re.compile(rf"(?<![\w-])[{_UP}](?:[ \u00a0][{_UP}]){{3,19}}(?![\w-])")
 _CUT = re.compile(
-    rf"(?<![\w-])(?=(?:(?P<ahead>[{_UP}][{_LOW}]{{2,20}})\s)?(?P<first>[{_UP}][{_LOW}]{{1,15}})\s(?P<second>[{_LOW}]{{1,15}})(?!\w)"
+    rf"(?<![\w-])(?=(?:(?P<ahead>[{_UP}][{_LOW}]{{2,20}})\s)?(?P<first>[{_UP}][{_LOW}]{{1,15}})\s(?P<second>[{_LOW}]{{2,15}})(?!\w)"
     rf"(?:\s(?P<beside>[{_UP}][{_LOW}]{{1,20}})(?!\w))?)"
 )
 _ANNOUNCED = re.compile(rf"(?<![\w\[])(?:(?P<doctor>{STAFF})|(?P<name>{PATIENT}))(?![\w\]])")
@@ -143,7 +144,7 @@ def find_names(
         *_full(text, tokens),
         *_pairs(text, tokens),
         *_alone(text, tokens),
-        *find_bare(text, tokens, clinical),
+        *find_bare(text, tokens),
         *_after_announcement(text, lower, tokens, announced),
         *_before_birth(text, tokens),
     ]
@@ -183,7 +184,7 @@ def _no_name(token: Token) -> bool:
     return (
         token.clinical
         or token.announces
-        or HEADING.match(token.word) is not None
+        or is_heading(token.word)
         or token.word in QUALIFICATIONS
         or (part.known and not part.listed and part.surname + part.given + part.patronymic == 0)
     )
@@ -220,7 +221,7 @@ def _follows(given: Token, word: Token) -> bool:
         given.reading.plain_given
         and word.word.istitle()
         and not (given.clinical or word.clinical or word.announces)
-        and HEADING.match(word.word) is None
+        and not is_heading(word.word)
     )
 
 
@@ -263,7 +264,7 @@ def _belong_to_the_next(text: str, match: re.Match[str]) -> bool:
 
 
 def _plausible(surname: str, letters: str, dots: int, clinical: ClinicalWords) -> bool:
-    if announces(surname) or HEADING.match(surname):
+    if announces(surname) or is_heading(surname):
         return False
     word = surname.split()[-1]
     part = reading(word)
@@ -276,36 +277,43 @@ def _plausible(surname: str, letters: str, dots: int, clinical: ClinicalWords) -
     if len(letters) == 2 and not dots and letters.lower() in _NO_INITIALS and not part.likely_surname:
         return False
     likely = part.likely_surname and part.common < 0.5 and len(surname) > 1
+    if len(letters) == 1 and not dots:
+        return likely and word.istitle() and (part.known or part.listed)
     if likely:
         return dots > 0 or part.known or (part.listed or not _LIKE_MEDICINES.search(word))
     return word.istitle() and part.listed and part.nominal
 
 
 def _lower_case(text: str) -> Iterator[Span]:
-    """Names typed without capitals."""
-    for match in _LOWER_CASE.finditer(text):
-        if match["before"]:
-            letters = "".join(letter for letter in match["before"] if letter.isalpha())
-            part = reading(match["behind"])
-            if letters not in NOT_INITIALS and (part.likely_surname or (part.listed and part.noun)):
-                yield match.span()
-            continue
+    """Names typed without capitals: with a patronymic, or with initials on either side."""
+    position = 0
+    while match := _LOWER_CASE.search(text, position):
+        position = match.end()
         if match["full"]:
             words = match["full"].split()
             if reading(words[-1]).patronymic > 0.5 and reading(words[-2]).given > 0:
                 part = reading(words[0])
                 surname = len(words) == 3 and (part.likely_surname or part.listed) and not announces(words[0])
                 yield (match.start() if surname else match.end() - len(" ".join(words[-2:])), match.end())
-        else:
-            letters = "".join(letter for letter in match["initials"] if letter.isalpha())
-            part = reading(match["surname"])
-            likely = part.likely_surname and part.common < 0.5
-            if len(letters) == 1:
-                likely = likely and part.listed and part.common == 0
-            elif not likely:
-                likely = part.listed and part.noun and not announces(match["surname"])
-            if likely and letters not in NOT_INITIALS:
+        elif match["before"]:
+            part = reading(match["behind"])
+            if _are_initials(match["before"]) and (part.likely_surname or (part.listed and part.noun)):
                 yield match.span()
+        elif announces(match["surname"]):
+            position = match.start("initials")
+        elif _are_initials(match["initials"]) and _is_lower_surname(match["surname"], match["initials"].count(".")):
+            yield match.span()
+
+
+def _are_initials(written: str) -> bool:
+    return "".join(letter for letter in written if letter.isalpha()) not in NOT_INITIALS
+
+
+def _is_lower_surname(word: str, initials: int) -> bool:
+    part = reading(word)
+    if initials == 1:
+        return part.likely_surname and part.listed and part.common == 0
+    return (part.likely_surname and part.common < 0.5) or (part.listed and part.noun)
 
 
 def _lower_pairs(text: str, clinical: ClinicalWords) -> Iterator[Span]:
@@ -353,7 +361,7 @@ def _spaced(text: str, clinical: ClinicalWords) -> Iterator[Span]:
         word = re.sub(r"\s", "", match[0])
         part = reading(word)
         certain = part.listed or part.given > 0 or part.surname + part.patronymic > 0.2 or not part.known
-        if certain and word not in clinical and not announces(word) and HEADING.match(word.title()) is None:
+        if certain and (word not in clinical or part.everyday) and not announces(word) and not is_heading(word.title()):
             yield match.span()
 
 
@@ -410,7 +418,7 @@ def _lower_after_announcement(
         field = direct and FIELD.fullmatch(lower, start, end) is not None
         if match[1] in clinical and not field:
             continue
-        pair = bool(following) and following[0] not in clinical and _certain_pair(match[1], following[0])
+        pair = bool(following) and _pair_behind(match[1], following[0], clinical)
         if not (pair or _lower_name(match[1], direct, field)):
             continue
         last = match.end(1)
@@ -420,15 +428,24 @@ def _lower_after_announcement(
                 part.plain_surname
                 or part.plain_given
                 or part.patronymic > 0.5
-                or _certain_pair(before, word)
+                or _pair_behind(before, word, clinical)
                 or (direct and not part.known and not like_a_term(word))
                 or (direct and part.given >= 0.5)
                 or (direct and reading(before).likely_given and part.listed and part.nominal)
+                or (direct and reading(before).likely_surname and part.likely_given)
             )
-            if word in clinical or announces(word) or not certain:
+            if (word in clinical and not part.everyday) or announces(word) or not certain:
                 break
             last = text.index(word, last) + len(word)
         yield match.start(1), last
+
+
+def _pair_behind(first: str, second: str, clinical: ClinicalWords) -> bool:
+    """Whether the two words behind an announcing word are a first name and a surname, in either order."""
+    for given, surname in ((reading(first), reading(second)), (reading(second), reading(first))):
+        if given.likely_given and surname.everyday and surname.nominal and not announces(second):
+            return True
+    return second not in clinical and _certain_pair(first, second)
 
 
 def _lower_name(word: str, direct: bool, field: bool) -> bool:
@@ -471,7 +488,7 @@ def _full(text: str, tokens: list[Token]) -> Iterator[Span]:
     """A patronymic with the names beside it."""
     for index, token in enumerate(tokens):
         first = last = index
-        kinship = KINSHIP.match(text, token.end + 1) if text[token.end : token.end + 1] in (" ", "-") else None
+        kinship = _KINSHIP_BEHIND.match(text, token.end)
         end = kinship.end() if kinship else token.end
         if not (_is_patronymic(token) or kinship) or token.announces:
             continue
@@ -506,7 +523,7 @@ def _sure_of_surname(token: Token) -> bool:
 def _is_surname_behind(text: str, follower: Token) -> bool:
     """Whether the word behind a patronymic is the surname."""
     part = follower.reading
-    if follower.announces or HEADING.match(follower.word):
+    if follower.announces or is_heading(follower.word):
         return False
     if part.likely_surname or ((part.listed or part.likely_given) and part.nominal and not follower.clinical):
         return True
@@ -519,11 +536,15 @@ def _pairs(text: str, tokens: list[Token]) -> Iterator[Span]:
     russian = _RUSSIAN.search(text) is not None
     for left, right in pairwise(tokens):
         if left.latin and right.latin and _adjoin(text, left, right):
-            belong = _latin_pair(left, right, russian)
+            belong = _latin_pair(left, right, russian, text[left.end : right.start])
         elif _close(text, left, right):
             belong = _pair(left, right) or _pair(right, left) or _follows(left, right)
         else:
-            belong = _adjoin(text, left, right) and (_pair(left, right) or _pair(right, left))
+            belong = (
+                _adjoin(text, left, right)
+                and not (left.abbreviated or right.abbreviated)
+                and (_pair(left, right) or _pair(right, left))
+            )
         if belong:
             yield left.start, right.end
 
@@ -533,15 +554,15 @@ def _pair(given: Token, surname: Token) -> bool:
 
     The more certain the one, the less is asked of the other: Анна Гусь, Вера Петрова, Роман Мороз.
     """
-    if any(word.announces or HEADING.match(word.word) for word in (given, surname)):
+    if any(word.announces or is_heading(word.word) for word in (given, surname)):
         return False
     first, family = given.reading, surname.reading
     likely = family.likely_surname and family.common < 0.5
     if given.clinical or surname.clinical:
         like_surname = family.likely_surname or (family.listed and ends_like_surname(surname.word))
-        like_surname = like_surname or family.everyday or is_korean(surname.word)
+        like_surname = like_surname or family.everyday or family.given >= 0.5 or is_korean(surname.word)
         likely_given = first.plain_given or (family.everyday and first.likely_given and surname.word.istitle())
-        return like_surname and likely_given and not (given.clinical and surname.clinical)
+        return like_surname and likely_given and not (given.clinical and surname.clinical and first.given < 0.9)
     if first.plain_given:
         # A first name beside a first name that is also a surname: Роман Анна.
         unknown = not family.known and not surname.abbreviated
@@ -553,11 +574,13 @@ def _pair(given: Token, surname: Token) -> bool:
     return likely and first.given > 0.05
 
 
-def _latin_pair(left: Token, right: Token, russian: bool) -> bool:
+def _latin_pair(left: Token, right: Token, russian: bool, gap: str) -> bool:
     if left.clinical or right.clinical or left.announces or right.announces or min(len(left.word), len(right.word)) < 2:
         return False
     if russian and all(token.word.istitle() for token in (left, right)):
         return True
+    if "," in gap and left.word.isupper() and right.word.isupper():
+        return latin.is_given(left.word) or latin.is_given(right.word)
     for given, surname in ((left.word, right.word), (right.word, left.word)):
         if latin.is_given(given) and (latin.is_surname(surname) or latin.is_patronymic(surname) or surname.istitle()):
             return True
@@ -662,7 +685,7 @@ def _before_birth(text: str, tokens: list[Token]) -> Iterator[Span]:
             if (
                 word.announces
                 or word.clinical
-                or HEADING.match(word.word)
+                or is_heading(word.word)
                 or (word.word.isupper() and not word.reading.of_name)
             ):
                 break
@@ -675,7 +698,7 @@ def _before_birth(text: str, tokens: list[Token]) -> Iterator[Span]:
 def _acceptable(text: str, token: Token, near: bool, sure: bool, gap: str) -> bool:
     part = token.reading
     capitals = token.word.isupper()
-    if text[token.end : token.end + 1] == ":" or HEADING.match(token.word):
+    if text[token.end : token.end + 1] == ":" or is_heading(token.word):
         return False
     abbreviation = capitals and len(token.word) < 5 and not (part.known and (part.of_name or part.everyday))
     if near and not abbreviation and _INITIALS_BEHIND.match(text, token.end):
@@ -684,7 +707,9 @@ def _acceptable(text: str, token: Token, near: bool, sure: bool, gap: str) -> bo
         # A word that ends the sentence behind "ДОКТОР", "Выписал(а)": Зуб.
         return not token.clinical or not (capitals or {".", ":"} & set(gap))
     if token.clinical:
-        return False
+        return near and part.everyday and token.word.istitle() and is_done_by_persons(text, token.end)
+    if not part.known and len(token.word) < 5 and _GOES_ON.match(text, token.end):
+        return part.listed and text[token.end] != "."
     if not near:
         return part.likely_surname and part.common < 0.5 and (part.known or not capitals) and not TREATMENT.search(gap)
     if abbreviation:
@@ -738,7 +763,7 @@ def _coordinated(text: str, tokens: list[Token], spans: list[Span]) -> Iterator[
             token.word.istitle()
             and not (token.clinical or token.announces)
             and (not part.known or part.likely_given or ((part.listed or part.likely_surname) and part.nominal))
-            and HEADING.match(token.word) is None
+            and not is_heading(token.word)
         ):
             after, before = _AND.match(text, token.end), _AND_BEFORE.search(text, max(0, token.start - 4), token.start)
             if (after and after.end() in starts) or (before and before.start() in ends):

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from anamnesis.corpus.deidentification import latin
-from anamnesis.corpus.deidentification.vocabulary import PATIENT, STAFF
-from anamnesis.corpus.deidentification.words import Reading
+from anamnesis.corpus.deidentification.vocabulary import HEADING, PATIENT, STAFF
+from anamnesis.corpus.deidentification.words import Reading, ends_like_surname, reading
 
 Span = tuple[int, int]
 # Start and end of the word, and the kind of person that it announces.
@@ -39,3 +39,10 @@ class Token:
 @lru_cache(maxsize=200_000)
 def announces(word: str) -> bool:
     return _IS_ANNOUNCING.fullmatch(word.lower()) is not None
+
+
+@lru_cache(maxsize=200_000)
+def is_heading(word: str) -> bool:
+    """Whether the word begins like a heading (Карта, Телефон) and is no surname (Карташов, Телегина)."""
+    part = reading(word)
+    return HEADING.match(word) is not None and not (part.likely_surname and part.listed and ends_like_surname(word))

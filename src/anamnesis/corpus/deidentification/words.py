@@ -136,7 +136,8 @@ def reading(word: str) -> Reading:
         shares["Name"], shares[""] = max(shares["Name"], 0.5), min(shares[""], _OFTEN_A_WORD / 2)
     elif not forms.isdisjoint(packaged_names()["given"]):
         shares["Name"] = max(shares["Name"], _LISTED_GIVEN)
-    everyday = not forms.isdisjoint(packaged_names()["words"])
+    korean = len(word) > 2 and word in packaged_names()["korean"]
+    everyday = korean or not forms.isdisjoint(packaged_names()["words"])
     return Reading(
         shares["Surn"],
         shares["Name"],
@@ -145,7 +146,7 @@ def reading(word: str) -> Reading:
         known=True,
         listed=listed,
         everyday=everyday,
-        nominal=_is_nominal(parses, {"NOUN", "ADJF"}, everyday) or (everyday and word.endswith(("ых", "их"))),
+        nominal=_is_nominal(parses, {"NOUN", "ADJF"}, everyday) or (everyday and word.endswith(("ых", "их"))) or korean,
         noun=_is_nominal(parses, {"NOUN"}, everyday),
     )
 
