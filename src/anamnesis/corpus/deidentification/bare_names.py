@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from anamnesis.corpus.deidentification.tokens import Span, Token, is_heading
 from anamnesis.corpus.deidentification.vocabulary import EPONYM_BEFORE, QUALIFICATIONS
-from anamnesis.corpus.deidentification.words import ends_like_surname, is_korean, is_oblique
+from anamnesis.corpus.deidentification.words import ends_like_surname, is_korean, is_oblique, is_place
 
 _INSIDE = re.compile(r"[а-яёa-z,–—]\s{1,2}$")
 _BEGINS = re.compile(r"(?:^|[.!?;:|]\s*|\n\s*|\]\s*|¤\s*)$")
@@ -62,7 +62,7 @@ _OF_MEN = re.compile(r"(?:[оеё]в|[иы]н)$")
 
 def like_a_term(word: str) -> bool:
     """Whether a word that the dictionary lacks ends like a term of medicine or a misspelt common word."""
-    return _LIKE_A_TERM.fullmatch(word.lower()) is not None
+    return "'" not in word and _LIKE_A_TERM.fullmatch(word.lower()) is not None
 
 
 def find_bare(text: str, tokens: Sequence[Token]) -> Iterator[Span]:
@@ -140,7 +140,7 @@ def _stands_for_a_person(text: str, token: Token) -> bool:
         return False
     if _PERSONAL.match(text, token.end) or (_VERB.match(text, token.end) and is_oblique(token.word)):
         return True
-    return part.noun and (part.everyday or part.likely_surname) and _ENDS.match(text, token.end) is not None
+    return part.noun and not is_place(token.word) and _ENDS.match(text, token.end) is not None
 
 
 def _out_of_place(token: Token) -> bool:
@@ -150,8 +150,7 @@ def _out_of_place(token: Token) -> bool:
         return False
     if not part.known:
         return not like_a_term(token.word)
-    place = part.surname + part.given + part.common == 0 and not part.everyday
-    return (part.listed or part.likely_given) and part.nominal and not place
+    return (part.listed or part.likely_given) and part.nominal and not is_place(token.word)
 
 
 def _needless(text: str, token: Token) -> bool:

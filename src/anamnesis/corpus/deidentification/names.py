@@ -29,7 +29,7 @@ from anamnesis.corpus.deidentification.vocabulary import (
     TREATMENT,
     ClinicalWords,
 )
-from anamnesis.corpus.deidentification.words import KINSHIP, ends_like_surname, is_korean, is_oblique, reading, stem
+from anamnesis.corpus.deidentification.words import KINSHIP, agree, ends_like_surname, is_korean, is_oblique, is_place, reading, stem
 
 _UP = "A-ZÀ-ÖØ-ÞŞĞİƏА-ЯЁІЇЄҐЎҚҒҲӘӨҮҰҢҺ"
 _LOW = "a-zß-öø-ÿşğıəа-яёіїєґўқғҳәөүұңһ"
@@ -63,6 +63,9 @@ _LOWER_CASE = re.compile(
     r"(?<!\w)(?:(?P<surname>[а-яё]{2,20}(?:-[а-яё]{3,20})?)\s(?P<initials>[а-яё]\.(?:\s?[а-яё]\.)?)|"
     r"(?<!\w\.)(?<!\w\.\s)(?P<before>[а-яё]\.\s?[а-яё]\.)\s{0,2}(?P<behind>[а-яё]{2,20}(?:-[а-яё]{3,20})?)(?!\w)|"
     r"(?P<full>(?:[а-яё]{2,20}\s){1,2}[а-яё]{3,16}(?:(?:[оеё]в|ь)ич|[оеё]вн|[ьи]ничн)(?:а|у|ем|ом|е|ы|ой)?(?!\w)))"
+)
+_LOWER_BARE = re.compile(
+    r"(?<![\w@.-])[а-яё]{3,18}(?:[оеё]в(?:а|у|ой|ым)?|швили|дзе|енко|янц?|[сц]к(?:ая|ую)|штейн(?:а|у|ом)?|[иы]н(?:ой|у))(?![\w@-])"
 )
 _LOWER_PAIR = re.compile(r"(?<![\w.@-])(?=([а-яё]{3,20})[ \n]([а-яё]{3,20}(?:-[а-яё]{3,20})?)(?![\w@-]))", re.I)
 _LOWER_AFTER = re.compile(
@@ -134,6 +137,7 @@ def find_names(
         *own,
         *_initialled(text, clinical),
         *_lower_case(text),
+        *_lower_bare(text, clinical),
         *_lower_pairs(text, clinical),
         *_lower_latin(text, clinical),
         *_lower_descents(text, clinical),
@@ -225,6 +229,20 @@ def _follows(given: Token, word: Token) -> bool:
     )
 
 
+def _precedes(word: Token, given: Token) -> bool:
+    """Whether a word before a first name is a surname for the reason alone that it is in the same case: Сахар Ирина."""
+    return (
+        given.reading.given >= 0.5
+        and given.reading.common < 0.1
+        and word.reading.nominal
+        and (word.word.istitle() or not word.abbreviated)
+        and word.word.istitle() == given.word.istitle()
+        and not (word.announces or given.announces or is_heading(word.word))
+        and not is_place(word.word)
+        and agree(word.word, given.word)
+    )
+
+
 def _initialled(text: str, clinical: ClinicalWords) -> Iterator[Span]:
     """A surname with initials, in both orders. One initial, or two without dots, require a likely surname."""
     for glued in _GLUED.finditer(text):
@@ -293,7 +311,8 @@ def _lower_case(text: str) -> Iterator[Span]:
             words = match["full"].split()
             if reading(words[-1]).patronymic > 0.5 and reading(words[-2]).given > 0:
                 part = reading(words[0])
-                surname = len(words) == 3 and (part.likely_surname or part.listed) and not announces(words[0])
+                surname = len(words) == 3 and (part.likely_surname or part.listed or part.noun)
+                surname = surname and not (announces(words[0]) or words[0] in NO_NAME_BEHIND)
                 yield (match.start() if surname else match.end() - len(" ".join(words[-2:])), match.end())
         elif match["before"]:
             part = reading(match["behind"])
@@ -302,6 +321,15 @@ def _lower_case(text: str) -> Iterator[Span]:
         elif announces(match["surname"]):
             position = match.start("initials")
         elif _are_initials(match["initials"]) and _is_lower_surname(match["surname"], match["initials"].count(".")):
+            yield match.span()
+
+
+def _lower_bare(text: str, clinical: ClinicalWords) -> Iterator[Span]:
+    """Words without capitals that the dictionary lacks, and that end like no word but a surname."""
+    for match in _LOWER_BARE.finditer(text):
+        part = reading(match[0])
+        listed = part.listed or (len(match[0]) > 8 and match[0].endswith(("вой", "вым")))
+        if not part.known and listed and match[0] not in clinical:
             yield match.span()
 
 
@@ -461,6 +489,8 @@ def _lower_name(word: str, direct: bool, field: bool) -> bool:
         return part.listed or not like_a_term(word)
     if part.likely_given or (part.likely_surname and part.common < 0.8):
         return True
+    if field and part.listed and ends_like_surname(word):
+        return True
     return part.listed and (part.noun or (part.nominal and (field or word.endswith("х")))) and not is_oblique(word)
 
 
@@ -525,7 +555,7 @@ def _is_surname_behind(text: str, follower: Token) -> bool:
     part = follower.reading
     if follower.announces or is_heading(follower.word):
         return False
-    if part.likely_surname or ((part.listed or part.likely_given) and part.nominal and not follower.clinical):
+    if part.likely_surname or (part.nominal and follower.word.istitle() and not follower.clinical):
         return True
     return follower.word.istitle() and (not part.known or part.everyday or _ENDS.match(text, follower.end) is not None)
 
@@ -534,11 +564,14 @@ def _pairs(text: str, tokens: list[Token]) -> Iterator[Span]:
     """A first name beside a surname, in either order."""
     # Two capitalized Latin words in a Russian report are a name, unless they are on the list of clinical words.
     russian = _RUSSIAN.search(text) is not None
-    for left, right in pairwise(tokens):
+    for index, (left, right) in enumerate(pairwise(tokens)):
         if left.latin and right.latin and _adjoin(text, left, right):
             belong = _latin_pair(left, right, russian, text[left.end : right.start])
         elif _close(text, left, right):
             belong = _pair(left, right) or _pair(right, left) or _follows(left, right)
+            if not belong and _precedes(left, right):
+                after = tokens[index + 2] if index + 2 < len(tokens) else None
+                belong = not (after and _close(text, right, after) and _sure_of_surname(after))
         else:
             belong = (
                 _adjoin(text, left, right)
@@ -701,6 +734,7 @@ def _acceptable(text: str, token: Token, near: bool, sure: bool, gap: str) -> bo
     if text[token.end : token.end + 1] == ":" or is_heading(token.word):
         return False
     abbreviation = capitals and len(token.word) < 5 and not (part.known and (part.of_name or part.everyday))
+    abbreviation = abbreviation and not (part.listed and part.noun and _IS_LAST.match(text, token.end))
     if near and not abbreviation and _INITIALS_BEHIND.match(text, token.end):
         return True
     if near and part.everyday and part.nominal and not is_oblique(token.word) and _IS_LAST.match(text, token.end):
@@ -717,7 +751,7 @@ def _acceptable(text: str, token: Token, near: bool, sure: bool, gap: str) -> bo
     if part.known:
         if part.of_name and part.common < 0.9 and (part.common < 0.5 or "." not in gap):
             return True
-        if part.listed and part.nominal and _IS_LAST.match(text, token.end):
+        if part.noun and not is_place(token.word) and _IS_LAST.match(text, token.end):
             return True
         return (sure and _ENDS.match(text, token.end) is not None) or (not capitals and gap.isspace() and part.listed)
     if like_a_term(token.word) and _GOES_ON.match(text, token.end):
@@ -762,7 +796,7 @@ def _coordinated(text: str, tokens: list[Token], spans: list[Span]) -> Iterator[
         if (
             token.word.istitle()
             and not (token.clinical or token.announces)
-            and (not part.known or part.likely_given or ((part.listed or part.likely_surname) and part.nominal))
+            and (not part.known or part.likely_given or (part.listed and (part.nominal or ends_like_surname(token.word))))
             and not is_heading(token.word)
         ):
             after, before = _AND.match(text, token.end), _AND_BEFORE.search(text, max(0, token.start - 4), token.start)

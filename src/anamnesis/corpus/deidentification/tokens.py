@@ -45,4 +45,5 @@ def announces(word: str) -> bool:
 def is_heading(word: str) -> bool:
     """Whether the word begins like a heading (Карта, Телефон) and is no surname (Карташов, Телегина)."""
     part = reading(word)
-    return HEADING.match(word) is not None and not (part.likely_surname and part.listed and ends_like_surname(word))
+    surname = part.surname > part.common and part.listed and ends_like_surname(word)
+    return HEADING.match(word) is not None and not surname

@@ -185,6 +185,22 @@ def forms_of_name(word: str) -> frozenset[str]:
     return frozenset({word, *(form.word for parse in names for form in parse.lexeme)})
 
 
+@lru_cache(maxsize=_REMEMBERED)
+def is_place(word: str) -> bool:
+    """Whether the word is most likely a place: Москва."""
+    return "Geox" in _analyzer().parse(word.lower())[0].tag.grammemes
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _cases(word: str) -> frozenset[str]:
+    return frozenset(str(parse.tag.case) for parse in _analyzer().parse(word.lower()))
+
+
+def agree(word: str, other: str) -> bool:
+    """Whether two words may be in the same grammatical case."""
+    return not _cases(word).isdisjoint(_cases(other))
+
+
 def is_korean(word: str) -> bool:
     """Whether the word is one of the short Korean surnames."""
     return word.lower().replace("ё", "е") in packaged_names()["korean"]
