@@ -13,10 +13,10 @@ from anamnesis.corpus.deidentification.words import ends_like_surname, is_korean
 
 _INSIDE = re.compile(r"[а-яёa-z,–—]\s{1,2}$")
 _BEGINS = re.compile(r"(?:^|[.!?;:|]\s*|\n\s*|\]\s*|¤\s*)$")
-_ENDS = re.compile(r"\s{0,2}(?:\.(?!\s*[а-яё])|[!?;|\n]|$)")
+_ENDS = re.compile(r"\s{0,2}(?:\.(?=\s*(?:[А-ЯЁA-Z\d¤]|$))|[!?;|\n]|$)")
 # Behind an abbreviation, the sentence goes on: Свид. о рождении.
 _ABBREVIATION = re.compile(r"\.\s?[а-яё\d]")
-_PAUSE = re.compile(r"\s{0,2}(?:\.(?!\s*[а-яё])|[,;:!?)(/|\n\d¤]|$|[-–—]\s|[А-ЯЁ])")
+_PAUSE = re.compile(r"\s{0,2}(?:\.(?!\s*[а-яё])|[,;:!?)(/|\n¤]|\d{4}|\d\d?[./]\d|$|[-–—]\s|[А-ЯЁ])")
 # What a person does, and what is done to a person, behind the subject.
 _PERSONAL = re.compile(
     r"\s{1,3}(?:(?:не|уже|сегодня|вчера|ранее|сам[аи]?|был[аи]?|также|снова|повторно|давно|очень)\s){0,2}"
@@ -52,6 +52,7 @@ _LIKE_A_TERM = re.compile(
     r"ол|ола|олом|ил|ила|илом|ин|ина|ином|ид|ида|он|она|оном|ен|ат|ата|ам|ант|ал|ала|фен|зол|кс|рт|лонг|мед|вит|цит\w?|"
     r"ает|яет|ует|ится|ется|ались|алась|ался|ила|ола|ать|ить|еть|ировано|ирован\w?|тся|ться|льн\w{1,3}|"
     r"(?:цит|фаг|бласт|трофобласт|гормон|маркер|антиген|антител|глобулин|рецептор)(?:ов|ы|ам|ами|ах|а|у|ом|е)?|"
+    r"\w{2,}(?:оз|ит|ом)(?:ов|ы|ам|ами|ах)|\w*тирео\w*|\w{3,}(?:оидн|ичн|альн|ивн|озн|ённ|енн|анн)(?:а|о|ы|ый|ая|ое|ые)|"
     r"патия|патии|терапи\w|аз[аыу]|тек[аиу]?|мици\w+|прил\w?|дипин\w?|сартан\w?|статин\w?|гель|мазь|крем|спрей|свечи)"
 )
 
@@ -131,9 +132,8 @@ def _stands_for_a_person(text: str, token: Token) -> bool:
     if not token.word.istitle():
         return False
     if not part.known:
-        return not like_a_term(token.word) and (
-            _PERSONAL.match(text, token.end) is not None or _ENDS.match(text, token.end) is not None
-        )
+        whole = len(token.word) > 4 and _ENDS.match(text, token.end) is not None
+        return not like_a_term(token.word) and (whole or _PERSONAL.match(text, token.end) is not None)
     if part.likely_given and (_PERSONAL.match(text, token.end) or (part.nominal and _ENDS.match(text, token.end))):
         return True
     if not part.listed or not part.nominal or len(token.word) < 3:

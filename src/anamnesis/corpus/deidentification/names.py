@@ -612,7 +612,7 @@ def _latin_pair(left: Token, right: Token, russian: bool, gap: str) -> bool:
         return False
     if russian and all(token.word.istitle() for token in (left, right)):
         return True
-    if "," in gap and left.word.isupper() and right.word.isupper():
+    if "," in gap and left.word.isupper() and right.word.isupper() and min(len(left.word), len(right.word)) > 3:
         return latin.is_given(left.word) or latin.is_given(right.word)
     for given, surname in ((left.word, right.word), (right.word, left.word)):
         if latin.is_given(given) and (latin.is_surname(surname) or latin.is_patronymic(surname) or surname.istitle()):
