@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from anamnesis.corpus.deidentification.tokens import Span, Token, is_heading
 from anamnesis.corpus.deidentification.vocabulary import EPONYM_BEFORE, QUALIFICATIONS
-from anamnesis.corpus.deidentification.words import ends_like_surname, is_korean, is_oblique, is_place
+from anamnesis.corpus.deidentification.words import ends_like_surname, is_korean, is_oblique, is_place, is_verb
 
 _INSIDE = re.compile(r"[а-яёa-z,–—]\s{1,2}$")
 _BEGINS = re.compile(r"(?:^|[.!?;:|]\s*|\n\s*|\]\s*|¤\s*)$")
@@ -34,6 +34,9 @@ _PERSONAL = re.compile(
     r"замужем|женат|разведен[аы]?|здоров[аы]?|бодр[аы]?|в\sсознании|контактен|контактна|ориентирован[аы]?|"
     r"\w{2,12}[аеия]ть(?:ся)?|\w{0,5}йти)(?!\w)"
 )
+_NEXT = re.compile(r"\s(?:не\s|уже\s|сам[аи]?\s)?([а-яё]{3,16})(?!\w)")
+# A heading of a line, or the first of a list of persons.
+_INTRODUCES = re.compile(r"\s?(?:[–—:]\s?|\s-\s|,\s?(?=\d\d|[А-ЯЁ]\w)|\s(?=\d\d?[./]\d\d?[./]|(?:19|20)\d\d))")
 # What no part of the body does: Зуб позвонил.
 _HUMAN = re.compile(
     r"\s{1,3}(?:не\s)?(?:курит|жалуется|жаловал\w{1,4}|предъявля\w{2,4}|обратил(?:ся|ась)|отказал(?:ся|ась)|приш(?:[её]л|ла)|"
@@ -133,14 +136,24 @@ def _stands_for_a_person(text: str, token: Token) -> bool:
         return False
     if not part.known:
         whole = len(token.word) > 4 and _ENDS.match(text, token.end) is not None
-        return not like_a_term(token.word) and (whole or _PERSONAL.match(text, token.end) is not None)
+        return not like_a_term(token.word) and (
+            whole or _PERSONAL.match(text, token.end) is not None or _verb_behind(text, token.end)
+        )
     if part.likely_given and (_PERSONAL.match(text, token.end) or (part.nominal and _ENDS.match(text, token.end))):
         return True
     if not part.listed or not part.nominal or len(token.word) < 3:
         return False
     if _PERSONAL.match(text, token.end) or (_VERB.match(text, token.end) and is_oblique(token.word)):
         return True
+    if part.everyday and (_INTRODUCES.match(text, token.end) or _verb_behind(text, token.end)):
+        return True
     return part.noun and not is_place(token.word) and _ENDS.match(text, token.end) is not None
+
+
+def _verb_behind(text: str, end: int) -> bool:
+    """Whether an action follows: Соловей согласился."""
+    following = _NEXT.match(text, end)
+    return following is not None and is_verb(following[1])
 
 
 def _out_of_place(token: Token) -> bool:

@@ -34,9 +34,11 @@ _SPELLINGS = tuple(
 _ZH = re.compile("zh|j")
 # Microbes have an initial too: E. Coli, H. Pylori.
 _SPECIES = frozenset(
-    "coli pylori albicans aureus vaginalis trachomatis pneumoniae hominis genitalium faecalis epidermidis agalactiae "
-    "pyogenes aeruginosa mirabilis vulgaris urealyticum parvum glabrata krusei tropicalis difficile lamblia influenzae "
-    "tuberculosis burgdorferi spp sp".split()
+    (
+        *("coli", "pylori", "albicans", "aureus", "vaginalis", "trachomatis", "pneumoniae", "hominis", "genitalium"),
+        *("faecalis", "epidermidis", "agalactiae", "pyogenes", "aeruginosa", "mirabilis", "vulgaris", "urealyticum"),
+        *("parvum", "glabrata", "krusei", "tropicalis", "difficile", "influenzae", "tuberculosis", "burgdorferi"),
+    )
 )
 _DOUBLED = re.compile(r"(.)\1")
 _SURNAME = re.compile(

@@ -29,7 +29,16 @@ from anamnesis.corpus.deidentification.vocabulary import (
     TREATMENT,
     ClinicalWords,
 )
-from anamnesis.corpus.deidentification.words import KINSHIP, agree, ends_like_surname, is_korean, is_oblique, is_place, reading, stem
+from anamnesis.corpus.deidentification.words import (
+    KINSHIP,
+    agree,
+    ends_like_surname,
+    is_korean,
+    is_oblique,
+    is_place,
+    reading,
+    stem,
+)
 
 _UP = "A-ZÀ-ÖØ-ÞŞĞİƏА-ЯЁІЇЄҐЎҚҒҲӘӨҮҰҢҺ"
 _LOW = "a-zß-öø-ÿşğıəа-яёіїєґўқғҳәөүұңһ"
@@ -57,13 +66,51 @@ _INITIALS_FIRST = re.compile(
     rf"(?<![\w.])(?P<initials>{_INITIAL}\s?\.\s?{_INITIAL}\s?\.?\s{{0,3}}|{_INITIAL}\.\s{{0,2}}|"
     rf"[{_UP}]{{2}}\s)(?P<surname>{_PARTICLE}{_WORD})"
 )
+# Two capitals behind a word that are hardly initials: a disease, pressure, a part of the body.
+_NO_INITIALS = frozenset(("сд", "ад", "аг", "гб", "щж", "пж", "лж", "од", "кт", "уз", "тт", "св", "os", "od", "iu"))
+# In capitals, the end of the surname is not visible: ИВАНОВА.Б.
+_GLUED = re.compile(rf"(?<!\w)(?P<surname>[{_UP}]{{3,30}}(?:-[{_UP}]{{3,30}})?)[{_UP}]\.\s?[{_UP}]\.")
+_RUSSIAN = re.compile(r"[а-яё]{3}")
+_LIKE_MEDICINES = re.compile(r"(?i)ин(?:[аеу]|ом)?$")
+_INSIDE_SENTENCE = re.compile(r"[а-яёa-z,:–—-]\s{1,2}$")
+_INITIALS_BEFORE = re.compile(rf"(?<![\w.])(?:[{_UP}]\s?\.\s?){{1,2}}$")
+_NEXT_WORD = re.compile(rf"\s{{0,3}}(?P<word>{_WORD})")
+_INITIALS_BEHIND = re.compile(rf"\s{{0,3}}(?:{_DOTTED}|[{_UP}]\.|[{_UP}]\s[{_UP}](?!\w)|(?<=\s)[{_UP}]{{2}}(?!\w))")
+_INITIALS_FIRST = re.compile(
+    rf"(?<![\w.])(?P<initials>{_INITIAL}\s?\.\s?{_INITIAL}\s?\.?\s{{0,3}}|{_INITIAL}\.\s{{0,2}}|"
+    rf"[{_UP}]{{2}}\s)(?P<surname>{_PARTICLE}{_WORD})"
+)
 # Two capitals behind a word that are hardly initials: type and degree of a disease, pressure, a part of the body.
-_NO_INITIALS = frozenset(("сд", "ад", "аг", "ги", "ги", "гб", "мт", "щж", "пж", "лж", "од", "оs", "од", "os", "od", "iu", "кт", "уз", "тт", "св"))
+_NO_INITIALS = frozenset(
+    (
+        "сд",
+        "ад",
+        "аг",
+        "ги",
+        "ги",
+        "гб",
+        "мт",
+        "щж",
+        "пж",
+        "лж",
+        "од",
+        "оs",
+        "од",
+        "os",
+        "od",
+        "iu",
+        "кт",
+        "уз",
+        "тт",
+        "св",
+    )
+)
 _LOWER_CASE = re.compile(
     r"(?<!\w)(?:(?P<surname>[а-яё]{2,20}(?:-[а-яё]{3,20})?)\s(?P<initials>[а-яё]\.(?:\s?[а-яё]\.)?)|"
     r"(?<!\w\.)(?<!\w\.\s)(?P<before>[а-яё]\.\s?[а-яё]\.)\s{0,2}(?P<behind>[а-яё]{2,20}(?:-[а-яё]{3,20})?)(?!\w)|"
     r"(?P<full>(?:[а-яё]{2,20}\s){1,2}[а-яё]{3,16}(?:(?:[оеё]в|ь)ич|[оеё]вн|[ьи]ничн)(?:а|у|ем|ом|е|ы|ой)?(?!\w)))"
 )
+_LOWER_NEXT = re.compile(r"\s([а-яё]{3,20}(?:-[а-яё]{3,20})?)(?!\w)")
 _LOWER_BARE = re.compile(
     r"(?<![\w@.-])[а-яё]{3,18}(?:[оеё]в(?:а|у|ой|ым)?|швили|дзе|енко|янц?|[сц]к(?:ая|ую)|штейн(?:а|у|ом)?|[иы]н(?:ой|у))(?![\w@-])"
 )
@@ -115,7 +162,6 @@ _ENDS = re.compile(r"\s?(?:[,.;:?!(/)\n\d]|$|[А-ЯЁ])")
 _AND, _AND_BEFORE = re.compile(r"\s(?:и|&)\s"), re.compile(r"\s(?:и|&)\s$")
 _GOES_ON = re.compile(r"\.?\s[а-яё]")
 _IS_LAST = re.compile(r"\s{0,2}(?:[.;,)\n¤]|$)")
-
 
 
 def find_names(
@@ -210,7 +256,7 @@ def _convincing(text: str, inside: list[Token]) -> bool:
     if not part.known and part.given == 0:
         # Medicines end like surnames in -ин.
         return part.listed or (part.likely_surname and not _LIKE_MEDICINES.search(token.word))
-    if part.surname + part.given > 0.5 and part.common < 0.3:
+    if part.surname + part.given > 0.5 and part.common < 0.3 and not part.everyday:
         return True
     return (
         (part.listed or part.given > 0)
@@ -313,7 +359,9 @@ def _lower_case(text: str) -> Iterator[Span]:
                 part = reading(words[0])
                 surname = len(words) == 3 and (part.likely_surname or part.listed or part.noun)
                 surname = surname and not (announces(words[0]) or words[0] in NO_NAME_BEHIND)
-                yield (match.start() if surname else match.end() - len(" ".join(words[-2:])), match.end())
+                start = match.start() if surname else match.end() - len(" ".join(words[-2:]))
+                behind = None if surname else _LOWER_NEXT.match(text, match.end())
+                yield start, behind.end() if behind and _is_lower_surname(behind[1], 2) else match.end()
         elif match["before"]:
             part = reading(match["behind"])
             if _are_initials(match["before"]) and (part.likely_surname or (part.listed and part.noun)):
@@ -328,7 +376,7 @@ def _lower_bare(text: str, clinical: ClinicalWords) -> Iterator[Span]:
     """Words without capitals that the dictionary lacks, and that end like no word but a surname."""
     for match in _LOWER_BARE.finditer(text):
         part = reading(match[0])
-        listed = part.listed or (len(match[0]) > 8 and match[0].endswith(("вой", "вым")))
+        listed = part.listed or (len(match[0]) > 8 and match[0].endswith(("евой", "евым")))
         if not part.known and listed and match[0] not in clinical:
             yield match.span()
 
@@ -350,6 +398,8 @@ def _lower_pairs(text: str, clinical: ClinicalWords) -> Iterator[Span]:
         if match[1][0].isupper() and match[2][0].isupper():
             continue
         if any(word in clinical and not reading(word).everyday for word in match.groups()):
+            continue
+        if match[1][0].isupper() != match[2][0].isupper() and any(reading(w).common > 0.5 for w in match.groups()):
             continue
         if _certain_pair(match[1], match[2]) or _certain_pair(match[2], match[1]):
             yield match.start(1), match.end(2)
@@ -398,7 +448,7 @@ def _cut(text: str, clinical: ClinicalWords) -> Iterator[Span]:
     for match in _CUT.finditer(text):
         first, second, joined = match["first"], match["second"], match["first"] + match["second"]
         known = [reading(part).known for part in (first, second)]
-        if announces(first) or (all(known) and len(second) > 3):
+        if announces(first) or (all(known) and len(second) > 3 and not reading(joined).plain_given):
             continue
         for beside, start, end in (
             (match["beside"], match.start("first"), match.end("beside")),
@@ -599,7 +649,8 @@ def _pair(given: Token, surname: Token) -> bool:
     if first.plain_given:
         # A first name beside a first name that is also a surname: Роман Анна.
         unknown = not family.known and not surname.abbreviated
-        return likely or family.listed or family.likely_given or unknown
+        listed = family.listed and (not family.known or not family.common or agree(given.word, surname.word))
+        return likely or listed or family.likely_given or unknown
     if likely and not first.known and given.word.istitle() and surname.word.istitle() and not given.latin:
         return not like_a_term(given.word)
     if first.likely_given:
@@ -627,9 +678,7 @@ def _fits(token: Token, given: bool = False) -> bool:
     part = token.reading
     if token.announces or (not given and token.clinical and not (part.likely_surname or part.everyday)):
         return False
-    return part.of_name or (
-        len(token.word) > 2 and not token.word.lower().endswith(("но", "ть", "на", "ния", "ние"))
-    )
+    return part.of_name or (len(token.word) > 2 and not token.word.lower().endswith(("но", "ть", "на", "ния", "ние")))
 
 
 def _alone(text: str, tokens: list[Token]) -> Iterator[Span]:
@@ -796,7 +845,9 @@ def _coordinated(text: str, tokens: list[Token], spans: list[Span]) -> Iterator[
         if (
             token.word.istitle()
             and not (token.clinical or token.announces)
-            and (not part.known or part.likely_given or (part.listed and (part.nominal or ends_like_surname(token.word))))
+            and (
+                not part.known or part.likely_given or (part.listed and (part.nominal or ends_like_surname(token.word)))
+            )
             and not is_heading(token.word)
         ):
             after, before = _AND.match(text, token.end), _AND_BEFORE.search(text, max(0, token.start - 4), token.start)

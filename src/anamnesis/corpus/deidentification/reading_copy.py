@@ -14,7 +14,7 @@ from anamnesis.corpus.deidentification.findings import Found
 _LOW, _UP = "a-zа-яёіїєґўқғҳәөүұңһ", "A-ZА-ЯЁІЇЄҐЎҚҒҲӘӨҮҰҢҺ"
 _INVISIBLE = "\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff"
 _HIDING = re.compile(
-    rf"(?P<nothing>[{_INVISIBLE}]+|"
+    rf"(?P<nothing>(?<=[{_LOW}])\u00ad[ \t]*\r?\n[ \t]*(?=[{_LOW}])|[{_INVISIBLE}]+|"
     # Not "какой-⏎нибудь".
     rf"(?<=[{_LOW}])-[ \t]*\r?\n[ \t]*(?=[{_LOW}])(?!(?:нибудь|либо|то|таки|ка)(?!\w))|"
     rf"(?<=[{_UP}]{{2}})-[ \t]*\r?\n[ \t]*(?=[{_UP}]{{2}}))|"
@@ -69,5 +69,5 @@ def _written(text: str, match: re.Match[str]) -> str:
     if match["space"]:
         return " "
     # Directly between a small letter and a capital, an inline tag parts two words: Анна<b>Иванова</b>.
-    parts = match["inline"] and text[match.start() - 1 : match.start()].islower() and text[match.end() : match.end() + 1].isupper()
-    return " " if parts else ""
+    before, behind = text[max(0, match.start() - 1) : match.start()], text[match.end() : match.end() + 1]
+    return " " if match["inline"] and before.islower() and behind.isupper() else ""

@@ -192,6 +192,12 @@ def is_place(word: str) -> bool:
 
 
 @lru_cache(maxsize=_REMEMBERED)
+def is_verb(word: str) -> bool:
+    """Whether the word is most likely an action: согласился, обследована."""
+    return not _analyzer().parse(word.lower())[0].tag.grammemes.isdisjoint({"VERB", "INFN", "PRTS"})
+
+
+@lru_cache(maxsize=_REMEMBERED)
 def _cases(word: str) -> frozenset[str]:
     return frozenset(str(parse.tag.case) for parse in _analyzer().parse(word.lower()))
 
