@@ -63,7 +63,7 @@ _INITIALS_BEFORE = re.compile(rf"(?<![\w.])(?:[{_UP}]\s?\.\s?){{1,2}}$")
 _NEXT_WORD = re.compile(rf"\s{{0,3}}(?P<word>{_WORD})")
 _INITIALS_BEHIND = re.compile(rf"\s{{0,3}}(?:{_DOTTED}|[{_UP}]\.|[{_UP}]\s[{_UP}](?!\w)|(?<=\s)[{_UP}]{{2}}(?!\w))")
 _INITIALS_FIRST = re.compile(
-    rf"(?<![\w.])(?P<initials>{_INITIAL}\s?\.\s?{_INITIAL}\s?\.?\s{{0,3}}|{_INITIAL}\.\s{{0,2}}|"
+    rf"(?<![\w.])(?P<initials>{_INITIAL}\s?\.\s?{_INITIAL}(?:\s?\.\s{{0,3}}|\s{{1,3}})|{_INITIAL}\.\s{{0,2}}|"
     rf"[{_UP}]{{2}}\s)(?P<surname>{_PARTICLE}{_WORD})"
 )
 # Two capitals behind a word that are hardly initials: a disease, pressure, a part of the body.
@@ -377,7 +377,7 @@ def _lower_bare(text: str, clinical: ClinicalWords) -> Iterator[Span]:
     for match in _LOWER_BARE.finditer(text):
         part = reading(match[0])
         listed = part.listed or (len(match[0]) > 8 and match[0].endswith(("евой", "евым")))
-        if not part.known and listed and match[0] not in clinical:
+        if (part.plain_surname or (not part.known and listed)) and match[0] not in clinical:
             yield match.span()
 
 
@@ -605,6 +605,8 @@ def _is_surname_behind(text: str, follower: Token) -> bool:
     part = follower.reading
     if follower.announces or is_heading(follower.word):
         return False
+    if follower.latin and latin.is_surname(follower.word):
+        return True
     if part.likely_surname or (part.nominal and follower.word.istitle() and not follower.clinical):
         return True
     return follower.word.istitle() and (not part.known or part.everyday or _ENDS.match(text, follower.end) is not None)
@@ -649,7 +651,7 @@ def _pair(given: Token, surname: Token) -> bool:
     if first.plain_given:
         # A first name beside a first name that is also a surname: Роман Анна.
         unknown = not family.known and not surname.abbreviated
-        listed = family.listed and (not family.known or not family.common or agree(given.word, surname.word))
+        listed = family.listed and (not family.known or not family.common or agree(surname.word, given.word))
         return likely or listed or family.likely_given or unknown
     if likely and not first.known and given.word.istitle() and surname.word.istitle() and not given.latin:
         return not like_a_term(given.word)

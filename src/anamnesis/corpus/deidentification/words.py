@@ -193,18 +193,21 @@ def is_place(word: str) -> bool:
 
 @lru_cache(maxsize=_REMEMBERED)
 def is_verb(word: str) -> bool:
-    """Whether the word is most likely an action: согласился, обследована."""
-    return not _analyzer().parse(word.lower())[0].tag.grammemes.isdisjoint({"VERB", "INFN", "PRTS"})
+    """Whether the word is most likely an action of one person: согласился, обследована."""
+    grammemes = _analyzer().parse(word.lower())[0].tag.grammemes
+    return "plur" not in grammemes and not grammemes.isdisjoint({"VERB", "INFN", "PRTS"})
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _cases(word: str) -> frozenset[str]:
-    return frozenset(str(parse.tag.case) for parse in _analyzer().parse(word.lower()))
+def _cases(word: str, name: bool) -> frozenset[str]:
+    parses = _analyzer().parse(word.lower())
+    names = [parse for parse in parses if "Name" in parse.tag.grammemes] if name else []
+    return frozenset(str(parse.tag.case) for parse in names or parses)
 
 
-def agree(word: str, other: str) -> bool:
-    """Whether two words may be in the same grammatical case."""
-    return not _cases(word).isdisjoint(_cases(other))
+def agree(word: str, given: str) -> bool:
+    """Whether a word may be in the grammatical case of a first name. Surnames like Седых are the same in all."""
+    return word.lower().endswith(("ых", "их")) or not _cases(word, name=False).isdisjoint(_cases(given, name=True))
 
 
 def is_korean(word: str) -> bool:
