@@ -68,43 +68,6 @@ _INITIALS_FIRST = re.compile(
 )
 # Two capitals behind a word that are hardly initials: a disease, pressure, a part of the body.
 _NO_INITIALS = frozenset(("сд", "ад", "аг", "гб", "щж", "пж", "лж", "од", "кт", "уз", "тт", "св", "os", "od", "iu"))
-# In capitals, the end of the surname is not visible: ИВАНОВА.Б.
-_GLUED = re.compile(rf"(?<!\w)(?P<surname>[{_UP}]{{3,30}}(?:-[{_UP}]{{3,30}})?)[{_UP}]\.\s?[{_UP}]\.")
-_RUSSIAN = re.compile(r"[а-яё]{3}")
-_LIKE_MEDICINES = re.compile(r"(?i)ин(?:[аеу]|ом)?$")
-_INSIDE_SENTENCE = re.compile(r"[а-яёa-z,:–—-]\s{1,2}$")
-_INITIALS_BEFORE = re.compile(rf"(?<![\w.])(?:[{_UP}]\s?\.\s?){{1,2}}$")
-_NEXT_WORD = re.compile(rf"\s{{0,3}}(?P<word>{_WORD})")
-_INITIALS_BEHIND = re.compile(rf"\s{{0,3}}(?:{_DOTTED}|[{_UP}]\.|[{_UP}]\s[{_UP}](?!\w)|(?<=\s)[{_UP}]{{2}}(?!\w))")
-_INITIALS_FIRST = re.compile(
-    rf"(?<![\w.])(?P<initials>{_INITIAL}\s?\.\s?{_INITIAL}\s?\.?\s{{0,3}}|{_INITIAL}\.\s{{0,2}}|"
-    rf"[{_UP}]{{2}}\s)(?P<surname>{_PARTICLE}{_WORD})"
-)
-# Two capitals behind a word that are hardly initials: type and degree of a disease, pressure, a part of the body.
-_NO_INITIALS = frozenset(
-    (
-        "сд",
-        "ад",
-        "аг",
-        "ги",
-        "ги",
-        "гб",
-        "мт",
-        "щж",
-        "пж",
-        "лж",
-        "од",
-        "оs",
-        "од",
-        "os",
-        "od",
-        "iu",
-        "кт",
-        "уз",
-        "тт",
-        "св",
-    )
-)
 _LOWER_CASE = re.compile(
     r"(?<!\w)(?:(?P<surname>[а-яё]{2,20}(?:-[а-яё]{3,20})?)\s(?P<initials>[а-яё]\.(?:\s?[а-яё]\.)?)|"
     r"(?<!\w\.)(?<!\w\.\s)(?P<before>[а-яё]\.\s?[а-яё]\.)\s{0,2}(?P<behind>[а-яё]{2,20}(?:-[а-яё]{3,20})?)(?!\w)|"
