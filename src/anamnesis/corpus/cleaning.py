@@ -15,13 +15,13 @@ _ENTITY = re.compile(r"&(?:#\d+|#[xX][0-9a-fA-F]+|[a-zA-Z]{2,8});")
 _CODED_AGAIN = re.compile(r"&(?:(?:amp|AMP|#0*38|#[xX]0*26);)+")
 _ROMAN = re.compile("[\u2160-\u217f]")
 _TAG = re.compile(
-    r"<(?:br|p|div|span|b|i|u|s|em|strong|a|sub|sup|small|big|h[1-6]|hr|li|ul|ol|td|th|tr|tbody|thead|table|font|html|"
+    r"<(?:br|wbr|p|div|span|b|i|u|s|em|strong|a|sub|sup|small|big|h[1-6]|hr|li|ul|ol|td|th|tr|tbody|thead|table|font|html|"
     r"head|body|pre|[ow]:\w{1,10})\b[^<>]{0,400}>|</[\w:]{1,12}\s?>|<!--[^<>]{0,2000}-->|<!DOCTYPE[^<>]{0,200}>",
     re.I,
 )
 _ENDS_LINE = re.compile(r"</?(?:br|p|div|li|ul|ol|tr|table|h[1-6]|hr)\b", re.I)
 # They mark words, and do not part them: Ива<b>но</b>ва.
-_INSIDE_LINE = re.compile(r"</?(?:span|b|i|u|s|em|strong|a|sub|sup|small|big|font)\b|<!--", re.I)
+_INSIDE_LINE = re.compile(r"</?(?:wbr|span|b|i|u|s|em|strong|a|sub|sup|small|big|font)\b|<!--", re.I)
 _CONTROL = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]"
 )
@@ -29,7 +29,11 @@ _OTHER_LINE_ENDS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 # Written as two characters; before a Latin letter, it is a path: C:\new.
 _WRITTEN_LINE_END = re.compile(r"(?:\\{1,2}[rn])+(?![a-z])")
 _WRITTEN_TAB = re.compile(r"\\{1,2}t(?![a-z])")
-_BROKEN_WORD = re.compile(r"(?<=[а-яё])-[ \t]*\n[ \t]*(?=[а-яё])")
+# Not "какой-⏎нибудь". A soft hyphen breaks a word like a written one.
+_BROKEN_WORD = re.compile(
+    "(?<=[а-яё])[-\u00ad][ \t]*\n[ \t]*(?=[а-яё])(?!(?:нибудь|либо|то|таки|ка)(?!\\w))|"
+    "(?<=[А-ЯЁ]{2})[-\u00ad][ \t]*\n[ \t]*(?=[А-ЯЁ]{2})"
+)
 _LETTER = "[A-Za-zА-Яа-яЁё]"
 _MIXED_WORD = re.compile(rf"(?<!{_LETTER}){_LETTER}*(?:[A-Za-z][А-Яа-яЁё]|[А-Яа-яЁё][A-Za-z]){_LETTER}*")
 _LATIN = re.compile("[A-Za-z]")
@@ -48,7 +52,11 @@ def html_entities(text: str) -> str:
 def _gap(tag: re.Match[str]) -> str:
     if _ENDS_LINE.match(tag[0]):
         return "\n"
-    return "" if _INSIDE_LINE.match(tag[0]) else " "
+    if not _INSIDE_LINE.match(tag[0]):
+        return " "
+    # Directly between a small letter and a capital, it parts two words: Анна<b>Петрова</b>.
+    before, behind = tag.string[max(0, tag.start() - 1) : tag.start()], tag.string[tag.end() : tag.end() + 1]
+    return " " if before.islower() and behind.isupper() else ""
 
 
 def unicode_form(text: str) -> str:
@@ -64,7 +72,7 @@ def line_ends(text: str) -> str:
     text = _OTHER_LINE_ENDS.sub("\n", text)
     if "\\" in text:
         text = _WRITTEN_TAB.sub("\t", _WRITTEN_LINE_END.sub("\n", text))
-    return _BROKEN_WORD.sub("", text) if "-" in text and "\n" in text else text
+    return _BROKEN_WORD.sub("", text) if "\n" in text and ("-" in text or "\u00ad" in text) else text
 
 
 def control_characters(text: str) -> str:

@@ -13,6 +13,7 @@ from anamnesis.corpus.deidentification.names import find_names
 from anamnesis.corpus.deidentification.numbers import find_numbers
 from anamnesis.corpus.deidentification.others import find_others
 from anamnesis.corpus.deidentification.own_names import find_own, find_own_code
+from anamnesis.corpus.deidentification.reading_copy import ReadingCopy
 from anamnesis.corpus.deidentification.tagger import tag
 from anamnesis.corpus.deidentification.vocabulary import ClinicalWords, clinical_words
 from anamnesis.settings.corpus import Deidentification
@@ -60,6 +61,11 @@ class Deidentifier:
         Args:
             patients: what the column of patients says in the row of each text; its names are identifiers.
         """
+        copies = [ReadingCopy.of(text) for text in texts]
+        found = self._find([copy.text for copy in copies], patients)
+        return [copy.in_the_original(spans) for copy, spans in zip(copies, found, strict=True)]
+
+    def _find(self, texts: Sequence[str], patients: Sequence[str] | None) -> list[list[Found]]:
         clinical = clinical_words(self.further)
         found: list[list[Found]] = [[] for _ in texts]
         unread = list(range(len(texts)))

@@ -7,6 +7,7 @@ import re
 from functools import lru_cache
 
 from anamnesis.corpus.deidentification.resources import natasha_words
+from anamnesis.corpus.deidentification.words import packaged_names, stem
 
 _LETTERS = str.maketrans(
     dict(zip("абвгдезийклмнопрстуфхыэё", "abvgdeziiklmnoprstufhiee", strict=True))
@@ -27,6 +28,16 @@ _SPELLINGS = tuple(
         ("w", "v"),
         ("c(?!h)", "k"),
         ("[jy]", "i"),
+    )
+)
+# Ж is written as zh, j or g: Nadezhda, Nadejda.
+_ZH = re.compile("zh|j")
+# Microbes have an initial too: E. Coli, H. Pylori.
+_SPECIES = frozenset(
+    (
+        *("coli", "pylori", "albicans", "aureus", "vaginalis", "trachomatis", "pneumoniae", "hominis", "genitalium"),
+        *("faecalis", "epidermidis", "agalactiae", "pyogenes", "aeruginosa", "mirabilis", "vulgaris", "urealyticum"),
+        *("parvum", "glabrata", "krusei", "tropicalis", "difficile", "influenzae", "tuberculosis", "burgdorferi"),
     )
 )
 _DOUBLED = re.compile(r"(.)\1")
@@ -71,7 +82,8 @@ def _of_cyrillic(lower: str) -> str:
 @lru_cache(maxsize=1)
 def _given_names() -> frozenset[str]:
     russian = (_of_cyrillic(name) for name in natasha_words("first") if len(name) > 1)
-    return frozenset([*russian, *map(rough, _FIRST.split())])
+    further = (_of_cyrillic(name) for name in packaged_names()["given"] if len(name) > 2)
+    return frozenset([*russian, *further, *map(rough, _FIRST.split())])
 
 
 @lru_cache(maxsize=1)
@@ -79,8 +91,19 @@ def _surnames() -> frozenset[str]:
     return frozenset(map(_of_cyrillic, natasha_words("last")))
 
 
+@lru_cache(maxsize=100_000)
+def stem_of_rough(word: str) -> str:
+    """The one spelling of both scripts without vowels at the end, where cases differ."""
+    return rough(stem(word)).rstrip("aeiou")
+
+
+def is_species(word: str) -> bool:
+    return word.lower() in _SPECIES
+
+
+@lru_cache(maxsize=100_000)
 def is_given(word: str) -> bool:
-    return rough(word) in _given_names()
+    return rough(word) in _given_names() or rough(_ZH.sub("zh", word.lower())) in _given_names()
 
 
 def is_patronymic(word: str) -> bool:

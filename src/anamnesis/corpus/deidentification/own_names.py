@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from anamnesis.corpus.deidentification.latin import is_latin, rough
+from anamnesis.corpus.deidentification.latin import is_latin, stem_of_rough
 from anamnesis.corpus.deidentification.vocabulary import ClinicalWords
 from anamnesis.corpus.deidentification.words import LETTER, forms_of_name, reading, stem
 
@@ -74,11 +74,6 @@ def _same(word: str, name: str) -> bool:
     if plain == other or not forms_of_name(word).isdisjoint({name}) or word in forms_of_name(name):
         return True
     return min(len(plain), len(other)) > _SHORTEST and stem(plain) == stem(other)
-
-
-def stem_of_rough(word: str) -> str:
-    """The one spelling of both scripts without vowels at the end, where cases differ."""
-    return rough(stem(word)).rstrip("aeiou")
 
 
 def _is_word(word: str, clinical: ClinicalWords) -> bool:

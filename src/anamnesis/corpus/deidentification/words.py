@@ -2,9 +2,12 @@
 
 import re
 from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
+import yaml
 from pymorphy3 import MorphAnalyzer
+from pymorphy3.analyzer import Parse
 
 from anamnesis.corpus.deidentification.resources import natasha_words
 
@@ -22,28 +25,24 @@ _PATRONYMIC_ENDING = re.compile(
     r"[уў][гғ]л[иы])"
 )
 # Turkic patronymics are two words: Рашид оглы, Рауф кызы, Рустам ўғли, Рустам қизи, Азамат уулу.
-KINSHIP = re.compile(r"(?i)(?:[оўу][гғ]л[иыу]|[кқг][иы]з[иыа]|уулу|улы|заде)(?!\w)")
-# Surnames that natasha's list lacks.
-_MORE_SURNAMES = frozenset(
-    (
-        *("сорока", "калина", "малина", "бондарь", "баран", "козел", "грач", "галка", "белка", "олень", "вовк"),
-        *("собака", "жито", "молот", "шинкарь", "солдат", "седых", "долгих", "сухих", "крутых", "русских", "озеро"),
-        *("байда", "палий", "кендюх", "макитра", "завада", "залога", "юрко"),
-    )
+KINSHIP = re.compile(
+    r"(?i:[оўу][гғ]л[иыу]|[кқг][иы]з[иыа]|уулу|улы|заде|[ou]['’ʼʻ`]?g['’ʼʻ`]?h?l[iıyu]|[kqg][iıy]z[iıy]|uulu|uly|zade)(?!\w)"
 )
 # Letters of Ukrainian, Kazakh, Uzbek and other names, as Russian writes them.
 _AS_RUSSIAN = str.maketrans("іїєґўқғҳәөүұңһј", "иеегукгхаоуунхй")
 # A given name that is as often a word (Вера, Роман) needs a likely surname beside it.
 _OFTEN_A_WORD = 0.2
-# What a list of names adds to a word that the dictionary lacks.
+# What a list of names adds to a word that the dictionary lacks, and to one that it has as something else.
 _LISTED_SURNAME = 0.5
+_LISTED_GIVEN = 0.2
 _CASE_ENDING = re.compile(r"(?<=..)(?:ого|ому|ыми|ой|ою|ым|ом|ем|им|ая|ую|ий|ый|их|ых|[аеуыиюя])$")
 
 
 class Reading(NamedTuple):
     """Probabilities, 0..1, that the word is a surname, a given name, a patronymic, or no name (`common`).
 
-    `listed`: a list has it among surnames, some of which are also words (Мороз, Гусь, Коваль).
+    `listed`: a list has it among surnames, some of which are also words (Мороз, Гусь, Коваль); `everyday`: it is one of
+    the words that are known to be surnames. `nominal`: it is most likely a noun or an adjective in the singular.
     """
 
     surname: float
@@ -52,6 +51,9 @@ class Reading(NamedTuple):
     common: float
     known: bool
     listed: bool
+    everyday: bool = False
+    nominal: bool = False
+    noun: bool = False
 
     @property
     def of_name(self) -> bool:
@@ -88,8 +90,15 @@ def _given_names() -> frozenset[str]:
 
 
 @lru_cache(maxsize=1)
+def packaged_names() -> dict[str, frozenset[str]]:
+    """The lists of `names.yaml`."""
+    lists = yaml.safe_load((Path(__file__).parent / "names.yaml").read_text(encoding="utf-8"))
+    return {name: frozenset(word.replace("ё", "е") for word in words) for name, words in lists.items()}
+
+
+@lru_cache(maxsize=1)
 def _surnames() -> frozenset[str]:
-    return natasha_words("last") | _MORE_SURNAMES
+    return natasha_words("last") | packaged_names()["words"] | packaged_names()["korean"]
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -104,13 +113,17 @@ def reading(word: str) -> Reading:
         word, known = last, True
     parses = analyzer.parse(word)
     forms = {word.replace("ё", "е"), *(parse.normal_form.replace("ё", "е") for parse in parses)}
+    if not known or stem(word) in packaged_names()["korean"]:
+        forms.add(stem(word))
     listed = not forms.isdisjoint(_surnames())
     if not known and (russian := word.translate(_AS_RUSSIAN)) != word:
         return reading(russian)
     if not known:
         surname = 1.0 if _SURNAME_ENDING.fullmatch(word) else _LISTED_SURNAME * listed
-        given = 0.0 if forms.isdisjoint(_given_names()) else 1.0
+        given = 0.0 if forms.isdisjoint(_given_names() | packaged_names()["given"]) else 1.0
         patronymic = 1.0 if _PATRONYMIC_ENDING.fullmatch(word) else 0.0
+        if given and not listed:
+            surname = 0.0
         return Reading(surname, given, patronymic, 0.0, False, listed)
     shares = {"Surn": 0.0, "Name": 0.0, "Patr": 0.0, "": 0.0}
     for parse in parses:
@@ -121,7 +134,36 @@ def reading(word: str) -> Reading:
     if word.replace("ё", "е") in _given_names():
         # That list has only names that are hardly anything else; the dictionary takes София for a town.
         shares["Name"], shares[""] = max(shares["Name"], 0.5), min(shares[""], _OFTEN_A_WORD / 2)
-    return Reading(shares["Surn"], shares["Name"], shares["Patr"], shares[""], True, listed)
+    elif not forms.isdisjoint(packaged_names()["given"]):
+        shares["Name"] = max(shares["Name"], _LISTED_GIVEN)
+    korean = len(word) > 2 and word in packaged_names()["korean"]
+    everyday = korean or not forms.isdisjoint(packaged_names()["words"])
+    return Reading(
+        shares["Surn"],
+        shares["Name"],
+        shares["Patr"],
+        shares[""],
+        known=True,
+        listed=listed,
+        everyday=everyday,
+        nominal=_is_nominal(parses, {"NOUN", "ADJF"}, everyday) or (everyday and word.endswith(("ых", "их"))) or korean,
+        noun=_is_nominal(parses, {"NOUN"}, everyday),
+    )
+
+
+def _is_nominal(parses: list[Parse], parts: set[str], everyday: bool) -> bool:
+    """Whether the word is most likely one of these parts of speech, and may be in the singular."""
+    best = parses[0].tag.grammemes
+    likely = everyday or (not best.isdisjoint(parts) and "Apro" not in best)
+    return likely and any(
+        "sing" in parse.tag.grammemes and not parse.tag.grammemes.isdisjoint(parts) for parse in parses
+    )
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def is_oblique(word: str) -> bool:
+    """Whether the word is in none of the cases in which a sentence may begin with a thing."""
+    return all(parse.tag.case not in ("nomn", "accs", None) for parse in _analyzer().parse(word.lower()))
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -141,6 +183,36 @@ def forms_of_name(word: str) -> frozenset[str]:
     word = word.lower()
     names = [parse for parse in _analyzer().parse(word) if parse.tag.grammemes & {"Surn", "Name", "Patr"}]
     return frozenset({word, *(form.word for parse in names for form in parse.lexeme)})
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def is_place(word: str) -> bool:
+    """Whether the word is most likely a place: Москва."""
+    return "Geox" in _analyzer().parse(word.lower())[0].tag.grammemes
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def is_verb(word: str) -> bool:
+    """Whether the word is most likely an action of one person: согласился, обследована."""
+    grammemes = _analyzer().parse(word.lower())[0].tag.grammemes
+    return "plur" not in grammemes and not grammemes.isdisjoint({"VERB", "INFN", "PRTS"})
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _cases(word: str, name: bool) -> frozenset[str]:
+    parses = _analyzer().parse(word.lower())
+    names = [parse for parse in parses if "Name" in parse.tag.grammemes] if name else []
+    return frozenset(str(parse.tag.case) for parse in names or parses)
+
+
+def agree(word: str, given: str) -> bool:
+    """Whether a word may be in the grammatical case of a first name. Surnames like Седых are the same in all."""
+    return word.lower().endswith(("ых", "их")) or not _cases(word, name=False).isdisjoint(_cases(given, name=True))
+
+
+def is_korean(word: str) -> bool:
+    """Whether the word is one of the short Korean surnames."""
+    return word.lower().replace("ё", "е") in packaged_names()["korean"]
 
 
 def ends_like_surname(word: str) -> bool:
