@@ -130,9 +130,10 @@ def test_no_planted_identifier_comes_out_in_any_form(tmp_path: Path, caplog: pyt
     secret |= set(SURNAMES)
     rows = []
     for number, text in enumerate(canaries(rng)):
-        form = number % 5
+        # ß, Ä and the like are in no encoding of Russian.
+        form = number % 5 if text.encode("cp1251", "ignore").decode("cp1251") == text else 0
         if form == 1:
-            text = list(CODED.values())[number % len(CODED)](text.encode("cp1251", "ignore").decode("cp1251"))
+            text = list(CODED.values())[number % len(CODED)](text)
         elif form == 2:
             really, wrongly = WRONG[number % len(WRONG)]
             text = read_as(text.encode(really, "ignore").decode(really), really, wrongly)

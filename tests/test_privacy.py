@@ -39,10 +39,11 @@ OTHERS = [(before, removed(before, after)) for pairs in REPLACED.values() for be
 
 
 def hidden(text: str, number: int) -> str:
-    """Three in five texts as they are; the others coded, or read in a wrong encoding."""
+    """Three in five texts as they are; the others coded, or read in a wrong encoding, if these have its letters."""
+    if text.encode("cp1251", "ignore").decode("cp1251") != text:
+        return text
     if number % 5 == 1:
-        code = list(CODED.values())[number % len(CODED)]
-        return code(text.encode("cp1251", "ignore").decode("cp1251"))
+        return list(CODED.values())[number % len(CODED)](text)
     if number % 5 == 2:
         really, wrongly = WRONG[number % len(WRONG)]
         return read_as(text.encode(really, "ignore").decode(really), really, wrongly)
@@ -91,9 +92,10 @@ def planted() -> tuple[list[list[str]], list[str]]:
             else:
                 sentence, identifier = canary(number // 2, rng)
                 identifiers = [identifier]
-            description = hidden(f"{sentence} {description}" if number % 3 else f"{description} {sentence}", number)
+            plain = (f"{sentence} {description}" if number % 3 else f"{description} {sentence}").replace("×", "x")
+            description = hidden(plain, number)
             secret += [*identifiers, patient]
-            if number % 5 in (1, 2):
+            if description != plain:
                 secret.append(description[:40])
         elif number % 4 == 0:
             category = f"{category} {surname}ой М.П."

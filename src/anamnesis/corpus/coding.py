@@ -195,7 +195,16 @@ def _better(text: str, meant: str | None) -> str:
 def _counts(text: str) -> tuple[int, int]:
     """Words in letters beyond ASCII, and those of them that the dictionary knows."""
     words = [word for word in _WORD.findall(text) if not _DRAWN.search(word)]
-    return len(words), sum(reading(word).known for word in words if _LETTERS.fullmatch(word))
+    return len(words), sum(_is_known(word) for word in words)
+
+
+def _is_known(word: str) -> bool:
+    """A capital behind a small letter is a sign of a wrong encoding, and the dictionary does not mind it."""
+    return (
+        _LETTERS.fullmatch(word) is not None
+        and word[1:] in (word[1:].lower(), word[1:].upper())
+        and reading(word).known
+    )
 
 
 def is_unreadable(*texts: str) -> bool:

@@ -11,6 +11,8 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
 from anamnesis.corpus.deidentification import latin
 from anamnesis.corpus.deidentification.bare_names import find_bare, is_done_by_persons, like_a_term
 from anamnesis.corpus.deidentification.findings import BOTH, RULES, TAGGER, Found
@@ -372,6 +374,8 @@ def _lower_latin(text: str, clinical: ClinicalWords) -> Iterator[Span]:
     """Two or three Latin words without capitals: a first name, and a surname or a patronymic."""
     for match in _LOWER_LATIN.finditer(text):
         words = match[0].split()
+        if not ENGLISH_STOP_WORDS.isdisjoint(words):
+            continue
         surnames = [word for word in words if latin.is_surname(word) or latin.is_patronymic(word)]
         given = [word for word in words if latin.is_given(word) and [word] != surnames]
         if given and surnames and not any(word in clinical for word in words):
