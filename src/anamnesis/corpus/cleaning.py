@@ -4,36 +4,26 @@ The order matters: entities become characters before characters are normalized, 
 is decoded before (`coding`).
 """
 
-import html
 import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
-_ENTITY = re.compile(r"&(?:#\d+|#[xX][0-9a-fA-F]+|[a-zA-Z]{2,8});")
-# An ampersand that was coded again and again: &amp;amp;lt;
-_CODED_AGAIN = re.compile(r"&(?:(?:amp|AMP|#0*38|#[xX]0*26);)+")
+from anamnesis.corpus.markup import (
+    BROKEN_WORD,
+    INVISIBLE,
+    TAG,
+    WRITTEN_LINE_END,
+    WRITTEN_TAB,
+    in_place_of,
+    unescaped,
+)
+
 _ROMAN = re.compile("[\u2160-\u217f]")
-_TAG = re.compile(
-    r"<(?:br|wbr|p|div|span|b|i|u|s|em|strong|a|sub|sup|small|big|h[1-6]|hr|li|ul|ol|td|th|tr|tbody|thead|table|font|html|"
-    r"head|body|pre|[ow]:\w{1,10})\b[^<>]{0,400}>|</[\w:]{1,12}\s?>|<!--[^<>]{0,2000}-->|<!DOCTYPE[^<>]{0,200}>",
-    re.I,
-)
-_ENDS_LINE = re.compile(r"</?(?:br|p|div|li|ul|ol|tr|table|h[1-6]|hr)\b", re.I)
-# They mark words, and do not part them: Ива<b>но</b>ва.
-_INSIDE_LINE = re.compile(r"</?(?:wbr|span|b|i|u|s|em|strong|a|sub|sup|small|big|font)\b|<!--", re.I)
-_CONTROL = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]"
-)
+_TAG = re.compile(TAG)
+_CONTROL = re.compile(f"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f{INVISIBLE}]")
 _OTHER_LINE_ENDS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
-# Written as two characters; before a Latin letter, it is a path: C:\new.
-_WRITTEN_LINE_END = re.compile(r"(?:\\{1,2}[rn])+(?![a-z])")
-_WRITTEN_TAB = re.compile(r"\\{1,2}t(?![a-z])")
-# Not "какой-⏎нибудь". A soft hyphen breaks a word like a written one.
-_BROKEN_WORD = re.compile(
-    "(?<=[а-яё])[-\u00ad][ \t]*\n[ \t]*(?=[а-яё])(?!(?:нибудь|либо|то|таки|ка)(?!\\w))|"
-    "(?<=[А-ЯЁ]{2})[-\u00ad][ \t]*\n[ \t]*(?=[А-ЯЁ]{2})"
-)
+_WRITTEN_LINE_END, _WRITTEN_TAB, _BROKEN_WORD = map(re.compile, (WRITTEN_LINE_END, WRITTEN_TAB, BROKEN_WORD))
 _LETTER = "[A-Za-zА-Яа-яЁё]"
 _MIXED_WORD = re.compile(rf"(?<!{_LETTER}){_LETTER}*(?:[A-Za-z][А-Яа-яЁё]|[А-Яа-яЁё][A-Za-z]){_LETTER}*")
 _LATIN = re.compile("[A-Za-z]")
@@ -44,19 +34,8 @@ _SPACES = re.compile(r"\s+")
 
 def html_entities(text: str) -> str:
     """Replaces entities (&nbsp;, &lt;), even coded twice, and the tags of a form saved as HTML."""
-    if "&" in text:
-        text = _ENTITY.sub(lambda match: html.unescape(match[0]), _CODED_AGAIN.sub("&", text))
-    return _TAG.sub(_gap, text) if "<" in text else text
-
-
-def _gap(tag: re.Match[str]) -> str:
-    if _ENDS_LINE.match(tag[0]):
-        return "\n"
-    if not _INSIDE_LINE.match(tag[0]):
-        return " "
-    # Directly between a small letter and a capital, it parts two words: Анна<b>Петрова</b>.
-    before, behind = tag.string[max(0, tag.start() - 1) : tag.start()], tag.string[tag.end() : tag.end() + 1]
-    return " " if before.islower() and behind.isupper() else ""
+    text = unescaped(text)
+    return _TAG.sub(in_place_of, text) if "<" in text else text
 
 
 def unicode_form(text: str) -> str:

@@ -27,8 +27,6 @@ _RANKS = {kind: rank for rank, kind in enumerate(PLACEHOLDERS)}
 _PLACEHOLDER = re.compile(
     rf"(?:{'|'.join(map(re.escape, PLACEHOLDERS.values()))})|\*(?:ДАТА|ИМЯ|МО|ГОРОД|РЕГИОН|СТРАНА|ДОЛЖНОСТЬ)\*"
 )
-# Line ends that a system wrote as two characters. "\\n" before a Latin letter is a path.
-_WRITTEN_LINE_END = re.compile(r"\\[rnt](?![a-z])")
 _HAS_NUMBER = re.compile(r"[\d@]")
 _EDGES = " \t\n\r,;:"
 
@@ -157,8 +155,6 @@ def _read(text: str, clinical: ClinicalWords, tagged: Sequence[tuple[int, int]],
         lower = "".join(low if len(low := letter.lower()) == 1 else letter for letter in text)
     if "[" in text or "*" in text:
         text, lower = _PLACEHOLDER.sub(_mask, text), _PLACEHOLDER.sub(_mask, lower)
-    if "\\" in text:
-        text, lower = _WRITTEN_LINE_END.sub("  ", text), _WRITTEN_LINE_END.sub("  ", lower)
     own = list(find_own(text, lower, patient, clinical)) if patient else []
     found = list(find_names(text, lower, clinical, tagged, own))
     if patient:
