@@ -8,6 +8,7 @@ import json
 import quopri
 import re
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
@@ -16,6 +17,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from anamnesis.corpus.cleaning import clean
 from anamnesis.corpus.coding import decoded, is_unreadable
 from anamnesis.corpus.formats import Row
 from anamnesis.corpus.pseudonyms import Pseudonyms
@@ -51,19 +53,63 @@ def rtf_in_unicode(text: str) -> str:
     return r"{\rtf1\ansi\uc1 " + "".join(f"\\u{ord(one)}?" if ord(one) > 127 else one for one in text) + r"\par}"
 
 
+def in_base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def in_quoted(text: str) -> str:
+    return quopri.encodestring(text.encode()).decode()
+
+
+def in_escapes(text: str) -> str:
+    return json.dumps(text)[1:-1]
+
+
+def in_bytes(text: str, form: str, encoding: str = "utf-8") -> str:
+    return "".join(form.format(byte) if byte > 127 else chr(byte) for byte in text.encode(encoding))
+
+
 CODED: dict[str, Callable[[str], str]] = {
     "RTF": rtf,
     "RTF in Unicode": rtf_in_unicode,
-    "base64": lambda text: base64.b64encode(text.encode()).decode(),
+    "base64": in_base64,
     "base64 in lines": lambda text: base64.encodebytes(text.encode()).decode(),
     "base64 of cp1251": lambda text: base64.b64encode(text.encode("cp1251")).decode(),
-    "quoted-printable": lambda text: quopri.encodestring(text.encode()).decode(),
+    "quoted-printable": lambda text: in_quoted(text),
     "quoted-printable of cp1251": lambda text: quopri.encodestring(text.encode("cp1251")).decode(),
     "percent": quote,
     "percent of cp1251": lambda text: quote(text.encode("cp1251")),
     "percent and u": lambda text: "".join(f"%u{ord(one):04X}" if ord(one) > 127 else one for one in text),
-    "backslash and u": lambda text: json.dumps(text)[1:-1],
+    "backslash and u": in_escapes,
     "Python's": lambda text: text.encode("unicode_escape").decode(),
+    "Python's, long": lambda text: "".join(f"\\U{ord(one):08x}" if ord(one) > 127 else one for one in text),
+    "Perl's": lambda text: "".join(f"\\x{{{ord(one):x}}}" if ord(one) > 127 else one for one in text),
+    "bytes": lambda text: in_bytes(text, "\\x{:02x}"),
+    "bytes of cp1251": lambda text: in_bytes(text, "\\x{:02x}", "cp1251"),
+    "octal bytes": lambda text: in_bytes(text, "\\{:03o}"),
+    "octal bytes of cp1251": lambda text: in_bytes(text, "\\{:03o}", "cp1251"),
+    "bytes of RTF without its head": lambda text: in_bytes(text, "\\'{:02x}", "cp1251"),
+    "hexadecimal": lambda text: text.encode().hex(),
+    "hexadecimal of cp1251": lambda text: f"0x{text.encode('cp1251').hex().upper()}",
+    "base64 of UTF-16": lambda text: base64.b64encode(text.encode("utf-16-le")).decode(),
+    "base64 for links": lambda text: base64.urlsafe_b64encode(text.encode("cp1251")).decode(),
+    # Coded twice and more.
+    "base64 twice": lambda text: in_base64(in_base64(text)),
+    "base64 four times": lambda text: in_base64(in_base64(in_base64(in_base64(text)))),
+    "base64 of percent": lambda text: in_base64(quote(text)),
+    "base64 of u": lambda text: in_base64(in_escapes(text)),
+    "base64 of RTF": lambda text: in_base64(rtf(text)),
+    "percent twice": lambda text: quote(quote(text)),
+    "percent of base64": lambda text: quote(in_base64(text), safe=""),
+    "percent of u": lambda text: quote(in_escapes(text)),
+    "percent of RTF": lambda text: quote(rtf(text)),
+    "quoted-printable twice": lambda text: in_quoted(in_quoted(text)),
+    "quoted-printable of percent": lambda text: in_quoted(quote(text)),
+    "u of u": lambda text: in_escapes(text).replace("\\", "\\u005c"),
+    "RTF inside JSON": lambda text: rtf(text).replace("\\", "\\\\"),
+    "entities of a backslash": lambda text: in_escapes(text).replace("\\", "&#92;"),
+    "named entities of a backslash": lambda text: in_escapes(text).replace("\\", "&amp;bsol;"),
+    "entities of percent": lambda text: quote(text).replace("%", "&#37;"),
 }
 WRONG = [
     ("utf-8", "cp1251"), ("utf-8", "koi8_r"), ("utf-8", "cp866"), ("utf-8", "cp1252"), ("utf-8", "latin_1"),
@@ -83,6 +129,45 @@ def test_words_are_parted_by_what_is_not_coded(form: str) -> None:
     """Joined, they would be one word that no dictionary knows. Lines of coded text break words."""
     text = "Пункция узла верхней трети левой доли проведена под контролем ультразвука, материал скудный."
     assert decoded({"a": CODED[form](text)})[0]["a"].strip() == text
+
+
+@pytest.mark.parametrize("form", [form for form in CODED if not re.search("cp1251|links|head", form)])
+def test_a_coded_surname_alone_is_decoded(form: str) -> None:
+    """The dictionary need not know it."""
+    assert decoded({"a": f"Узел левой доли. {CODED[form]('Тютяпкина')}"})[0]["a"].strip().endswith("Тютяпкина")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        in_base64(in_base64(in_base64(in_base64(in_base64("Гусев"))))),
+        in_bytes("Тютяпкина", "\\x{:02x}", "cp1251"),
+        in_bytes("Тютяпкина", "\\{:03o}", "cp1251"),
+        in_bytes("Тютяпкина", "\\'{:02x}", "cp1251"),
+        quote("Тютяпкина".encode("cp1251")),
+        in_bytes("Тютяпкина", "={:02X}", "cp1251"),
+        read_as("Тютяпкина", "cp1251", "latin_1"),
+        base64.b64encode(zlib.compress(TEXT.encode())).decode(),
+        base64.b64encode("Тютяпкина Айталина Ньургуновна".encode("cp1251")).decode(),
+    ],
+)
+def test_what_stays_coded_is_refused(text: str, tmp_path: Path) -> None:
+    """In cp1251, a name that the dictionary does not know is not decoded with certainty."""
+    row = {**ROWS[1], "Описание": f"Узел левой доли 12 мм, коллоид, фон чистый. {text}"}
+    assert prepared(row, tmp_path) is Refusal.UNREADABLE
+
+
+@pytest.mark.parametrize("text", ["&#1043;&#1091;&#1089;&#1072;&#1088;&#1086;&#1074;&#1072; &#1052", "%26%231043%3B"])
+def test_coded_entities_are_left_to_cleaning(text: str) -> None:
+    got = clean(decoded({"a": text})[0]["a"])[0]
+    assert got in ("Гусарова М", "Г")
+
+
+@pytest.mark.parametrize("wrongly", ["cp1251", "koi8_r", "cp866", "cp1252", "latin_1"])
+def test_utf8_that_was_read_wrongly_in_a_part_of_a_text_is_undone(wrongly: str) -> None:
+    """A system that joins fields from two sources."""
+    text = f"Узел левой доли. {read_as('Гусарова Мария', 'utf-8', wrongly)}, фон чистый"
+    assert decoded({"a": text}) == ({"a": "Узел левой доли. Гусарова Мария, фон чистый"}, ["wrong_encoding"])
 
 
 @pytest.mark.parametrize(("really", "wrongly"), WRONG)
@@ -108,6 +193,10 @@ def test_utf8_that_was_read_wrongly_twice_is_undone() -> None:
         "Узел. abcdefghijklmnopqrstuvwxyzabcdef",
         "├────┼────┤ Узел │ 12 │ мм ├────┼────┤ коллоид ═════╬═════ фон",
         "ТТГ, АТ-ТПО",
+        "АД 150\\100, узел 12\\220 мм, c:\\new, ЧСС=87, АД=90, SpO2=98, 85%90 %, группы А—Б—В—Г, 50%25",
+        "HLA-DRB1*04:01/HLA-DQB1, CD3/CD4/CD8/CD19/CD56, pT1aN0M0/L0/V0/R0, NM_004333.4:c.1799T>A",
+        "UID 1.2.840.113619.2.55.3.604688119, https://pacs.example/viewer/1aB2cD3eF4gH5iJ6kL7mN8oP9",
+        "MD5 9e107d9d372bb6826bd81d3542a419d6, карта 1234567890123456, IMG_20210312_WA0001.jpg",
     ],
 )
 def test_other_texts_stay_and_are_readable(text: str) -> None:
@@ -137,8 +226,10 @@ def test_no_text_raises(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", ["а", "QUJD", "QUJD\n", "=D0", "%D0", "\\u0041", "{\\rtf1 ", "─│", "\x98", "Р°", "ЁЯ "]
-)
+    "unit",
+    ["а", "QUJD", "\\xd0", "\\320", "&#92;", "%25", "=3D", "d0", "aB1", "QUJD\n", "=D0",
+     "%D0", "\\u0041", "{\\rtf1 ", "─│", "\x98", "Р°", "ЁЯ "],
+)  # fmt: skip
 def test_time_grows_with_the_length_only(unit: str) -> None:
     text = (unit * 20_000)[:20_000]
     start = time.perf_counter()
@@ -189,7 +280,7 @@ def test_some_unreadable_rows_are_quarantined_and_many_stop_the_run(tmp_path: Pa
     unreadable = [{**row, "Описание": "Шцпяы Ывапр ячсми тьбюэ щшгнек ъхзщш"} for row in ROWS]
     got = taken(settings(jsonl(tmp_path / "a.jsonl", [*ROWS[:50], *unreadable[50:]])), tmp_path)
     assert got.account.refused == {"unreadable": 10}
-    with pytest.raises(CorpusError, match=r"of the first 60 texts of .*, 40 are coded or decoded wrongly"):
+    with pytest.raises(CorpusError, match=r"of the first 50 texts of .*, 30 are coded or decoded wrongly: codes"):
         taken(settings(jsonl(tmp_path / "b.jsonl", [*ROWS[:20], *unreadable[20:]])), tmp_path)
 
 

@@ -18,7 +18,7 @@ from anamnesis.figures import COLOURS, frame
 from anamnesis.markdown import table
 
 MEANINGS = {
-    "coded_text": "RTF, base64, quoted-printable, percent and \\u escapes",
+    "coded_text": "RTF, base64, quoted-printable, percent, \\u, \\x and octal escapes, hexadecimal digits",
     "wrong_encoding": "text that was decoded in another encoding than its own",
     "html_entities": "HTML entities and tags",
     "unicode_form": "composed characters (NFC), and Roman numerals written as letters",

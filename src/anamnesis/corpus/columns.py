@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from anamnesis.corpus.coding import encoding_of_names
+from anamnesis.corpus.encodings import encoding_of_names
 from anamnesis.corpus.refusals import CorpusError, Refusal
 from anamnesis.settings.corpus import Columns, Sections
 
