@@ -212,6 +212,14 @@ GOOD: dict[str, Callable[[Path], Made]] = {
         "corpus.json",
         lambda rows: json.dumps([{**row, "Вес": float("-inf" if i % 2 else "nan")} for i, row in enumerate(rows)]),
     ),
+    "json list of reports behind a list of patients": json_file(
+        "corpus.json",
+        lambda rows: json.dumps({"patients": [{"Пациент": "п1", "Пол": "ж"}], "reports": rows, "codes": [["I", "II"]]}),
+    ),
+    "json list of lists behind another list": json_file(
+        "corpus.json",
+        lambda rows: json.dumps({"ids": [1, 2], "rows": [list(rows[0]), *(list(row.values()) for row in rows)]}),
+    ),
     "json of columns and data": json_file("corpus.json", lambda rows: as_split(rows, "columns", "index", "data")),
     "json of data and columns": json_file("corpus.json", lambda rows: as_split(rows, "data", "index", "columns")),
     "json of named columns and data": json_file(
@@ -370,10 +378,50 @@ def utf8_with_cp1251_rows(folder: Path) -> Path:
     return folder / "corpus.csv"
 
 
-def glued(folder: Path) -> Path:
+def with_lines(text: str, delimiter: str, minimal: bool = False) -> Callable[[Path], Made]:
+    """Delimited text in which every description has further lines."""
+
+    def make(folder: Path) -> Made:
+        path = folder / "corpus.csv"
+        with path.open("w", encoding="utf-8", newline="") as file:
+            quoting = csv_module.QUOTE_MINIMAL if minimal else csv_module.QUOTE_ALL
+            writer = csv_module.writer(file, delimiter=delimiter, quoting=quoting)
+            writer.writerow(ROWS[0])
+            writer.writerows([row["Пациент"], f"{row['Описание']}{text}", *list(row.values())[2:]] for row in ROWS)
+        return path, {}
+
+    return make
+
+
+LINES = {
+    "as many commas as the header": ("\nразмеры, контуры, эхо, структура\nфон, клетки, коллоид, нет", ","),
+    "as many semicolons as the header": ("\nразмеры;контуры;эхо;структура\nфон;клетки;коллоид;нет", ";"),
+    "a table of tabs": ("\nТТГ\t2,1\tмМЕ/л\tнорма\nТ4\t12\tпмоль/л\tнорма\nТ3\t4\tпмоль/л\tнорма", "\t"),
+    "bars": ("\n1|2|3|4\n5|6|7|8", "|"),
+    "the ends of rows, in prose": (
+        "; фон; чистый\nразмеры; контуры; эхо; структура\nгруппы; нет",
+        ";",
+    ),
+}
+
+
+@pytest.mark.parametrize("minimal", [False, True])
+@pytest.mark.parametrize("case", LINES)
+def test_a_field_of_lines_like_rows_is_read(case: str, minimal: bool, tmp_path: Path) -> None:
+    text, delimiter = LINES[case]
+    path, _ = with_lines(text, delimiter, minimal)(tmp_path)
+    got = taken(settings(path, delimiter=delimiter), tmp_path / "scratch")
+    plain = " ".join(text.split())
+    assert [report["description"] for report in got.reports] == [
+        f"{row['description']}{'' if plain.startswith(';') else ' '}{plain}" for row in EXPECTED
+    ]
+    assert got.refused == []
+
+
+def glued(folder: Path, first: int = 60, last: int = 70, column: int = 1) -> Path:
     """Tab-separated without quoting; a quotation mark opens in row 20 and closes in row 30."""
     rows = [[str(v).replace("\n", " ").replace('"', "") for v in r.values()] for r in [*ROWS, *ROWS[:11]]]
-    rows[60][1], rows[70][1] = '"Шоколадная киста', 'киста"'
+    rows[first][1], rows[last][column] = '"Шоколадная киста', 'киста"'
     lines = ["\t".join(ROWS[0]), *map("\t".join, rows)]
     (folder / "corpus.tsv").write_text("\n".join(lines), encoding="utf-8")
     return folder / "corpus.tsv"
@@ -565,6 +613,31 @@ def test_a_row_is_put_into_quarantine(case: str, tmp_path: Path) -> None:
     assert len(got.reports) >= 57
     assert set(got.refused[0]) == {"file", "row", "reason"}
     assert SECRET not in json.dumps(got.refused, ensure_ascii=False)
+
+
+@pytest.mark.parametrize(("first", "last", "column"), [(60, 61, 1), (60, 62, 1), (60, 63, 2), (60, 70, 0)])
+def test_rows_joined_by_a_stray_quote_are_all_refused(first: int, last: int, column: int, tmp_path: Path) -> None:
+    """Two rows in one could have the patient of the first and the category of the second."""
+    got = taken(settings(glued(tmp_path, first, last, column)), tmp_path / "scratch")
+    assert [one["reason"] for one in got.refused] == [Refusal.BROKEN_QUOTES] * (last - first + 1)
+    assert got.account.rows_in == 71
+
+
+LISTS: dict[str, Any] = {
+    "two lists": {"2020": ROWS[:30], "2021": ROWS[30:]},
+    "two lists, one without a column": {"2020": ROWS[:30], "2021": [{"Описание": SECRET}]},
+    "a list in an inner object": {"a": {"b": ROWS[:30]}, "c": ROWS[30:]},
+    "two lists of lists": {name: [list(ROWS[0]), *(list(row.values()) for row in ROWS)] for name in "ab"},
+    "a list of objects and one of lists": {"a": ROWS, "b": [list(ROWS[0]), *(list(row.values()) for row in ROWS)]},
+}
+
+
+@pytest.mark.parametrize("case", LISTS)
+def test_two_lists_of_reports_in_one_object_are_refused(case: str, tmp_path: Path) -> None:
+    (tmp_path / "c.json").write_text(json.dumps(LISTS[case], ensure_ascii=False), encoding="utf-8")
+    with pytest.raises(CorpusError, match=r"has 2 lists of reports in one JSON object; write each .* own") as caught:
+        taken(settings(tmp_path / "c.json"), tmp_path / "scratch")
+    assert SECRET not in str(caught.value)
 
 
 def test_a_missing_column_is_proposed(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from anamnesis.settings.synthesis import Synthesis
 from anamnesis.synthesis import synthesize
 from tests.conftest import ROOT
 from tests.project import Project
-from tests.test_coding import CODED, WRONG, read_as
+from tests.test_coding import CODED, WRONG, in_base64, read_as
 from tests.test_other_identifiers import REPLACED
 
 SURNAMES = (
@@ -53,6 +53,16 @@ def hidden(text: str, number: int) -> str:
         really, wrongly = WRONG[number % len(WRONG)]
         return read_as(text.encode(really, "ignore").decode(really), really, wrongly)
     return text
+
+
+def personal_category(number: int, surname: str, category: str) -> str:
+    """A category with a name: plain, coded, in a wrong encoding, or the row's own patient."""
+    return (
+        f"{category} {surname}ой М.П.",
+        in_base64(f"{surname}ой Марии Петровне"),
+        read_as(f"{surname}а Мария", "cp1251", "koi8_r"),
+        f"узел {surname}ой",
+    )[number // 4 % 4]
 
 
 def canary(number: int, rng: random.Random) -> tuple[str, str]:
@@ -103,8 +113,8 @@ def planted() -> tuple[list[list[str]], list[str]]:
             if description != plain:
                 secret.append(description[:40])
         elif number % 4 == 0:
-            secret.append(f"{surname}ой М.П.")
-            category = f"{category} {secret[-1]}"
+            category = personal_category(number, surname, category)
+            secret += [category, f"{surname}ой", patient]
         rows.append([patient, description, conclusion, category])
     return rows, secret
 
@@ -117,7 +127,9 @@ def test_no_planted_identifier_is_seen_again(planted: tuple[list[list[str]], lis
     export.parent.mkdir(parents=True, exist_ok=True)
     lines = (json.dumps(dict(zip(HEADER, row, strict=True)), ensure_ascii=False) for row in rows)
     export.write_text("\n".join(lines), encoding="utf-8")
-    project.change("params.yaml", {"corpus.path": "data/raw/export.jsonl"})
+    # Categories as they are written: those with a name must be refused.
+    verbatim = {"corpus.category_system": "verbatim", "corpus.categories": None}
+    project.change("params.yaml", {"corpus.path": "data/raw/export.jsonl", **verbatim})
     # The project's own files hold examples of identifiers.
     shipped = {file: file.read_bytes() for file in project.folder.rglob("*") if file.is_file()}
     written = {"the console": project.run("dvc", "repro")}
@@ -136,7 +148,8 @@ def test_no_planted_identifier_is_seen_again(planted: tuple[list[list[str]], lis
     text = export.read_text(encoding="utf-8")
     assert sum(one in text for one in secret) > 1.5 * CANARIES
     account = project.json("data/prepared/account.json")
-    assert account["refused"] == {}
+    assert account["refused"] == {"category_identifies": (REPORTS - CANARIES) // 4}
+    assert project.json("data/prepared/corpus/categories.json")["names"] == ["I", "II", "III", "IV", "V", "VI"]
     assert sum(account["identifiers"].values()) >= CANARIES
     assert set(account["identifiers"]) >= {"name", "doctor", *REPLACED}
 

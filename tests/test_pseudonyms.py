@@ -94,10 +94,40 @@ def numbers(folder: Path, *patients: str) -> list[int]:
         return np.unique(staging.patients, return_inverse=True)[1].tolist()
 
 
-def test_zeros_inside_a_number_and_no_separator_are_one_patient(tmp_path: Path) -> None:
-    assert len(set(numbers(tmp_path, "21-0045", "21-45", "2145", "210045", "21/00045"))) == 1
-    assert len(set(numbers(tmp_path, "21-45", "210045", "21-0045"))) == 1
+PADDED = ["21-0045", "21-45", "2145", "21/00045", "21 045", "№ 21_0045", "21–45"]
+
+
+@pytest.mark.usefixtures("key")
+def test_zeros_behind_a_separator_make_no_other_patient(tmp_path: Path) -> None:
+    """Neither for the split, nor for the hash, nor for the shift of dates."""
+    pseudonyms = Pseudonyms.of(replace(KEYED, max_date_shift_days=300))
+    assert {same_patient(name) for name in PADDED} == {"2145"}
+    assert len({pseudonyms.digest(name) for name in PADDED}) == 1
+    assert len({pseudonyms.shift_days(name) for name in PADDED}) == 1
+    assert set(numbers(tmp_path, *PADDED)) == {0}
+
+
+def test_a_number_without_its_separator_is_in_the_same_part(tmp_path: Path) -> None:
+    """In doubt: its zeros may be of the number, so that it has a pseudonym of its own."""
+    assert numbers(tmp_path, "21-45", "210045", "21-0045") == [0, 0, 0]
+    assert same_patient("210045") == "210045" != same_patient("21-0045")
     assert len(set(numbers(tmp_path, "21-0045", "21-0046", "22-0045", "21-450", "45"))) == 5
+    assert same_patient("21.05") != same_patient("21.5")
+
+
+@pytest.mark.parametrize(
+    ("patients", "others"),
+    [
+        (("21-0045", "21-45", "21-0045", "21-45"), 2),
+        (("210045", "21-45", "21-0045", "210045"), 2),
+        (("21-0045", "22-0045", "21-0045", "22-45"), 1),
+        (("п1", "п2", "п1", "П1"), 1),
+    ],
+)
+def test_other_spellings_than_the_first_are_counted(patients: tuple[str, ...], others: int, tmp_path: Path) -> None:
+    rows = [{**ROWS[i], "Пациент": name, "Категория": "II"} for i, name in enumerate(patients)]
+    got = taken(settings(jsonl(tmp_path / "corpus.jsonl", rows)), tmp_path)
+    assert got.account.noticed[Notice.OTHER_SPELLINGS] == others
 
 
 def test_numbers_of_patients_are_those_of_their_names(tmp_path: Path) -> None:

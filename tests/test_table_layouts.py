@@ -4,7 +4,10 @@ Each layout gives the same reports and patients as a flat table, or is refused; 
 """
 
 import csv as csv_module
+import io
+import json
 import re
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +16,7 @@ from typing import Any
 import openpyxl
 import pytest
 
+from anamnesis.corpus.formats.workbooks import _count_hidden
 from anamnesis.corpus.refusals import CorpusError, Notice, Refusal
 from tests.exports import ROWS, SECRET, Taken, csv, jsonl, settings, taken, with_columns
 
@@ -268,6 +272,20 @@ def test_a_sheet_that_goes_on_without_a_header_is_refused(tmp_path: Path) -> Non
         taken(settings(path), tmp_path)
 
 
+@pytest.mark.parametrize("end", [30, 31, 1])
+def test_a_grouped_list_that_goes_on_without_a_header_is_refused(end: int, tmp_path: Path) -> None:
+    """Its rows leave the patient's cell empty; the first sheet may end with the row that names the patient."""
+    table = grouped()
+    path = workbook(tmp_path / "c.xlsx", a=table[: end + 1], b=table[end + 1 :])
+    with pytest.raises(CorpusError, match=r"sheet 2 of .* has none of the columns, but rows with cells where"):
+        taken(settings(path), tmp_path)
+
+
+def test_a_sheet_beside_a_grouped_list_is_left_out(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "c.xlsx", a=grouped(), b=INSTRUCTIONS)
+    assert_is_flat(taken(settings(path), tmp_path), patient_rows=20, grouped_rows=60, other_sheets=3)
+
+
 def test_a_sheet_that_lacks_a_column_is_refused(tmp_path: Path) -> None:
     path = workbook(tmp_path / "c.xlsx", a=[HEADER, *FLAT], b=[["Пациент", "Описание", "Заключение"], ["п", "x", "y"]])
     with pytest.raises(CorpusError, match=r"columns\.category is 'Категория', but sheet 2 of "):
@@ -283,6 +301,17 @@ def test_hidden_rows_and_sheets_are_read_and_counted(tmp_path: Path) -> None:
         sheet.parent.worksheets[1].sheet_state = "hidden"
 
     assert_is_flat(taken(settings(changed(path, hide)), tmp_path), hidden_rows=3, hidden_sheets=1)
+
+
+@pytest.mark.parametrize("prefix", ["", "x:"])
+def test_hidden_rows_are_counted_in_time_that_grows_with_the_file_only(prefix: str) -> None:
+    """Some programs write the names of all elements with a prefix. A row may lie in two blocks."""
+    row = f'<{prefix}row r="1" hidden="{{}}"><{prefix}c r="A1"><{prefix}v>1</{prefix}v></{prefix}c></{prefix}row>'
+    rows = "".join(row.format(int(i % 3 == 0)) for i in range(180_000)) + row.format("true")
+    start = time.process_time()
+    assert _count_hidden(io.BytesIO(rows.encode())) == 60_001
+    assert _count_hidden(io.BytesIO(f"<{prefix}row ".encode() * 10**6)) == 0
+    assert time.process_time() - start < 4
 
 
 # ---- Marks instead of values ---------------------------------------------------------------------------------------
@@ -305,6 +334,26 @@ def test_a_declared_category_is_no_mark(tmp_path: Path) -> None:
     changes: dict[str, Any] = {"category_system": "verbatim", "categories": ["+", "-"], "critical_categories": []}
     got = taken(settings(jsonl(tmp_path / "c.jsonl", rows), **changes), tmp_path)
     assert [report["category"] for report in got.reports] == ["+", "-"] * 30
+
+
+CATEGORIES_OR_MARKS = ["-", "none", "unknown", "н/д", "N/A", "нет данных", "неизвестно", "?"]
+
+
+@pytest.mark.parametrize("mark", CATEGORIES_OR_MARKS)
+def test_a_category_kept_as_written_may_be_a_mark(mark: str, tmp_path: Path) -> None:
+    rows = [{**row, "Категория": [mark, "зоб"][i % 2]} for i, row in enumerate(ROWS)]
+    changes: dict[str, Any] = {"category_system": "verbatim", "categories": None, "critical_categories": []}
+    got = taken(settings(jsonl(tmp_path / "c.jsonl", rows), **changes), tmp_path)
+    assert [report["category"] for report in got.reports] == [mark, "зоб"] * 30
+    assert got.account.noticed == Counter()
+
+
+@pytest.mark.parametrize("mark", ["NULL", "(null)", "\\N", "NaN", "#Н/Д", "#N/A", "########", "undefined", None, ""])
+def test_what_a_program_writes_for_nothing_is_no_category(mark: str | None, tmp_path: Path) -> None:
+    rows = [{**row, "Категория": "зоб"} for row in ROWS]
+    changes: dict[str, Any] = {"category_system": "verbatim", "categories": None, "critical_categories": []}
+    got = taken(settings(jsonl(tmp_path / "c.jsonl", [*rows, {**ROWS[0], "Категория": mark}]), **changes), tmp_path)
+    assert got.account.refused == {"category_missing": 1}
 
 
 @pytest.mark.parametrize("number", ["000", "0000000", "00-00"])
@@ -340,6 +389,34 @@ def test_a_number_that_lost_digits_is_no_patient(number: str, tmp_path: Path) ->
     (tmp_path / "c.csv").write_text(csv(rows, ";"), encoding="utf-8")
     got = taken(settings(tmp_path / "c.csv"), tmp_path)
     assert [one["reason"] for one in got.refused] == [Refusal.PATIENT_ROUNDED]
+
+
+LOST = ["1.2346e+12", "1.2346E12", "1E+12", "1.23457e+12", "1234567890123456.0", "1234570000000", "1234570000000.0"]
+
+
+@pytest.mark.parametrize("number", LOST)
+@pytest.mark.parametrize("name", ["c.jsonl", "c.json"])
+def test_a_number_of_json_that_lost_digits_merges_no_patients(number: str, name: str, tmp_path: Path) -> None:
+    bad = json.dumps({**ROWS[0], "Пациент": 77}, ensure_ascii=False).replace("77", number)
+    lines = [*(json.dumps(row, ensure_ascii=False) for row in ROWS), bad]
+    text = "\n".join(lines) if name == "c.jsonl" else f"[{', '.join(lines)}]"
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    got = taken(settings(tmp_path / name), tmp_path)
+    assert [one["reason"] for one in got.refused] == [Refusal.PATIENT_ROUNDED]
+
+
+@pytest.mark.parametrize("name", ["c.jsonl", "c.json"])
+def test_other_numbers_of_json_are_kept_as_written(name: str, tmp_path: Path) -> None:
+    written = ["12", "12.0", "12.50", "123456789012345", "12345678901234567890", "1e400"]
+    lines = [
+        json.dumps({**ROWS[0], "Описание": f"Узел {i}.", "Заключение": 77}, ensure_ascii=False).replace("77", number)
+        for i, number in enumerate(written)
+    ]
+    text = "\n".join(lines) if name == "c.jsonl" else f"[{', '.join(lines)}]"
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    got = taken(settings(tmp_path / name), tmp_path)
+    conclusions = ["12", "12", "12.50", "123456789012345", "12345678901234567890", "1E+400"]
+    assert [report["conclusion"] for report in got.reports] == conclusions
 
 
 def test_a_workbooks_own_numbers_are_read_up_to_15_digits(tmp_path: Path) -> None:

@@ -7,8 +7,15 @@ not: III is AUS or FLUS until 2017 and AUS since 2023, IV is FN or SFN and then 
 
 import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 
-from anamnesis.corpus.deidentification import find
+from anamnesis.corpus.coding import is_unreadable
+from anamnesis.corpus.deidentification import Deidentifier
+from anamnesis.corpus.deidentification.own_names import find_own
+from anamnesis.corpus.deidentification.vocabulary import clinical_words
+from anamnesis.corpus.deidentification.words import stem
+from anamnesis.corpus.encodings import hidden_words
+from anamnesis.corpus.pseudonyms import same_patient
 from anamnesis.corpus.refusals import Refusal
 
 # Roman numerals typed on a Russian keyboard; Latin letters that look like Cyrillic ones.
@@ -103,6 +110,10 @@ _NAMES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     )
 )
 
+# What no category has of a patient's cell by chance.
+_OWN_WORDS = re.compile(r"[^\W\d_]{4,}")
+_LONG_NUMBER = 5
+
 _ICD = re.compile(r"(?<![A-Z0-9])([A-Z])\s?(\d{2})(?:[.,]?(\d{1,2}))?(?![A-Z0-9])")
 
 
@@ -175,11 +186,28 @@ def _one(found: Iterable[str]) -> str | Refusal:
     return categories.pop() if categories else Refusal.CATEGORY_UNKNOWN
 
 
-def identifies(category: str, patient: str) -> bool:
-    """Whether a category as written holds an identifier, or a word of the patient's own cell. Categories are shown in
-    reports, metrics and figures, so nobody may be recognized by one."""
-    words = set(re.findall(r"[^\W\d_]{4,}", patient.casefold()))
-    return not words.isdisjoint(re.findall(r"[^\W\d_]{4,}", category.casefold())) or bool(find(category))
+def identifies(category: str, patient: str, deidentifier: Deidentifier) -> bool:
+    """Whether a category as written holds an identifier, a word or the number of the row's own patient, or something
+    that cannot be read. Categories are shown in reports, metrics and figures, so nobody may be recognized by one."""
+    if not _stems(patient).isdisjoint(_stems(category)):
+        return True
+    number = same_patient(patient)
+    if len(number) >= _LONG_NUMBER and re.search(r"\d", number) and number in same_patient(category):
+        return True
+    if any(find_own(category, category.lower(), patient, clinical_words(deidentifier.further))):
+        return True
+    return _identifies_anybody(category, deidentifier)
+
+
+def _stems(text: str) -> set[str]:
+    """Words without their endings: Гусь and Гуся."""
+    return {stem(word).rstrip("ьй") for word in _OWN_WORDS.findall(text.casefold())}
+
+
+@lru_cache(maxsize=10_000)
+def _identifies_anybody(category: str, deidentifier: Deidentifier) -> bool:
+    """An encoding that hides words is wrong: ordinary categories are words."""
+    return bool(deidentifier.find([category])[0] or is_unreadable(category) or hidden_words(category))
 
 
 # The parser of a category cell, by category system.

@@ -1,4 +1,4 @@
-"""Pseudonyms: the same patient always has the same one, and without the secret key there is no way back."""
+"""Pseudonyms: one for all spellings that are surely the same patient's, and without the secret key no way back."""
 
 import hashlib
 import hmac
@@ -14,27 +14,36 @@ _NOT_NAME = re.compile(r"[\W_]+")
 # A table with missing values writes 123 as 123.0, and a Russian spreadsheet as 123,00.
 _WHOLE = re.compile(r"(?<=\d)(?:\.0+|,00?)$")
 _LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
-# The zeros of 21-0045.
-_PADDING = re.compile(r"(\d[\W_]+)0+(?=\d)")
+# The zeros of 21-0045; 21.05 and 21.5 are two numbers.
+_PADDING = re.compile(r"(?<=\d)([^\w.,]+|_+)0+(?=\d)")
 # Latin letters whose capitals look like Cyrillic ones.
 _LOOKALIKES = str.maketrans("abcehkmoptxy", "авсенкмортху")
 SHORTEST_KEY = 16
 
 
 def same_patient(name: str) -> str:
-    """One spelling for the several of an export: "Иванова А. Б." and "ИВАНОВА А.Б.", К-00123 and K123 (Latin).
+    """One spelling for the several of an export: "Иванова А. Б." and "ИВАНОВА А.Б.", К-00123 and K123 (Latin), 21-0045
+    and 21-45. The pseudonym, the date shift and the split depend on it.
 
-    Two patients whose numbers differ only in separators (12-3 and 1-23) become one. That costs nothing: their reports
-    stay in one part of the split. One patient under two names could be in training and in the test.
+    Two patients whose numbers differ only in separators (12-3 and 1-23) become one. One patient under two names could
+    be in training and in the test.
     """
+    return _joined(_PADDING.sub(r"\1", _plain(name))) or name
+
+
+def perhaps_same_patient(name: str) -> str:
+    """A second name, by which the split keeps 210045 with 21-0045: without the separator, its zeros may be of the
+    number."""
+    return _joined(_plain(name)) or name
+
+
+def _plain(name: str) -> str:
     plain = unicodedata.normalize("NFKC", name.replace("№", " ")).casefold().replace("ё", "е")
-    plain = _NOT_NAME.sub("", _WHOLE.sub("", plain.strip())).translate(_LOOKALIKES)
-    return _LEADING_ZEROS.sub("", plain) or name
+    return _WHOLE.sub("", plain.strip())
 
 
-def unpadded(name: str) -> str:
-    """The number without zeros after a separator: 21-45 for 21-0045. Both are the same patient, and so is 210045."""
-    return _PADDING.sub(r"\1", name)
+def _joined(plain: str) -> str:
+    return _LEADING_ZEROS.sub("", _NOT_NAME.sub("", plain).translate(_LOOKALIKES))
 
 
 def spelling(name: str) -> int:
@@ -69,10 +78,16 @@ class Pseudonyms:
 
     def digest(self, patient: str) -> bytes:
         """16 bytes that identify this patient."""
-        name = same_patient(patient).encode()
+        return self._hash(same_patient(patient))
+
+    def digest_of_alias(self, patient: str) -> bytes:
+        """16 bytes that another spelling may have as its digest."""
+        return self._hash(perhaps_same_patient(patient))
+
+    def _hash(self, name: str) -> bytes:
         if self.key is None:
-            return hashlib.blake2b(name, digest_size=16).digest()
-        return hmac.digest(self.key, b"patient " + name, "sha256")[:16]
+            return hashlib.blake2b(name.encode(), digest_size=16).digest()
+        return hmac.digest(self.key, b"patient " + name.encode(), "sha256")[:16]
 
     def shift_days(self, patient: str) -> int | None:
         """The number of days by which this patient's dates are shifted, never 0; None: dates are not kept."""

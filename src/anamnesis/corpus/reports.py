@@ -11,7 +11,7 @@ from anamnesis.corpus.coding import check_encoding, decoded, is_unreadable
 from anamnesis.corpus.columns import fields_of
 from anamnesis.corpus.deidentification import Deidentifier
 from anamnesis.corpus.formats import Row
-from anamnesis.corpus.pseudonyms import Pseudonyms, spelling, unpadded
+from anamnesis.corpus.pseudonyms import Pseudonyms, spelling
 from anamnesis.corpus.refusals import Refusal
 from anamnesis.settings.corpus import Corpus
 
@@ -34,7 +34,7 @@ class Report:
     number of names that each engine found."""
 
     patient: bytes
-    # Another name of the same patient, often the same; and a number for the way the patient is written.
+    # A second name that another report of the same patient may have; and a number for the way the patient is written.
     alias: bytes
     spelling: int
     description: str
@@ -142,7 +142,7 @@ class Preparer:
             return Refusal.DESCRIPTION_MISSING
         return Report(
             patient=self.pseudonyms.digest(fields["patient"]),
-            alias=self.pseudonyms.digest(unpadded(fields["patient"])),
+            alias=self.pseudonyms.digest_of_alias(fields["patient"]),
             spelling=spelling(fields["patient"]),
             description=fields["description"],
             conclusion=fields["conclusion"],
@@ -188,7 +188,11 @@ def _category(fields: dict[str, str], settings: Corpus) -> str | Refusal:
         settings.category_system == "verbatim"
         and settings.categories is None
         and settings.deidentification.enabled
-        and identifies(category, fields["patient"] if settings.columns.patient else "")
+        and identifies(
+            category,
+            fields["patient"] if settings.columns.patient else "",
+            Deidentifier.of(settings.deidentification),
+        )
     ):
         return Refusal.CATEGORY_IDENTIFIES
     return category

@@ -51,10 +51,8 @@ class Staging:
         self.index = Index()
         self._offsets, self._patients, self._categories = array("q"), array("l"), array("h")
         self._patient_numbers: dict[bytes, int] = {}
-        # Of each patient's first report; 0: there is none yet.
         self._spellings = array("Q")
         self._aliases: set[tuple[int, int]] = set()
-        self.other_spellings = 0
         self._category_numbers: dict[str, int] = {}
         self._seen: set[bytes] = set()
         self._digest = hashlib.blake2b(digest_size=16)
@@ -92,8 +90,7 @@ class Staging:
         patient = self._number_of(report.patient)
         if report.alias != report.patient:
             self._aliases.add((patient, self._number_of(report.alias)))
-        self._spellings[patient] = self._spellings[patient] or report.spelling
-        self.other_spellings += report.spelling != self._spellings[patient]
+        self._spellings.append(report.spelling)
         self._patients.append(patient)
         self._categories.append(category)
         self.index.add(sketched.triples, sketched.bands)
@@ -109,10 +106,7 @@ class Staging:
         return True
 
     def _number_of(self, patient: bytes) -> int:
-        number = self._patient_numbers.setdefault(patient, len(self._patient_numbers))
-        if number == len(self._spellings):
-            self._spellings.append(0)
-        return number
+        return self._patient_numbers.setdefault(patient, len(self._patient_numbers))
 
     @property
     def fingerprint(self) -> str:
@@ -131,6 +125,13 @@ class Staging:
         first, second = np.array(sorted(self._aliases), dtype=np.int64).reshape(-1, 2).T
         links = coo_array((np.ones(len(first), dtype=np.int8), (first, second)), shape=(names, names))
         return connected_components(links, directed=False)[1].astype(np.int64)[np.array(self._patients, dtype=np.int64)]
+
+    @property
+    def other_spellings(self) -> int:
+        """Reports whose patient is written otherwise than in the patient's first report."""
+        spellings = np.array(self._spellings, dtype=np.uint64)
+        _, first, patients = np.unique(self.patients, return_index=True, return_inverse=True)
+        return int((spellings != spellings[first][patients]).sum())
 
     @property
     def category_numbers(self) -> npt.NDArray[np.int16]:

@@ -154,7 +154,7 @@ def _read(text: str, clinical: ClinicalWords, tagged: Sequence[tuple[int, int]],
         # A few letters of other scripts become two in lower case (İ).
         lower = "".join(low if len(low := letter.lower()) == 1 else letter for letter in text)
     if "[" in text or "*" in text:
-        text, lower = _PLACEHOLDER.sub(_mask, text), _PLACEHOLDER.sub(_mask, lower)
+        text = _PLACEHOLDER.sub(_mask, text)
     own = list(find_own(text, lower, patient, clinical)) if patient else []
     found = list(find_names(text, lower, clinical, tagged, own))
     if patient:
@@ -168,7 +168,8 @@ def _read(text: str, clinical: ClinicalWords, tagged: Sequence[tuple[int, int]],
 
 
 def _mask(match: re.Match[str]) -> str:
-    """Characters that no pattern matches, as many as the placeholder has."""
+    """Characters of no name, as many as the placeholder has. The lower-case text keeps it: what follows a placeholder
+    may be announced by it (`BEHIND_NAME`)."""
     return "¤" * len(match[0])
 
 

@@ -24,6 +24,8 @@ _MISSING = re.compile(
     r"#(?:n/a|н/д|ref!|ссылка!|value!|знач!|name\?|имя\?|num!|число!|div/0!|дел/0!|null!|пусто!)",
     re.IGNORECASE,
 )
+# Those that a program writes. A category kept as written may be any of the others: "-", "none", "unknown".
+_OF_A_PROGRAM = re.compile(r"#+|null|\(null\)|<null>|\\n|nan|-?inf(?:inity)?|undefined|#\S.*", re.IGNORECASE)
 _DITTO = re.compile(
     r"то[- ]?же(?: самое)?|т[аео][- ]же|те же|тот[- ]же|ditto|idem|the same|same|"
     r"[-–—\s]*(?://|[\"'″〃«»“”„]+)[-–—\s]*",
@@ -33,7 +35,9 @@ _LONGEST_MARK = 24
 # A patient may be number 0, but not 0000.
 _NO_PATIENT = re.compile(r"[\W_]*0[\W_]*0[0\W_]*|[\W_]+")
 # A spreadsheet shows a long number this way, and saves it as shown.
-_SCIENTIFIC = re.compile(r"[+-]?\d(?:[.,]\d+[eе][+-]?\d{1,3}|[eе]\+\d{1,3})", re.IGNORECASE)
+_SCIENTIFIC = re.compile(r"[+-]?\d(?:[.,]\d+[eе][+-]?\d+|[eе]\+\d+)", re.IGNORECASE)
+# Written out again, such a number has the six digits that were shown, and zeros.
+_ZEROS = re.compile(r"(?=\d{12})[1-9]\d{0,5}0+(?:[.,]0+)?")
 # Spreadsheets keep 15 digits of a number.
 _EXACT = 10**15
 
@@ -45,6 +49,9 @@ class CellReader:
         self._settings: Corpus = source.settings
         self._noticed: Counter[Notice] = source.noticed
         self._categories = frozenset(source.settings.categories or ())
+        self._missing = dict.fromkeys(source.settings.columns.named, _MISSING)
+        if source.settings.category_system == "verbatim":
+            self._missing["category"] = _OF_A_PROGRAM
         self._above: Read = Refusal.NOTHING_ABOVE
 
     def read(self, record: Mapping[str, Any]) -> Read:
@@ -84,16 +91,25 @@ class CellReader:
                 return Refusal.NOTHING_ABOVE
             self._noticed[Notice.DITTO_MARKS] += 1
             return self._above[column]
-        if _MISSING.fullmatch(plain) or (field == "patient" and _NO_PATIENT.fullmatch(plain)):
+        if self._missing[field].fullmatch(plain) or (field == "patient" and _NO_PATIENT.fullmatch(plain)):
             self._noticed[Notice.MISSING_MARKS] += 1
             return ""
         return text
 
 
 def _is_rounded(value: object, text: str) -> bool:
-    if isinstance(value, float) and math.isfinite(value):
-        return abs(value) >= _EXACT
-    return _SCIENTIFIC.fullmatch(text.strip()) is not None
+    plain = text.strip()
+    if _SCIENTIFIC.fullmatch(plain) or _ZEROS.fullmatch(plain):
+        return True
+    if isinstance(value, Decimal):
+        # With places after the point, it comes from a program that calculates with floating-point numbers.
+        return value.is_finite() and _exponent(value) < 0 and abs(value) >= _EXACT
+    return isinstance(value, float) and math.isfinite(value) and abs(value) >= _EXACT
+
+
+def _exponent(number: Decimal) -> int:
+    exponent = number.as_tuple().exponent
+    return exponent if isinstance(exponent, int) else 0
 
 
 def _as_text(value: object) -> str | None:
@@ -103,7 +119,10 @@ def _as_text(value: object) -> str | None:
             return value
         case None:
             return ""
-        case float() | Decimal() if not math.isfinite(value):
+        case Decimal() if not value.is_finite() or _exponent(value) > 0:
+            # Of 1.2346e+12, only these digits are known.
+            return str(value)
+        case float() if not math.isfinite(value):
             return str(value)
         case float() | Decimal() if value == int(value):
             return str(int(value))

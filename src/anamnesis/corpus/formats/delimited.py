@@ -1,6 +1,7 @@
 """Delimited text: .csv, .tsv and .txt."""
 
 import csv
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
@@ -11,6 +12,7 @@ from anamnesis.corpus.refusals import CorpusError, Refusal
 from anamnesis.settings.corpus import Corpus
 
 DELIMITERS = (";", ",", "\t", "|")
+_LINE_END = re.compile(r"\r\n?|\n")
 
 
 def read_delimited(source: Source) -> Iterator[Read]:
@@ -23,17 +25,11 @@ def read_delimited(source: Source) -> Iterator[Read]:
 
 
 def _records(lines: Iterable[str], delimiter: str, place: str | None = None) -> Iterator[Sequence[str] | Refusal]:
-    taken: list[str] = []
-
-    def watched() -> Iterator[str]:
-        for line in lines:
-            taken.append(line)
-            yield line
-
-    reader = csv.reader(watched(), delimiter=delimiter, strict=True)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    # Of the last record that takes a single line.
+    width, padded = 0, False
     while True:
-        begun = reader.line_num + 1
-        taken.clear()
+        before = reader.line_num
         try:
             record = next(reader)
         except StopIteration:
@@ -44,20 +40,41 @@ def _records(lines: Iterable[str], delimiter: str, place: str | None = None) -> 
                 if place is None:
                     return
                 raise CorpusError(
-                    f"corpus.path: a quote opened at line {begun} of {place} is never closed; close it."
+                    f"corpus.path: a quote opened at line {before + 1} of {place} is never closed; close it."
                 ) from None
             yield Refusal.BROKEN_QUOTES
-        else:
-            if any(_is_whole(line, delimiter, len(record)) for line in taken[1:]):
-                # A stray quote has joined rows, perhaps of several patients.
-                yield from [Refusal.BROKEN_QUOTES] * len(taken)
-            elif record:
-                yield record
+            continue
+        read = reader.line_num - before
+        if read == 1 and len(record) > 1:
+            width, padded = len(record), any(cell[:1] == " " for cell in record[1:])
+        if read > 1 and any(
+            _is_glued(field, column, record, delimiter, width or len(record), padded)
+            for column, field in enumerate(record)
+        ):
+            yield from [Refusal.BROKEN_QUOTES] * read
+        elif record:
+            yield record
 
 
-def _is_whole(line: str, delimiter: str, width: int) -> bool:
-    """Whether a line would be a record by itself, in a table of more than one column."""
-    return width > 1 and line.count('"') % 2 == 0 and line.count(delimiter) == width - 1
+def _is_glued(field: str, column: int, record: Sequence[str], delimiter: str, width: int, padded: bool) -> bool:
+    """Whether a stray quote has joined rows, perhaps of several patients: the lines of a field are the end of a row,
+    whole rows, and the beginning of a row. In a text of several lines, a space follows a comma.
+
+    Args:
+        column: the place of the field in its record.
+        width: of the rows of the table.
+        padded: whether a space may follow a delimiter.
+    """
+    first, *others = _LINE_END.split(field)
+    if width < 2 or not others:
+        return False
+    *whole, last = others
+    # The quote opened in this column of a row, and closed in that column of a later one.
+    opened, closed = column, width - len(record) + column
+    if first.count(delimiter) != width - 1 - opened or last.count(delimiter) != closed:
+        return False
+    rows = sum(line.count(delimiter) == width - 1 for line in whole)
+    return 5 * rows >= 4 * len(whole) and (padded or f"{delimiter} " not in field)
 
 
 def _delimiter(beginning: Sequence[str], settings: Corpus) -> str:

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import chain, islice
 from typing import Any
 
@@ -25,12 +26,18 @@ class _RepeatedKeyError(ValueError):
     pass
 
 
+class _NumberTooLongError(ValueError):
+    pass
+
+
 class _AsUtf8:
     """Bytes for ijson, whatever the file's encoding. NaN and Infinity, which are no JSON, become strings."""
 
     # What may be continued in the next block: an escaped character, NaN, -Infinity.
     _OPEN_ENDS = frozenset("NaInfity-\\")
-    _TOKENS = re.compile(r'\\.|"|-Infinity|Infinity|NaN', re.DOTALL)
+    # ijson crashes at a number of more digits than Python reads (4,300). A part of it, in one block, is enough.
+    _DIGITS = re.compile(r"[0-9]{400}")
+    _TOKENS = re.compile(r'\\.|"|-Infinity|Infinity|NaN|[0-9]{400}', re.DOTALL)
 
     def __init__(self, text: io.TextIOWrapper) -> None:
         self._text = text
@@ -40,7 +47,7 @@ class _AsUtf8:
         block = self._text.read(size)
         while block[-1:] in self._OPEN_ENDS and (more := self._text.read(1)):
             block += more
-        if "NaN" in block or "Infinity" in block:
+        if "NaN" in block or "Infinity" in block or self._DIGITS.search(block):
             block = self._TOKENS.sub(self._quoted, block)
         else:
             unescaped = block.replace("\\\\", "").replace('\\"', "")
@@ -50,6 +57,8 @@ class _AsUtf8:
     def _quoted(self, token: re.Match[str]) -> str:
         if token[0] == '"':
             self._in_string = not self._in_string
+        elif not self._in_string and token[0][0].isdigit():
+            raise _NumberTooLongError
         elif not self._in_string and token[0][0] != "\\":
             return f'"{token[0]}"'
         return token[0]
@@ -81,10 +90,11 @@ def _parsed(lines: Iterable[str]) -> Iterator[Any]:
     for line in lines:
         if line.strip():
             try:
-                yield json.loads(line, object_pairs_hook=_pairs)
+                # Numbers as they are written: 1.2346e+12 has lost digits.
+                yield json.loads(line, object_pairs_hook=_pairs, parse_float=Decimal)
             except _RepeatedKeyError:
                 yield Refusal.REPEATED_KEY
-            except (ValueError, RecursionError):
+            except (ValueError, ArithmeticError, RecursionError):
                 yield Refusal.NOT_JSON
 
 
@@ -101,10 +111,10 @@ def read_json(source: Source) -> Iterator[Read]:
         with source.characters() as file:
             layout = _layout(_AsUtf8(file), source)
         with source.characters() as file:
-            values = ijson.items(_AsUtf8(file), layout.rows, use_float=True, map_type=_Strict)
+            values = ijson.items(_AsUtf8(file), layout.rows, map_type=_Strict)
             read = (Refusal.REPEATED_KEY if getattr(value, "repeated", False) else value for value in values)
             yield from _objects(chain([layout.header] if layout.header else [], read), source)
-    except (ijson.JSONError, RecursionError):
+    except (ijson.JSONError, ArithmeticError, RecursionError, _NumberTooLongError):
         raise CorpusError(
             f"corpus.path: {source.label} is not a JSON list of objects: it is cut off or damaged, or holds a "
             f"number that is too large; write [{{...}}, {{...}}], or one object a line under the name .jsonl."
@@ -126,25 +136,46 @@ class _Layout:
 
 
 def _layout(file: Any, source: Source) -> _Layout:
-    """The list whose objects have a declared column; else "data" beside "columns"; else the first list."""
-    wanted = set(source.settings.columns.named.values())
-    lists: list[str] = []
-    columns: list[str] = []
-    for prefix, event, value in ijson.parse(file, use_float=True):
+    """The file itself if it is a list; "data" beside "columns"; the list whose objects, or whose header, have the
+    column of the text; else the first with a declared column, or the first: the message says what it lacks.
+
+    Raises:
+        CorpusError: there is no list, or more than one with reports.
+    """
+    columns = source.settings.columns
+    wanted, text = set(columns.named.values()), columns.text or columns.description
+    lists, with_any, with_text = dict[str, None](), dict[str, None](), dict[str, None]()
+    names: list[str] = []
+    for prefix, event, value in ijson.parse(file):
+        rows = prefix
         if event == "start_array":
-            lists.append(f"{prefix}.item" if prefix else "item")
-        elif event == "map_key" and value in wanted and prefix in lists and prefix.split(".").count("item") == 1:
-            return _Layout(prefix, [])
-        elif event == "string" and prefix in ("columns.item", "columns.item.name"):
-            columns.append(value)
-    if columns and "data.item" in lists:
-        return _Layout("data.item", columns)
+            if not prefix:
+                return _Layout("item", [])
+            lists[f"{prefix}.item"] = None
+            continue
+        if event == "string" and prefix in ("columns.item", "columns.item.name"):
+            names.append(value)
+        if event == "string" and prefix.endswith(".item.item"):
+            rows = prefix.removesuffix(".item")
+        elif event != "map_key":
+            continue
+        if value in wanted and rows in lists and rows.split(".").count("item") == 1:
+            with_any[rows] = None
+            if value == text:
+                with_text[rows] = None
+    if len(with_text) > 1:
+        raise CorpusError(
+            f"corpus.path: {source.label} has {len(with_text)} lists of reports in one JSON object; write each list "
+            f"into a file of its own, and give their folder, or join them to one list."
+        )
+    if names and "data.item" in lists and with_any.keys() <= {"data.item"}:
+        return _Layout("data.item", names)
     if not lists:
         raise CorpusError(
             f"corpus.path: {source.label} is JSON without a list of rows; write [{{...}}, {{...}}] (in pandas, "
             f'to_json(orient="records")), or one object a line under the name .jsonl.'
         )
-    return _Layout(lists[0], [])
+    return _Layout(next(iter([*with_text, *with_any, *lists])), [])
 
 
 def _objects(values: Iterator[Any], source: Source) -> Iterator[Read]:

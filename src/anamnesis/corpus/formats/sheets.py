@@ -39,18 +39,22 @@ def read_sheets(sheets: Iterable[Sheet], source: Source) -> Iterator[Read]:
     """
     others: list[_Other] = []
     layouts: list[set[int]] = []
-    names = source.settings.columns.named.values()
+    declared = source.settings.columns.named
+    names = declared.values()
     for sheet in sheets:
         beginning = list(islice(sheet.records, HEADER_ROWS))
         header = find_header(beginning, source.settings)
         if header is None and not _has_half(beginning, set(names)):
             others.append(_other(sheet, beginning))
             continue
-        if header is not None:
-            layouts.append(set(map(header.names.index, names)))
         source.noticed[Notice.HIDDEN_SHEETS] += sheet.hidden
         source.noticed[Notice.HIDDEN_ROWS] += sheet.hidden_rows
+        grouping = source.noticed[Notice.PATIENT_ROWS]
         yield from read_table(chain(beginning, sheet.records), sheet.place, source)
+        if header is not None:
+            # The rows of a grouped list have no patient of their own.
+            without = {"patient"} if source.noticed[Notice.PATIENT_ROWS] > grouping else set()
+            layouts.append({header.names.index(column) for field, column in declared.items() if field not in without})
     yield from _without_columns([other for other in others if other.rows], layouts, source)
 
 

@@ -23,7 +23,10 @@ _DAMAGED_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, R
 _SHEET = re.compile(r"<(?:\w+:)?sheet\s[^>]*>")
 _RELATION = re.compile(r"<(?:\w+:)?Relationship\s[^>]*>")
 # A row that is hidden and has cells.
-_HIDDEN_ROW = re.compile(rb'<(?:\w+:)?row\s(?:[^>]*\s)?hidden="(?:1|true)"[^>]*>\s*<(?:\w+:)?c[\s/>]')
+_HIDDEN_ROW = re.compile(
+    rb'<(?:\w{1,20}:)?row\s(?:[^<>]{0,2000}\s)?hidden="(?:1|true)"[^<>]{0,2000}>\s{0,99}<(?:\w{1,20}:)?c[\s/>]'
+)
+_LONGEST_ROW = 2**13
 
 
 def read_workbook(source: Source) -> Iterator[Read]:
@@ -105,7 +108,9 @@ def _value(tag: str, attribute: str) -> str:
 def _count_hidden(sheet: IO[bytes]) -> int:
     count, rest = 0, b""
     while block := sheet.read(_BLOCK):
-        whole, mark, rest = (rest + block).rpartition(b"<row ")
-        count += len(_HIDDEN_ROW.findall(whole))
-        rest = mark + rest
+        rest += block
+        # A row that begins behind this place may end in the next block.
+        end = max(0, len(rest) - _LONGEST_ROW)
+        count += sum(row.start() < end for row in _HIDDEN_ROW.finditer(rest))
+        rest = rest[end:]
     return count + len(_HIDDEN_ROW.findall(rest))
