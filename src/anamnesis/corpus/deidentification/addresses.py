@@ -233,6 +233,16 @@ _HINT = re.compile(
 )
 
 
+# In the text with its capitals, behind a placeholder or a word of coming: a place is known by its ending.
+_PLACE_ENDING = r"(?:[сцз]к[ае]?|[оеё]в[оае]|[иы]н[оае]|бург[ае]?|град[ае]?|пол[ьяе]|горс?к[ае]?)"
+_TOWN_OF_PERSON = re.compile(
+    r"(?:(?<=¤),?\sиз\s|(?<!\w)(?i:переех|приех|прибы|родом|урожен|выех|перев[её]д)\w*+(?:\sв\s(?:\d{4}|¤{4,8}))?\sиз\s)"
+    rf"(?P<value>{_CAPITAL})|"
+    rf"(?<=¤)(?:,\s|\s?\(|\|\s?)(?P<town>[А-ЯЁ][а-яё-]{{1,16}}{_PLACE_ENDING})(?=\s?(?:[.,;)|\n]|$))|"
+    rf"(?<=¤)[\s,(|]{{1,3}}(?:из\s)?(?P<village>(?:с|п|д|х|ст|рп|р\.\s?п)\.\s?{_TOWN})"
+)
+
+
 def find_addresses(text: str, lower: str) -> Iterator[Found]:
     """Whole addresses, from the postal code or the first part to the flat."""
     if _ANNOUNCING.search(lower):
@@ -243,6 +253,9 @@ def find_addresses(text: str, lower: str) -> Iterator[Found]:
         yield from _settlements(lower)
     if _HAS_STREET.search(lower):
         yield from _streets(lower)
+    if "¤" in text or "из " in lower:
+        for match in _TOWN_OF_PERSON.finditer(text):
+            yield Found(*match.span(match.lastgroup or 0), "address")
     if _HAS_LATIN.search(lower):
         yield from (Found(*match.span(), "address") for match in _LATIN.finditer(text))
     hints = [match.start() for match in _HINT.finditer(lower)]

@@ -36,11 +36,13 @@ _OF_WEEKDAYS = ("понедельника", "вторника", "среды", "�
 _TO_WEEKDAYS = ("понедельнику", "вторнику", "среде", "четвергу", "пятнице", "субботе", "воскресенью")
 _WITH_WEEKDAYS = ("понедельником", "вторником", "средой", "четвергом", "пятницей", "субботой", "воскресеньем")
 _SHORT_WEEKDAYS = ("пн", "вт", "ср", "чт", "пт", "сб", "вс")
+_SHORTENED_WEEKDAYS = ("пнд", "втр", "срд", "чтв", "птн", "сбт", "вск")
 _LONGER_WEEKDAYS = ("понед", "втор", "сред", "четв", "пятн", "субб", "воскр")
 _SHORT_WEEKDAYS_ENGLISH = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _LONGER_WEEKDAYS_ENGLISH = ("mon", "tues", "weds", "thurs", "fri", "sat", "sun")
 _ALL_WEEKDAYS = (
-    _WEEKDAYS, _ON_WEEKDAYS, _OF_WEEKDAYS, _TO_WEEKDAYS, _WITH_WEEKDAYS, _SHORT_WEEKDAYS, _LONGER_WEEKDAYS,
+    _WEEKDAYS, _ON_WEEKDAYS, _OF_WEEKDAYS, _TO_WEEKDAYS, _WITH_WEEKDAYS, _SHORT_WEEKDAYS, _SHORTENED_WEEKDAYS,
+    _LONGER_WEEKDAYS,
     _WEEKDAYS_ENGLISH, _SHORT_WEEKDAYS_ENGLISH, _LONGER_WEEKDAYS_ENGLISH,
 )  # fmt: skip
 _MONTH_STEMS = ("янв", "фев", "мар", "апр", "мая", "июн", "июл", "авг", "сен", "окт", "ноя", "дек")
@@ -57,7 +59,7 @@ _ROMAN_MONTH = r"(?P<roman>x(?:ii?)?|ix|iv|v(?:i{1,3})?|i{1,3})"
 _MONTH_WORD = (
     rf"(?P<word>{'|'.join(_GENITIVE)}"
     r"|(?:янва|февра|апре|ию|сентя|октя|ноя|дека)(?:б?р|л|н)ь|март|май|август|янв|февр?|мар|апр|июн|июл|авг|сент?|"
-    r"окт|ноя(?:бр?)?|дек)(?!\w)"
+    r"окт|ноя(?:бр?)?|дек)(?![^\W\d])"
 )
 _ANY_MONTH = (
     r"(?:январ\w{1,2}|феврал\w{1,2}|март\w{0,2}|апрел\w{1,2}|ма[йяею]м?|ию[нл]\w{1,2}|август\w{0,2}|(?:сент|окт|но|дек)"
@@ -75,7 +77,8 @@ _BEFORE, _AFTER = r"(?<![\d./-])(?<!\d,)", r"(?!\d)(?![.,/-]\d)"
 
 _WITH_COMMAS = re.compile(r"\d,\s?\d\d?,\s?'?\d|\d/\s?\d\d?/\s?'?\d|\d\.\s?\d\d?\.\s?'?\d")
 _YEAR_FIRST = re.compile(r"(?:19|20)\d{6}(?!\d)")
-_DAY_OF_MONTH = re.compile(rf"\d\s?[»\"”]?(?:-?го)?[\s./-]{{0,3}}(?:{'|'.join(_MONTH_HINTS)})")
+_ORDINAL = r"(?:-?(?:о?го|о?е))?"
+_DAY_OF_MONTH = re.compile(rf"\d\s?[»\"”]?{_ORDINAL}[\s./-]{{0,3}}(?:{'|'.join(_MONTH_HINTS)})")
 _GROUPS_OF_DIGITS = re.compile(r"\d\s?[./\\_–-]\s?\d|\d\s\d|\d,\d\d,\d")
 
 # Every pattern is for lower-case text and comes with substrings, one of which is in every text that it matches; without
@@ -94,6 +97,8 @@ _EVENT = (
 )
 _NOT_A_UNIT = r"(?! ?(?:(?:[смк]?м|м[клг]|ед|ммоль|пмоль|до)(?![\w/])|г/|%|[-–—x×х*]|,\d))"
 _MONTHS = "|".join(_GENITIVE)
+_MONTH_SHORT = rf"{_MONTHS}|янв|февр?|мар|апр|май|июн|июл|авг|сент?|окт|нояб?р?|дек"
+_ANY_DAY, _MONTH_NUMBER = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])"
 
 
 def _hinted(regex: str, *hints: str, gate: re.Pattern[str] = _GROUPS_OF_DIGITS) -> _Hinted:
@@ -112,7 +117,7 @@ _FULL = [
     _hinted(rf"{_BEFORE}{_MONTH}/(?P<day>1[3-9]|2\d|3[01])/{_LONG_YEAR}(?!\d){_TAIL}"),
     _hinted(rf"(?<!\d){_LONG_YEAR}\s?[./-]\s?{_MONTH}\s?[./-]\s?{_DAY}(?=t?\d\d:|\D|$){_TAIL}"),
     _hinted(
-        rf"(?<!\d)(?:[«\"“]\s?)?{_DAY}(?:\s?[»\"”])?(?:-?го)?[\s./-]{{0,3}}{_MONTH_WORD}[.,/-]?\s{{0,3}}'?{_YEAR}"
+        rf"(?<!\d)(?:[«\"“]\s?)?{_DAY}(?:\s?[»\"”])?{_ORDINAL}[\s./-]{{0,3}}{_MONTH_WORD}[.,/-]?\s{{0,3}}'?{_YEAR}"
         rf"(?!\d|\s?[:.]\d){_TAIL}",
         gate=_DAY_OF_MONTH,
     ),
@@ -127,7 +132,22 @@ _FULL = [
         *_ROMANS,
     ),
     _hinted(rf"(?<!\d){_DAY}\s{_ROMAN_MONTH}\s{_LONG_YEAR}(?!\d){_TAIL}", *_ROMANS),
-    _hinted(rf"(?:д\.?\s?р\.?|рожд\w*+|дата)[\s:]{{1,3}}{_EIGHT_DIGITS}(?!\d)", "р", "дата"),
+    _hinted(
+        rf"(?<!\w)(?:д\.?\s?р\.?|рожд\w*+|дата|от)[\s:/]{{1,3}}{_EIGHT_DIGITS}(?!\d)",
+        gate=re.compile(r"\d{4}(?:19|20)\d\d(?!\d)"),
+    ),
+    # августа 6, 2019; 2013, декабря, 22; 2006-Jun-14.
+    _hinted(rf"(?<!\w)(?<!\d\s){_MONTH_WORD}\.?\s{_DAY}(?:\s?,\s?|\s){_LONG_YEAR}(?!\d){_TAIL}", *_MONTH_HINTS),
+    _hinted(rf"(?<!\d){_LONG_YEAR}(?:,\s?|[\s./-]){_MONTH_WORD}(?:,\s?|[\s./-]){_DAY}(?!\d)", *_MONTH_HINTS),
+    _hinted(
+        rf"(?<!\d){_LONG_YEAR}[\s./,-]{{1,2}}{_MONTH_ENGLISH}[\s./,-]{{1,2}}{_DAY}(?!\d)",
+        *_ENGLISH_HINTS,
+    ),
+    # 09,03,07: numbers of a list have no zero before them.
+    _hinted(
+        rf"(?<![\w.,/])(?=0|\d\d?,0|(?<=[\"'])){_DAY},{_MONTH},{_YEAR}(?![\w]|[.,/]\d){_NOT_A_UNIT}{_TAIL}",
+        gate=_WITH_COMMAS,
+    ),
     # A field of a message, or a cell: |20130526|; 20130526t1015.
     _hinted(
         rf"(?<=[|^~>;\t])(?P<whole>{_LONG_YEAR}(?P<month>0[1-9]|1[0-2])(?P<day>0[1-9]|[12]\d|"
@@ -171,15 +191,37 @@ rf"$))(?![.,]\d)", gate=_HAS_YEAR),
         rf"(?<![\d.,])(?P<whole>{_DAY_MONTH}\.?)\s?(?:[-–—]|по|до)\s?{_DAY_MONTH}\.\d",
         "-", "–", "—", "по", "до",
     ),
-    _hinted(rf"(?<![\d.,])(?:0?[1-9]|[12]\d|3[01])\s?[-–—]\s?(?=\d\d?\s?(?:{_MONTHS}))", *_MONTH_HINTS),
+    # The days of a stay: 18/04-24/04/2020, 20.03.06—23.03.06, 16-24.01.2012, 1-4 апреля 2012, 12-15 мар.
+    _hinted(
+        rf"(?<![\d.,/-]){_ANY_DAY}(?:[./]{_MONTH_NUMBER}(?:[./](?:(?:19|20)\d\d|\d\d))?)?\s?[-–—]\s?"
+        rf"{_ANY_DAY}[./]{_MONTH_NUMBER}[./](?:(?:19|20)\d\d|\d\d)(?!\d|[./]\d){_NOT_A_UNIT}{_TAIL}",
+    ),
+    _hinted(
+        rf"(?<![\d.,/-]){_ANY_DAY}\s?[-–—]\s?{_ANY_DAY}[\s./-]{{0,2}}(?:{_MONTH_SHORT})(?!\w)"
+        rf"(?:[.,]?\s(?:19|20)\d\d(?!\d){_TAIL})?",
+        gate=_DAY_OF_MONTH,
+    ),
     _hinted(
         rf"\b(?:от|(?:дат|забор|взят|при[её]м|явк|визит|осмотр)\w*+)[\s:]{{1,3}}(?P<whole>{_DAY_MONTH}\.?)"
         rf"(?![\d.]){_NOT_A_UNIT}",
         "от", "дат", "забор", "взят", "прием", "приём", "явк", "визит", "осмотр",
     ),
     _hinted(
-        rf"(?<!\d)[«\"“]?\d{{1,2}}[»\"”]?(?:-?го)?\s{{0,3}}(?:{_MONTHS})(?!\w)(?:\s?г(?!\w)\.?)?",
+        rf"(?<!\d)[«\"“]?\d{{1,2}}[»\"”]?{_ORDINAL}\s{{0,3}}(?:{_MONTHS})(?!\w)(?:\s?г(?!\w)\.?)?",
         gate=_DAY_OF_MONTH,
+    ),
+    _hinted(rf"(?<![\d.,/]){_ANY_DAY}{_ORDINAL}(?:[./-]|\s{{0,2}})(?:{_MONTH_SHORT})(?!\w)", gate=_DAY_OF_MONTH),
+    # мая 01, июн 18; 2015, февраль.
+    _hinted(
+        rf"(?<!\w)(?<!\d[\s-])(?:{_MONTH_SHORT})\.?\s(?:0[1-9]|[12]\d|3[01])(?![\w]|[.,:]\d){NOT_MEASURED}",
+        *_MONTH_HINTS,
+    ),
+    _hinted(rf"(?<![\d.,]){_ANY_YEAR},?\s{_ANY_MONTH}(?!\s(?:19|20)\d\d)", *_MONTH_HINTS),
+    # 13.IX, 19/X: one Roman numeral alone needs two digits before it.
+    _hinted(
+        rf"(?<![\w.,/×-])(?:(?:0[1-9]|[12]\d|3[01])[./]{_ROMAN_MONTH}|[1-9][./](?=[ivx]{{2}})"
+        rf"(?:x?i{{1,3}}|i[vx]|vi{{1,3}}))(?!\w|[./-]\w)",
+        *_ROMANS,
     ),
     _hinted(
         rf"(?<!\w)(?:{_ANY_MONTH}\s?[–—-]\s?)?{_ANY_MONTH}[.,-]?\s{{0,3}}(?:месяц\w?\s)?(?:(?:прошл|эт)\w{{2,3}}\s)?"
@@ -227,7 +269,25 @@ _DAY_AND_MONTH = (
     r"(?P<value>(?:0?[1-9]|[12]\d|3[01])[./](?:0[1-9]|1[0-2])\.?(?:\s?г(?!\w)\.?)?)(?!\d|[.,/–-]\d)" + NOT_MEASURED
 )
 _MEASURING = re.compile(rf"(?:состав|равн|достиг|имел|весил|упал)[^.;\n]{{0,24}}\Z|{MEASURED.pattern}")
+WEEKDAYS = "|".join(sorted(chain.from_iterable(_ALL_WEEKDAYS), key=len, reverse=True))
 _DAYS_AND_MONTHS = [
+    pattern(
+        "date",
+        rf"(?<!\w)(?:сегодня|вчера|завтра|{WEEKDAYS})(?!\w)\.?\)?[\s,(–—-]{{1,3}}{_DAY_AND_MONTH}",
+        unless=MEASURED,
+    ),
+    pattern(
+        "date",
+        rf"(?<![\w.,/×-]){_DAY_AND_MONTH}(?=\s?[\s,(\[/–—-]\s?(?:во?\s)?(?:{WEEKDAYS})(?!\w))",
+        unless=MEASURED,
+    ),
+    # A fraction has no zero before a number: 24/08.
+    pattern(
+        "date",
+        rf"(?<![\w.,/×*-])(?<![×*] )(?:0[1-9]/(?:0[1-9]|1[0-2])|(?:[12]\d|3[01])/0[1-9])(?![\w/]|[.,–-]\d)"
+        rf"{NOT_MEASURED}",
+        unless=MEASURED,
+    ),
     pattern("date", rf"(?<!\w){VISIT}{_BEFORE_DAY}{_DAY_AND_MONTH}"),
     pattern(
         "date",
@@ -250,7 +310,7 @@ rf"\[время\]))",
     pattern(
         "date",
         rf"(?:{BEHIND_NAME}|(?<=время\])|(?<=дата\]))\s?[,;:(–—-]{{0,1}}\s?(?P<value>(?:0[1-9]|[12]\d|"
-rf"3[01])\.(?:0[1-9]|1[0-2]))\.?"
+rf"3[01])[./](?:0[1-9]|1[0-2]))\.?"
         rf"(?=\s?(?:[.,;:)\n]|$))(?![.,]\d)",
         "]",
         unless=MEASURED,
@@ -292,14 +352,15 @@ _CLAUSE_ENDS = re.compile(r"[;\n!?]|\.\s")
 
 _WEEKDAY = rf"(?P<weekday>{'|'.join(sorted(chain.from_iterable(_ALL_WEEKDAYS), key=len, reverse=True))})(?!\w)"
 _HAS_WEEKDAY = re.compile(
-    r"недел|понед|втор|сред|четв|пятн|субб|воскр|(?<!\w)(?:пн|вт|ср|чт|пт|сб|вс)(?!\w)|day|"
+    r"недел|понед|втор|сред|четв|пятн|субб|воскр|(?<!\w)(?:пнд?|втр?|срд?|чтв?|птн?|сбт?|вск?)(?!\w)|day|"
     r"(?<!\w)(?:mon|tues?|weds?|thu|thurs|fri|sat|sun)(?!\w)"
 )
 # The preposition would tell Tuesday from the others: во вторник.
 _BEFORE_DATE = rf"(?:(?:во?|on|ко?|со?|на|до|по)\s)?(?<!\w){_WEEKDAY}\.?\s?[,(–—-]?\s?(?:от\s)?"
-_BEHIND_DATE = rf"(?:\s?[,(–—-]\s?|\s)(?:во?\s|день\sнедели[\s:–—-]{{1,3}})?{_WEEKDAY}\.?\)?"
+_BEHIND_DATE = rf"(?:\s?[,(/–—-]\s?|\s)(?:во?\s|день\sнедели[\s:–—-]{{1,3}})?{_WEEKDAY}\.?\)?"
 _WEEKDAY_BEFORE, _WEEKDAY_BEHIND = re.compile(rf"(?<!\w){_BEFORE_DATE}$"), re.compile(_BEHIND_DATE)
 _WEEKDAY_AT_START, _WEEKDAY_AT_END = re.compile(_BEFORE_DATE), re.compile(rf"{_BEHIND_DATE}$")
+_BETWEEN_DATES = re.compile(r"(?<=[\d.])\s?[–—-]\s?(?=\d)")
 _INTO_WEEKDAY = re.compile(rf"(?P<into>(?<!\w)(?:во?|on)\s)?(?<!\w){_WEEKDAY}", re.IGNORECASE)
 
 
@@ -367,6 +428,18 @@ def shift_date(text: str, days: int) -> str | None:
 
 
 def _shifted(text: str, lower: str, days: int) -> str | None:
+    """The shifted date, or both shifted dates of a range."""
+    if whole := _shifted_date(text, lower, days):
+        return whole
+    for gap in _BETWEEN_DATES.finditer(lower):
+        first = _shifted_date(text[: gap.start()], lower[: gap.start()], days)
+        last = _shifted_date(text[gap.end() :], lower[gap.end() :], days)
+        if first and last:
+            return first + gap[0] + last
+    return None
+
+
+def _shifted_date(text: str, lower: str, days: int) -> str | None:
     match = next((match for pattern, _ in _FULL if (match := pattern.fullmatch(lower))), None)
     if match is None:
         return None

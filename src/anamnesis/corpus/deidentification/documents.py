@@ -69,6 +69,35 @@ PATTERNS = [
         "пасп", "загран", "passp",
         gate=_FIVE_DIGITS,
     ),
+    # A series and a number with words between them are two identifiers.
+    pattern(
+        "passport",
+        rf"(?<!\w)(?:сери[яи]|сер\.)(?:\sпасп\w*+\.?)?[\s:=–—-]{{1,3}}(?P<value>\d\d[\s-]?\d\d)(?!\d)"
+        rf"(?=[\s,;.]{{1,3}}{_NUMBER_SIGN}(?:\sпасп\w*+\.?)?[\s:.№]{{0,3}}(?:\d{{3}}\s?\d{{3}}|\[))",
+        "сер",
+    ),
+    pattern(
+        "passport",
+        rf"(?<!\w)(?:сери[яи]|сер\.)(?:\sпасп\w*+\.?)?[\s:=–—-]{{1,3}}(?:\d\d[\s-]?\d\d|\[паспорт\])"
+        rf"[\s,;.]{{1,3}}{_NUMBER_SIGN}(?:\sпасп\w*+\.?)?[\s:.№]{{0,3}}(?P<value>\d{{3}}\s?\d{{3}})(?!\d)",
+        "сер",
+    ),
+    pattern("passport", r"<\w{0,12}ser\w{0,6}>(?P<value>\d\d[\s-]?\d\d)<", "ser"),
+    pattern("passport", r"<(?:\w{0,4}doc\w{0,4}|\w{0,4}pas\w{0,6})num\w{0,6}>(?P<value>\d{3}\s?\d{3})<", "num"),
+    # Ten digits in any groups, announced; and as no other number is written: 73 56; № 427509, 17 No. 1488503.
+    pattern(
+        "passport",
+        rf"{_PASSPORT}(?:(?!тел|снилс|полис|моб|инн(?!\w)|карт|омс)[^\d\n]){{0,48}}?(?P<value>\d(?:[\s/-]{{0,2}}\d){{9}})(?![\s-]?\d)",
+        "пасп", "passp",
+        gate=_FIVE_DIGITS,
+    ),
+    pattern(
+        "passport",
+        r"(?<![\w.,/-])\d\d(?:[\s-]?\d\d)?[\s;,]{0,2}(?:№|n[oо]?\.?|номер)\s?(?:\d{3}\s\d{3}|\d{6,7})(?![\d-])",
+        "№", "n", "номер",
+    ),
+    pattern("passport", r"(?<![\w.,/-])(?!19|20)\d\d\s?\d\d/\d{6}(?![\w/-])", "/"),
+    pattern("passport", r"(?<![\w.,/-])\d\d[\s-]?\d\d\s\d{3}\s?\d{3}(?=[\s,;(]{1,3}выдан)", "выдан"),
     # The series of a Russian birth certificate: Roman numerals and two letters.
     pattern(
         "passport",

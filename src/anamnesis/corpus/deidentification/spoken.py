@@ -2,6 +2,7 @@
 
 import re
 
+from anamnesis.corpus.deidentification.dates import WEEKDAYS
 from anamnesis.corpus.deidentification.patterns import (
     BEHIND_PLACEHOLDER,
     EXAMINATION,
@@ -68,7 +69,20 @@ _RATIO = re.compile(
 )
 _MEASURED_OR_RATIO = re.compile(rf"{_RATIO.pattern}|{MEASURED.pattern}")
 
+_BEHIND_DATE_OR_NAME = r"(?:(?<=дата\])|(?<=имя\])|(?<=врач\]))"
+
 PATTERNS = [
+    # With a time of day between the weekday and the date.
+    pattern(
+        "date",
+        rf"(?<!\w)(?:{WEEKDAYS})(?=\.?[\s,()–—-]{{1,3}}\[время\][\s,()–—-]{{1,3}}\[дата\])",
+        "[дата]",
+    ),
+    pattern(
+        "date",
+        rf"(?<=\[дата\])[\s,()–—-]{{1,3}}(?:\[время\][\s,()–—-]{{1,3}})?(?P<value>(?:{WEEKDAYS})(?!\w))",
+        "[дата]",
+    ),
     pattern(
         "date",
         rf"(?<!\w)(?:{_DAY}|\d\d?(?:-?го)?)\s{_MONTH}\s(?:{_LONG_YEAR}|{_SHORT_YEAR}(?=\sгода|\s?[,.;)]|"
@@ -105,6 +119,73 @@ rf"г\.)[ау]?(?!\w){_OF_BIRTH}",
         rf"(?<!\w)(?:в|с|до|после|от)\s(?P<value>(?:{_TENS}\s{_UNIT}|{_ROUND_TENS})\s(?:году|года|г\.))"
         rf"(?!\w){_NOT_OF_LIFE}",
         "год", "г.",
+    ),
+    # 6 p.m., 11 AM, 7.20am.
+    pattern("time", r"(?<![\d.,:/])(?:0?\d|1[0-2])(?:[:.][0-5]\d)?\s?[ap]\.?\s?m(?!\w)\.?", "am", "pm", ".m", ". m"),
+    # 17 : 21; a ratio is below 6 : 10.
+    pattern(
+        "time",
+        rf"(?<![\d:.,/])(?:[6-9]|[01]\d|2[0-3])\s:\s{_MINUTE}(?!\d|\s?[:.,/]\d)",
+        " : ",
+        unless=_MEASURED_OR_RATIO,
+    ),
+    # 11 ч. 27', 20 ч. 56.
+    pattern(
+        "time",
+        r"(?<![\d.,/-])(?:[6-9]|1\d|2[0-3])\s?ч(?:ас\w{0,2})?(?!\w)\.?\s?[0-5]\d(?:\s?['’′м](?!\w)\.?|(?=\s?(?:[.,;)\n]|"
+        r"$)))(?![.,]\d)",
+        gate=_HOURS,
+        unless=_DURATION,
+    ),
+    # "в 16 ч": not "раз в 12 ч" or "2 таб. в 24 ч".
+    pattern(
+        "time",
+        r"(?<!\w)(?:в|к|около|с|at)\s(?P<value>(?:[6-9]|1\d|2[0-3])\s?ч(?:ас(?:ов|а|ам)?)?(?!\w)\.?)"
+        r"(?!\s?(?:после|назад|до\s|от\s))",
+        gate=_HOURS,
+        unless=re.compile(rf"(?<!\w)(?:раза?|р\.?|мг|мл|таб\w*\.?|кап\w*\.?|ед\.?|доз\w*)\s(?:в|с|к)\s\Z|{_DURATION.pattern}"),
+    ),
+    # The end of a range: 18:45-9.00.
+    pattern(
+        "time",
+        rf"(?:(?<=\[время\])|(?<=:[0-5]\d))\s?[–—-]\s?(?P<value>{_HOUR}\.{_MINUTE})(?!\d|[.,/]\d){NOT_MEASURED}",
+        gate=_CLOCK_LIKE,
+    ),
+    # Behind a date or a weekday, or in a field of its own.
+    pattern(
+        "time",
+        rf"{_BEHIND_DATE_OR_NAME}(?:\s?\(?[а-я]{{2,12}}\)?)?\s?[),;(|–—-]{{0,2}}\s?(?:(?:в|к|с|до)\s)?(?P<value>{_HOUR}\.{_MINUTE})"
+        rf"(?!\d|[.,/]\d){NOT_MEASURED}",
+        "]",
+        gate=_CLOCK_LIKE,
+        unless=MEASURED,
+    ),
+    pattern(
+        "time",
+        rf"(?<!\w)(?:time|время|начало|конец|окончание|наркоз)[\s:=\"']{{1,4}}(?P<value>{_HOUR}[.-]{_MINUTE})"
+        rf"(?![\d.,-]\d|\d){NOT_MEASURED}",
+        gate=_CLOCK_LIKE,
+    ),
+    # Before a name, where a line, a cell or a part of a list begins.
+    pattern(
+        "time",
+        rf"(?:(?m:^)|(?<=[;|])|(?<=[;|]\s)|(?<=\.\s))(?P<value>{_HOUR}\.{_MINUTE})(?=\s?[|;–—-]?\s?(?:\[имя|\[врач|\[адрес))",
+        "]",
+        gate=_CLOCK_LIKE,
+    ),
+    # "на 15-00", "в 12-31": no range has its higher number first, and 00 ends none.
+    pattern(
+        "time",
+        rf"(?<!\w)(?:в|на|к)\s(?P<value>{_HOUR}[-–](?:00|3[01]))(?!\d|[.,/–-]\d){NOT_MEASURED}",
+        gate=_CLOCK_LIKE,
+        unless=_MEASURED_OR_RATIO,
+    ),
+    pattern(
+        "time",
+        rf"(?<!\w)(?:с|после|до)\s(?P<value>(?:0?[6-9]|1\d|2[0-3])\.[0-5][05])(?=\s(?:до\s\[?\d?|не(?!\w)|[а-я]{{4,14}}(?:ла?|ли|ть)(?!\w)))"
+        rf"{NOT_MEASURED}",
+        gate=_CLOCK_LIKE,
+        unless=_MEASURED_OR_RATIO,
     ),
     # 14:35, 14:35:20.5, 2:30 pm. A titre is 1:40, a ratio 3:10: with one digit, an hour needs a preposition.
     pattern(
