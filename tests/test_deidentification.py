@@ -260,10 +260,10 @@ def test_no_text_raises_and_findings_are_in_order_and_apart(text: str, shift_day
 )
 def test_time_grows_with_the_length_only(unit: str) -> None:
     text = (unit * 20_000)[:20_000]
-    start = time.perf_counter()
+    start = time.process_time()
     find(text)
     # It takes about 0.1 s; a pattern that backtracks would take minutes.
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3
 
 
 def test_full_dates_are_shifted_in_their_own_writing() -> None:

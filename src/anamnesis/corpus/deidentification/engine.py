@@ -156,7 +156,7 @@ def _read(text: str, clinical: ClinicalWords, tagged: Sequence[tuple[int, int]],
         # A few letters of other scripts become two in lower case (İ).
         lower = "".join(low if len(low := letter.lower()) == 1 else letter for letter in text)
     if "[" in text or "*" in text:
-        text, lower = _PLACEHOLDER.sub(_mask, text), _PLACEHOLDER.sub(_mask, lower)
+        text = _PLACEHOLDER.sub(_mask, text)
     if "\\" in text:
         text, lower = _WRITTEN_LINE_END.sub("  ", text), _WRITTEN_LINE_END.sub("  ", lower)
     own = list(find_own(text, lower, patient, clinical)) if patient else []
@@ -166,7 +166,7 @@ def _read(text: str, clinical: ClinicalWords, tagged: Sequence[tuple[int, int]],
     if _HAS_NUMBER.search(lower):
         found += find_numbers(lower)
         found += find_dates(lower)
-    found += find_addresses(text, lower)
+    found += find_addresses(text, lower, clinical)
     found += find_others(text, lower)
     return _united(_trimmed(text, found)) if found else []
 
