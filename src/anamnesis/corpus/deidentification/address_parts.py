@@ -6,6 +6,7 @@ dictionary. Marks of punctuation or spaces separate parts; a line end does not.
 
 import re
 
+from anamnesis.corpus.deidentification.patterns import NOT_COUNTED
 from anamnesis.corpus.deidentification.words import is_place, may_be_place
 
 COUNTRY = (
@@ -50,11 +51,10 @@ _STREET_NAME = (
     rf"(?=[\s,]{{1,3}}(?:\d|(?:д|дом|вл|к|корп|стр)(?:\W|\d)))|(?:[а-яё]{{1,3}}\.\s?){{0,2}}{_WORD})"
 )
 _UNIT = r"\d{1,4}(?:\s?[«\"]?[а-ед](?!\w)[»\"]?)?(?:\s?[/\\-]\s?\d{1,4}(?:[а-ед](?!\w))?){0,2}(?!\w|[.,]\d|-[а-я])"
-_NOT_COUNTED = r"(?!\s?(?:(?:[смк]?м|м[клг]|мкг|лет|год\w*|г\.\s?р|мес|раза?|ед|дн\w*|час\w*)(?![а-яё])|%|×|х\s?\d))"
 _HOUSE = (
     r"(?:(?:д(?:\.|ом)?|домовл(?:\.|адение)|кв(?:\.|артира)?|к(?:\.|орп(?:\.|ус)?)?|стр(?:\.|оение)?|вл(?:\.|ад(?:\.|ение))?|"
     r"уч(?:\.|асток)|общ(?:\.|ежитие)|под(?:\.|ъезд)|эт(?:\.|аж)|оф(?:\.|ис)|ком(?:\.|ната|н\.|н)?|лит(?:\.|ера?)|пом\.|"
-    rf"а/я|в/ч)\s?(?:№\s?)?(?:{_UNIT}{_NOT_COUNTED}|(?<!\w)[а-дл](?!\w)(?:\s?-\s?\d{{1,4}})?))"
+    rf"а/я|в/ч)\s?(?:№\s?)?(?:{_UNIT}{NOT_COUNTED}|(?<!\w)[а-дл](?!\w)(?:\s?-\s?\d{{1,4}})?))"
 )
 _IN_BRACKETS = r"\((?:общежитие|общ\.?|част\w{0,4}\.?\s(?:дом|сектор)|ч/д|дача|барак)\)"
 _GAP = r"(?:[ \t]{0,2}[,;][ \t]{0,2}|[ \t]{1,2}|(?<=[.»\"”)]))"
@@ -68,7 +68,7 @@ _PLACE = rf"{SETTLEMENT_TYPE}(?P<settlement>(?:{_ADJECTIVE}\s)?{_WORD}(?:[\s-]\d
 _TOWN = rf"(?P<town>(?:{_ADJECTIVE}\s)?{_WORD})"
 _BEHIND = re.compile(
     rf"{_GAP}(?:(?P<numbered>{_IN_BRACKETS}|{_HOUSE}|{_STREET})|{REGION}|{COUNTRY}|\d{{6}}(?!\d)|{_PLACE}|"
-    rf"(?P<bare>{_UNIT}{_NOT_COUNTED})|{_TOWN}(?=\s?[,;.|)\n\"»]|$))"
+    rf"(?P<bare>{_UNIT}{NOT_COUNTED})|{_TOWN}(?=\s?[,;.|)\n\"»]|$))"
 )
 _BEFORE = re.compile(
     rf"(?<![\w-])(?:\d{{6}}|{REGION}|{COUNTRY}|{_STREET}|{_PLACE}|{_TOWN}(?=\s?,))\.?[ \t]{{0,2}}[,;]?[ \t]{{0,2}}\Z"

@@ -16,7 +16,7 @@ from anamnesis.corpus.deidentification.address_parts import (
     is_name_of_place,
 )
 from anamnesis.corpus.deidentification.findings import Found
-from anamnesis.corpus.deidentification.patterns import BEHIND_PLACEHOLDER
+from anamnesis.corpus.deidentification.patterns import BEHIND_PLACEHOLDER, NOT_COUNTED
 from anamnesis.corpus.deidentification.vocabulary import ClinicalWords
 from anamnesis.corpus.deidentification.words import is_place, may_be_place
 
@@ -40,8 +40,7 @@ _UNIT = (
     rf"\d{{1,4}}{_LETTER}?(?:\s?[/\\-]\s?\d{{1,4}}{_LETTER}?|[а-дА-Д]-\d{{1,4}}){{0,2}}"
     rf"(?:\s?[ксКС]\d{{1,2}}(?:\s?-\s?\d{{1,4}})?)?(?!\d|-?[йя](?!\w))"
 )
-_MEASURE = r"(?! ?(?:[смк]?м(?![\w/])|м[клг](?![\w/])|%|[,.]\d|×|х\s?\d|лет|г\.\s?р|год))"
-_BARE_UNITS = rf"(?:[\s,]{{1,3}}{_UNIT}{_MEASURE}){{1,3}}"
+_BARE_UNITS = rf"(?:[\s,]{{1,3}}{_UNIT}{NOT_COUNTED}){{1,3}}"
 _HOUSE = (
     r"(?<!\w)(?i:д(?:\.|ом)?|к(?:\.|орп(?:\.|ус)?)?|стр(?:\.|оение)?|кв(?:\.|артира)?|вл(?:\.|ад(?:\.|ение))?|"
     r"уч(?:\.|асток)|общ(?:\.|ежитие)|под(?:\.|ъезд)|"
@@ -101,7 +100,7 @@ _INDEX_OR_TOWN = re.compile(
 _STREET_FIRST = re.compile(rf"{_STREET}\s")
 _TOWN_OF_STREET = re.compile(rf"(?<![\w-])(?<!\.\s){_CAPITAL}\s$")
 _DIGIT = re.compile(r"\d")
-_TAIL = re.compile(rf"(?:[\s,;]{{1,3}}(?:{_HOUSE}|{_UNIT}{_MEASURE}|\d{{6}}(?!\d))){{1,5}}")
+_TAIL = re.compile(rf"(?:[\s,;]{{1,3}}(?:{_HOUSE}|{_UNIT}{NOT_COUNTED}|\d{{6}}(?!\d))){{1,5}}")
 # What may still follow the number of a house: 98б, 180-55, 162/2.
 _HOUSE_END = re.compile(r"\d{0,3}(?:\s?[«\"]?[а-е][»\"]?(?!\w))?(?:\s?[/\\-]\s?\d{1,4}[а-е]?(?!\w)){0,2}")
 _NOT_A_TOWN = re.compile(_HEADING)
@@ -123,7 +122,7 @@ _NAME_OF_PART = (
     r"|1905\sгода|\d{1,2}\s(?i:мая|марта|января|октября|ноября|июля)(?!\w)"
 )
 _ITEM = (
-    rf"(?:\d{{6}}(?!\d)|\d{{1,3}}-?(?:й|я|е|го|ая|ый|ой)(?!\w)|{_TYPE}|{_NAME_OF_PART}|[А-ЯЁ]\.|№|{_UNIT}{_MEASURE}|"
+    rf"(?:\d{{6}}(?!\d)|\d{{1,3}}-?(?:й|я|е|го|ая|ый|ой)(?!\w)|{_TYPE}|{_NAME_OF_PART}|[А-ЯЁ]\.|№|{_UNIT}{NOT_COUNTED}|"
     r"[«\"][А-ЯЁа-яё][А-ЯЁа-яё\s-]{0,20}[»\"]|\([А-ЯЁ][а-яё]{2,15}\))"
 )
 _ANNOUNCED = re.compile(
@@ -285,7 +284,7 @@ _HAS_DISTRICT = re.compile(r"[сц]к\w{2,3}\s(?:р-о?н|район|кра|об
 _ABROAD = re.compile(rf"(?<!\w)(?i:{COUNTRY})(?:,\s[А-ЯЁ][а-яё-]+(?:\s[А-ЯЁ][а-яё-]+)?){{1,3}},\s\d{{1,4}}(?!\w)")
 # A field of a message: address="Балаково".
 _FIELD = re.compile(
-    r"(?<![\w-])(?<!ip )(?<!mac )(?:home_?|postal_?)?(?:addr(?:ess)?|adres|адрес|city|город|town|street)[\"']?\s?[:=]\s?"
+    r"(?<![\w-])(?<!ip )(?<!mac )(?:home_|postal_)?(?:addr(?:ess)?|adres|адрес|city|город|town|street)[\"']?\s?[:=]\s?"
     r"\"(?P<value>[^\"\n<>\[\]@]{3,150})\""
 )
 _HAS_HOUSE = re.compile(r"[а-яё][,\s]{1,3}(?:дом(?!\w)|д\.|ул(?:ица)?(?!\w)\.?|пер\.)\s?[а-яё\d]")

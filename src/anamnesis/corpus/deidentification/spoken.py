@@ -86,7 +86,7 @@ PATTERNS = [
     pattern(
         "date",
         rf"(?<!\w)(?:{_DAY}|\d\d?(?:-?го)?)\s{_MONTH}\s(?:{_LONG_YEAR}|{_SHORT_YEAR}(?=\sгода|\s?[,.;)]|"
-rf"\s?$)){_YEAR_WORD}?"
+        rf"\s?$)){_YEAR_WORD}?"
         rf"(?!\w)",
         gate=_HAS_MONTH,
     ),
@@ -109,7 +109,7 @@ rf"\s?$)){_YEAR_WORD}?"
     pattern(
         "date",
         rf"(?<!\w)(?:тысяча\sдевятьсот|две\sтысячи)(?:\s{_TENS})?(?:\s[а-я]{{3,14}})?\s(?:год|"
-rf"г\.)[ау]?(?!\w){_OF_BIRTH}",
+        rf"г\.)[ау]?(?!\w){_OF_BIRTH}",
         "ысяч",
     ),
     # "шестьдесят пятого года рождения", "в восемьдесят втором году".
@@ -137,13 +137,46 @@ rf"г\.)[ау]?(?!\w){_OF_BIRTH}",
         gate=_HOURS,
         unless=_DURATION,
     ),
+    # "на 16 ч. 16": a length of time has the word for minutes.
+    pattern(
+        "time",
+        r"(?<!\w)на\s(?P<value>(?:[6-9]|1\d|2[0-3])\s?ч\.\s?[0-5]\d)(?=\s?[.,;)\n]|$)(?![.,]\d)",
+        gate=_HOURS,
+    ),
+    # Behind a weekday: "воскресенье, 12.45".
+    pattern(
+        "time",
+        rf"(?<!\w)(?:{WEEKDAYS})(?:(?<=\w{{4}})|(?=[.,]))[.,]{{0,2}}\s(?:в\s)?(?P<value>{_HOUR}[.-]{_MINUTE})(?!\d|[.,/]\d){NOT_MEASURED}"
+        rf"(?=\s?[.,;)\]\n])",
+        gate=_CLOCK_LIKE,
+    ),
+    # A range behind a date: "19 мая, 17.10–22.50"; the second of two times: "в 12-31 и в 15:00".
+    pattern(
+        "time",
+        rf"(?<=дата\])[\s,]{{1,3}}(?P<value>{_HOUR}\.{_MINUTE}\s?[–—-]\s?{_HOUR}\.{_MINUTE})(?!\d|[.,/]\d){NOT_MEASURED}",
+        "дата]",
+        gate=_CLOCK_LIKE,
+    ),
+    pattern(
+        "time",
+        rf"(?<!\w)в\s(?P<value>{_HOUR}[-.–]{_MINUTE})(?=\sи\s(?:в\s)?\[время)",
+        "[время",
+        gate=_CLOCK_LIKE,
+    ),
+    # A list of events: "удаление доли – 17:00; швы – 17.00".
+    pattern(
+        "time",
+        rf"(?<=\[время\]);\s[а-яё ]{{3,24}}[–—:-]\s(?P<value>{_HOUR}\.{_MINUTE})(?=\s?[.,;)\n]|$)(?![.,]\d)",
+        "[время]",
+        gate=_CLOCK_LIKE,
+    ),
     # "в 16 ч": not "раз в 12 ч" or "2 таб. в 24 ч".
     pattern(
         "time",
         r"(?<!\w)(?:в|к|около|с|at)\s(?P<value>(?:[6-9]|1\d|2[0-3])\s?ч(?:ас(?:ов|а|ам)?)?(?!\w)\.?)"
         r"(?!\s?(?:после|назад|до\s|от\s))",
         gate=_HOURS,
-        unless=re.compile(rf"(?<!\w)(?:раза?|р\.?|мг|мл|таб\w*\.?|кап\w*\.?|ед\.?|доз\w*)\s(?:в|с|к)\s\Z|{_DURATION.pattern}"),
+        unless=re.compile(r"(?<!\w)(?:раза?|р\.?|мг|мл|таб\w*\.?|кап\w*\.?|ед\.?|доз\w*)\s(?:в|с|к)\s\Z"),
     ),
     # The end of a range: 18:45-9.00.
     pattern(
@@ -154,7 +187,7 @@ rf"г\.)[ау]?(?!\w){_OF_BIRTH}",
     # Behind a date or a weekday, or in a field of its own.
     pattern(
         "time",
-        rf"{_BEHIND_DATE_OR_NAME}(?:\s?\(?[а-я]{{2,12}}\)?)?\s?[),;(|–—-]{{0,2}}\s?(?:(?:в|к|с|до)\s)?(?P<value>{_HOUR}\.{_MINUTE})"
+        rf"{_BEHIND_DATE_OR_NAME}(?:\s?\(?[а-я]{{2,12}}\)?)?\s?[),:;(|–—-]{{0,2}}\s?(?:(?:в|к|с|до)\s)?(?P<value>{_HOUR}\.{_MINUTE})"
         rf"(?!\d|[.,/]\d){NOT_MEASURED}",
         "]",
         gate=_CLOCK_LIKE,
@@ -204,7 +237,7 @@ rf"г\.)[ау]?(?!\w){_OF_BIRTH}",
     pattern(
         "time",
         rf"(?:{_AT_VISIT}|{BEHIND_PLACEHOLDER}[\s,]{{1,2}})(?P<value>\d:{_MINUTE})(?!\d|:\d|[.,/]\d|\s?(?:мм|"
-rf"см|кл|раз)(?!\w))",
+        rf"см|кл|раз)(?!\w))",
         gate=_HAS_CLOCK,
         unless=_RATIO,
     ),
@@ -225,7 +258,7 @@ rf"см|кл|раз)(?!\w))",
     pattern(
         "time",
         rf"(?<![\d.,/-])(?:(?=[89]|\d\d)(?!0[0-7]){_HOUR_MINUTE}|"
-rf"{_HOUR}\s?{_HOUR_WORD}\s?0\d\s?{_MINUTE_WORD}(?!\w)\.?)",
+        rf"{_HOUR}\s?{_HOUR_WORD}\s?0\d\s?{_MINUTE_WORD}(?!\w)\.?)",
         gate=_HOURS,
         unless=_DURATION,
     ),
@@ -250,7 +283,7 @@ rf"{_HOUR}\s?{_HOUR_WORD}\s?0\d\s?{_MINUTE_WORD}(?!\w)\.?)",
     pattern(
         "time",
         rf"(?<!\w)(?:(?:в|к|около|at)\s|(?:до|после|с|from|until)\s(?=(?:\d\d|[7-9])[.–-]\d\d\s?(?:[.,;:)\n]|"
-rf"$)))(?P<value>{_HOUR}(?:\.{_MINUTE}|[-–]{_MINUTE}(?=\s?(?:[.,;:)\n]|$))))(?!\d|[.,/–-]\d)"
+        rf"$)))(?P<value>{_HOUR}(?:\.{_MINUTE}|[-–]{_MINUTE}(?=\s?(?:[.,;:)\n]|$))))(?!\d|[.,/–-]\d)"
         rf"{NOT_MEASURED}",
         gate=_CLOCK_LIKE,
         unless=_MEASURED_OR_RATIO,
@@ -258,7 +291,7 @@ rf"$)))(?P<value>{_HOUR}(?:\.{_MINUTE}|[-–]{_MINUTE}(?=\s?(?:[.,;:)\n]|$))))(?
     pattern(
         "time",
         rf"(?:{BEHIND_PLACEHOLDER}\s?,?\s?(?:(?:в|к|около)\s)?)(?P<value>{_HOUR}[-.–]{_MINUTE})(?!\d|"
-rf"[.,/–-]\d){NOT_MEASURED}",
+        rf"[.,/–-]\d){NOT_MEASURED}",
         "]",
         gate=_CLOCK_LIKE,
         unless=MEASURED,
@@ -266,7 +299,7 @@ rf"[.,/–-]\d){NOT_MEASURED}",
     pattern(
         "time",
         rf"(?<!\w)(?:в|к|около|с|до)\s(?P<value>{_SPELT_NUMBER}\s(?:час(?:а|ов|у|"
-rf"ам)?(?!\w)(?:\s{_SPELT_NUMBER}\sминут\w?)?)(?:\s(?:утра|дня|вечера|ночи))|"
+        rf"ам)?(?!\w)(?:\s{_SPELT_NUMBER}\sминут\w?)?)(?:\s(?:утра|дня|вечера|ночи))|"
         rf"{_SPELT_NUMBER}\sчас\w{{0,2}}\s{_SPELT_NUMBER}\sминут\w?)(?!\w)",
         "час",
     ),
@@ -285,7 +318,7 @@ rf"ам)?(?!\w)(?:\s{_SPELT_NUMBER}\sминут\w?)?)(?:\s(?:утра|дня|в�
     pattern(
         "time",
         rf"(?<!\w)с\s(?P<value>{_HOUR}[.-]{_MINUTE})"
-        rf"(?=\s(?:до|по)\s{_HOUR}[.-]{_MINUTE}(?!\d|\s?(?:мм|см|кг|г|%)(?!\w)))",
+        rf"(?=\s(?:до|по)\s(?:\[время|{_HOUR}[.:-]{_MINUTE}(?!\d|\s?(?:мм|см|кг|г|%)(?!\w))))",
         "с ",
         unless=MEASURED,
     ),
