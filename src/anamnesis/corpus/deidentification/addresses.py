@@ -340,7 +340,8 @@ def _of_persons(text: str, lower: str, clinical: ClinicalWords) -> Iterator[tupl
                 yield match.span(name)
     if "из " in lower:
         for match in _FROM_TOWN.finditer(lower):
-            if match["district"] or is_place(match["value"].split(" ")[-1]):
+            start, word = match.start("value"), (match["value"] or "").split(" ")[-1]
+            if match["district"] or is_name_of_place(text, start, word, by_dictionary=True):
                 yield match.span(match.lastgroup or 0)
     if "]" in lower:
         for match in _VILLAGE_BEHIND_PERSON.finditer(lower):

@@ -368,7 +368,7 @@ _HAS_WEEKDAY = re.compile(
     r"(?<!\w)(?:mon|tues?|weds?|thu|thurs|fri|sat|sun)(?!\w)"
 )
 # The preposition would tell Tuesday from the others: во вторник.
-_BEFORE_DATE = rf"(?:(?:во?|on|ко?|со?|на|до|по)\s)?(?<!\w){_WEEKDAY}\.?\)?\s?[,(–—-]?\s?(?:от\s)?"
+_BEFORE_DATE = rf"(?:(?:во?|on|ко?|со?|на|до|по)\s)?(?<!\w){_WEEKDAY}\.?(?:\)\s|\s?[,(–—-]?\s?)(?:от\s)?"
 _BEHIND_DATE = rf"(?:\s?[,(/–—-]\s?|\s)(?:во?\s|день\sнедели[\s:–—-]{{1,3}})?{_WEEKDAY}\.?\)?"
 _WEEKDAY_BEFORE, _WEEKDAY_BEHIND = re.compile(rf"(?<!\w){_BEFORE_DATE}$"), re.compile(_BEHIND_DATE)
 _WEEKDAY_AT_START, _WEEKDAY_AT_END = re.compile(_BEFORE_DATE), re.compile(rf"{_BEHIND_DATE}$")
@@ -427,7 +427,7 @@ def _years(lower: str) -> Iterator[Found]:
 
 # A date of birth, by the words before it or behind it.
 _BIRTH_BEFORE = re.compile(
-    r"(?<!\w)(?:рожд\w*|род(?:ил\w*|\.|ом)?|д\.?\s?р|б?dr|birth\w*|born|dob)(?![а-яё])"
+    r"(?<!\w)(?:рожд\w*|род(?:ил\w*|\.|ом)?|д\.?\s?р|dr(?=[\"'])|birth\w*|born|dob)(?![а-яё])"
     r"(?:[\s:;=(\"'>|/,.–—-]|пациент\w*|больно\w*|ребен\w*|ребён\w*|date|дата|года?|в(?!\w)|of(?!\w)|on(?!\w)){0,12}\Z"
 )
 _BIRTH_BEHIND = re.compile(rf"[\s,(]{{0,3}}{_OF_BIRTH}")
