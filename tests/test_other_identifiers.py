@@ -223,6 +223,7 @@ REPLACED: dict[str, list[tuple[str, str]]] = {
         ("Гусарова М.П., 23,12,25 г. р., Дата/29/III-05", "[ИМЯ], [ДАТА], Дата/[ДАТА]"),
         ("Приём Sat, May 2. Явка от 9.I, узел", "Приём [ДАТА]. Явка от [ДАТА], узел"),
         ("Свободно: вторник, 24/08, окошко", "Свободно: [ДАТА], окошко"),
+        ("принять в четверг, 6.VIII. Узел", "принять [ДАТА]. Узел"),
         ("Сегодня, 21.09, рост", "Сегодня, [ДАТА], рост"),
     ],
     "address": [
@@ -264,6 +265,7 @@ REPLACED: dict[str, list[tuple[str, str]]] = {
         ("узел, 473/06; 2021/35827", "узел, [СТЕКЛО]; [СТЕКЛО]"),
     ],
     "record": [
+        ("Опись: В-270 утеряна", "Опись: [КАРТА] утеряна"),
         ("Пациентка Гусарова М.П., В-570. Узел", "Пациентка [ИМЯ], [КАРТА]. Узел"),
         ("Гусарова М.П., 9120; узел", "[ИМЯ], [КАРТА]; узел"),
         ("Гусарова М.П. (87811/ДС)", "[ИМЯ] ([КАРТА])"),
@@ -362,11 +364,11 @@ def test_what_only_looks_like_an_identifier_stays(text: str) -> None:
 
 
 @pytest.mark.skipif(not RUMEDBENCH.is_dir(), reason="RuMedBench is not beside the checkout")
-def test_real_complaints_hold_seventeen_times_of_day_and_nothing_else_of_these_kinds() -> None:
-    """254,521 tokens of 9,653 published complaints, whose dates and names were masked: 0.06 findings per 1,000."""
+def test_real_complaints_hold_nineteen_times_of_day_and_nothing_else_of_these_kinds() -> None:
+    """254,521 tokens of 9,653 published complaints, whose dates and names were masked: 0.07 findings per 1,000."""
     texts = {
         json.loads(line)["symptoms"] for path in RUMEDBENCH.glob("*/*.jsonl") for line in path.open(encoding="utf-8")
     }
     assert len(texts) == 9653
     counts = Counter(found.kind for text in texts for found in find(text))
-    assert {kind: counts[kind] for kind in REPLACED if kind != "date" and counts[kind]} == {"time": 17}
+    assert {kind: counts[kind] for kind in REPLACED if kind != "date" and counts[kind]} == {"time": 19}

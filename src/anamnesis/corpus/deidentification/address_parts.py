@@ -7,7 +7,7 @@ dictionary. Marks of punctuation or spaces separate parts; a line end does not.
 import re
 
 from anamnesis.corpus.deidentification.patterns import NOT_COUNTED
-from anamnesis.corpus.deidentification.words import is_only_place, is_place, may_be_place
+from anamnesis.corpus.deidentification.words import is_place, may_be_place
 
 COUNTRY = (
     r"(?:(?:росси(?:я|йская\sфедерация)|рф|беларусь|белоруссия|украина|молдавия|молдова|приднестровье|казахстан|"
@@ -123,7 +123,6 @@ def _end_of_part(text: str, match: re.Match[str]) -> int:
 
 def is_name_of_place(text: str, start: int, word: str, by_dictionary: bool = False) -> bool:
     """Whether the word is a place by the dictionary; or, behind the type of a settlement, may be one."""
-    capital = text[start].isupper()
     if by_dictionary:
-        return is_place(word) if capital else is_only_place(word)
-    return capital or may_be_place(word) or _LIKE_PLACE.fullmatch(word) is not None
+        return is_place(word)
+    return text[start].isupper() or may_be_place(word) or _LIKE_PLACE.fullmatch(word) is not None

@@ -18,7 +18,7 @@ from anamnesis.corpus.deidentification.address_parts import (
 from anamnesis.corpus.deidentification.findings import Found
 from anamnesis.corpus.deidentification.patterns import BEHIND_PLACEHOLDER, NOT_COUNTED
 from anamnesis.corpus.deidentification.vocabulary import ClinicalWords
-from anamnesis.corpus.deidentification.words import is_place, may_be_place
+from anamnesis.corpus.deidentification.words import is_only_place, is_place, may_be_place
 
 _CAPITAL = r"[А-ЯЁ](?:[а-яё]+|[А-ЯЁ]+)(?:-(?:[а-яё]{1,3}-)?[А-ЯЁа-яё]+){0,3}(?!\w)"
 _ADJECTIVE = r"[А-ЯЁ][А-ЯЁа-яё-]*(?:[иоы]й|ая|яя|[оыие]е|ИЙ|ЫЙ|ОЙ|АЯ|ЯЯ|ОЕ|ЫЕ|ИЕ|[оО]го|[оое]м|[ое]й|[иы]х)"
@@ -341,7 +341,7 @@ def _of_persons(text: str, lower: str, clinical: ClinicalWords) -> Iterator[tupl
     if "из " in lower:
         for match in _FROM_TOWN.finditer(lower):
             start, word = match.start("value"), (match["value"] or "").split(" ")[-1]
-            if match["district"] or is_name_of_place(text, start, word, by_dictionary=True):
+            if match["district"] or (is_place(word) if text[start].isupper() else is_only_place(word)):
                 yield match.span(match.lastgroup or 0)
     if "]" in lower:
         for match in _VILLAGE_BEHIND_PERSON.finditer(lower):

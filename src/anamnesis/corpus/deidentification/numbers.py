@@ -200,6 +200,11 @@ PATTERNS = [
         ",",
         unless=_MEASURED_BEFORE,
     ),
+    pattern(
+        "record",
+        r"(?<!\w)(?:опись|реестр|архив|журнал)[\s:№]{1,3}(?P<value>[а-яa-z]-\d{3,7})(?!\w)",
+        "опись", "реестр", "архив", "журнал",
+    ),
     # What follows a name: a number of three digits and more, with letters and parts, unless it is measured.
     pattern(
         "record",
