@@ -15,7 +15,7 @@ from anamnesis.corpus.deidentification.address_parts import (
     extended,
     is_name_of_place,
 )
-from anamnesis.corpus.deidentification.findings import Found
+from anamnesis.corpus.deidentification.findings import Found, has_any
 from anamnesis.corpus.deidentification.patterns import BEHIND_PLACEHOLDER, NOT_COUNTED
 from anamnesis.corpus.deidentification.vocabulary import ClinicalWords
 from anamnesis.corpus.deidentification.words import is_only_place, is_place, may_be_place
@@ -280,17 +280,22 @@ _DISTRICT = re.compile(
     rf"(?<![\w-])(?:{ADJECTIVE_OF_PLACE}\s(?:р-о?на?|район[ае]?|край|края|обл(?:\.|асть|асти)|окр(?:\.|уг[ае]?))(?![а-яё])|"
     r"р-о?н\s[а-яё-]{2,20}ский(?!\w))"
 )
-_HAS_DISTRICT = re.compile(r"[сц]к\w{2,3}\s(?:р-о?н|район|кра|обл|окр)|р-о?н\s")
+_DISTRICTS = ("р-н", "р-он", "район", "край", "края", " обл", " окр")
 _ABROAD = re.compile(rf"(?<!\w)(?i:{COUNTRY})(?:,\s[А-ЯЁ][а-яё-]+(?:\s[А-ЯЁ][а-яё-]+)?){{1,3}},\s\d{{1,4}}(?!\w)")
 # A field of a message: address="Балаково".
 _FIELD = re.compile(
     r"(?<![\w-])(?<!ip )(?<!mac )(?:home_|postal_)?(?:addr(?:ess)?|adres|адрес|city|город|town|street)[\"']?\s?[:=]\s?"
     r"\"(?P<value>[^\"\n<>\[\]@]{3,150})\""
 )
-_HAS_HOUSE = re.compile(r"[а-яё][,\s]{1,3}(?:дом(?!\w)|д\.|ул(?:ица)?(?!\w)\.?|пер\.)\s?[а-яё\d]")
+_HOUSES = (" дом ", ",дом ", " д.", ",д.", " ул", ",ул", " пер.", ",пер.")
 _IS_COUNTRY = re.compile(COUNTRY)
-_HAS_COUNTRY = re.compile(rf"(?<!\w){COUNTRY},")
-_HAS_PERSON = re.compile(r"иногородн|родом|прожив|урожен|жител")
+_COUNTRIES = (
+    "рф,", "россия,", "беларусь,", "белоруссия,", "украина,", "молдавия,", "молдова,", "приднестровье,", "стан,",
+    "туркмения,", "киргизия,", "армения,", "азербайджан,", "грузия,", "абхазия,", "осетия,", "латвия,", "литва,",
+    "эстония,", "монголия,", "китай,", "кнр,", "вьетнам,", "корея,", "индия,", "турция,", "сирия,", "египет,",
+    "израиль,", "германия,", "польша,", "финляндия,", "сша,", "италия,", "испания,", "франция,", "болгария,", "сербия,",
+)  # fmt: skip
+_STAYS = ("иногородн", "родом", "прожив", "урожен", "жител")
 _HAS_FIELD = re.compile(r"(?:addr|adres|адрес|city|город|town|street)\w{0,5}[\"']?\s?[:=]\s?\"")
 
 
@@ -303,7 +308,7 @@ def find_addresses(text: str, lower: str, clinical: ClinicalWords) -> Iterator[F
             yield Found(start, end_of_last, "address")
     if _HAS_LATIN.search(lower):
         yield from (Found(*match.span(), "address") for match in _LATIN.finditer(text))
-    if _HAS_FIELD.search(lower):
+    if '"' in lower and _HAS_FIELD.search(lower):
         yield from (Found(*match.span("value"), "address") for match in _FIELD.finditer(lower))
 
 
@@ -316,15 +321,15 @@ def _parts(text: str, lower: str) -> Iterator[tuple[int, int]]:
     if _HAS_SETTLEMENT.search(lower):
         yield from _settlements(lower)
         yield from (match.span() for match in _STATION.finditer(text))
-    if _HAS_HOUSE.search(lower):
+    if has_any(lower, _HOUSES):
         for match in _VILLAGE_AND_HOUSE.finditer(lower):
             if is_name_of_place(text, match.start("name"), match["name"]):
                 yield match.start(), match.end("name")
     if _HAS_STREET.search(lower):
         yield from _streets(lower)
-    if _HAS_DISTRICT.search(lower):
+    if has_any(lower, _DISTRICTS):
         yield from (match.span() for match in _DISTRICT.finditer(lower))
-    if _HAS_COUNTRY.search(lower):
+    if has_any(lower, _COUNTRIES):
         yield from (match.span() for match in _ABROAD.finditer(text))
     hints = [match.start() for match in _HINT.finditer(lower)]
     if hints:
@@ -333,12 +338,12 @@ def _parts(text: str, lower: str) -> Iterator[tuple[int, int]]:
 
 def _of_persons(text: str, lower: str, clinical: ClinicalWords) -> Iterator[tuple[int, int]]:
     """Towns and villages that are a person's by what is beside them."""
-    if "¤" in text or _HAS_PERSON.search(lower):
+    if "¤" in text or has_any(lower, _STAYS):
         for match in _TOWN_OF_PERSON.finditer(text):
             name = match.lastgroup or "value"
             if _is_town(match[name], clinical):
                 yield match.span(name)
-    if "из " in lower:
+    if " из " in lower or lower.startswith("из "):
         for match in _FROM_TOWN.finditer(lower):
             start, word = match.start("value"), (match["value"] or "").split(" ")[-1]
             if match["district"] or (is_place(word) if text[start].isupper() else is_only_place(word)):
@@ -347,10 +352,11 @@ def _of_persons(text: str, lower: str, clinical: ClinicalWords) -> Iterator[tupl
         for match in _VILLAGE_BEHIND_PERSON.finditer(lower):
             if match["name"] not in clinical:
                 yield match.span("value")
-    for match in _VILLAGE_OF_PERSON.finditer(text):
-        *adjective, last = match["name"].split(" ")
-        if last not in clinical and (adjective or may_be_place(last)):
-            yield match.span("value")
+    if _HAS_SETTLEMENT.search(lower):
+        for match in _VILLAGE_OF_PERSON.finditer(text):
+            *adjective, last = match["name"].split(" ")
+            if last not in clinical and (adjective or may_be_place(last)):
+                yield match.span("value")
 
 
 def _is_town(name: str, clinical: ClinicalWords) -> bool:
