@@ -260,10 +260,10 @@ def test_no_text_raises_and_findings_are_in_order_and_apart(text: str, shift_day
 )
 def test_time_grows_with_the_length_only(unit: str) -> None:
     text = (unit * 20_000)[:20_000]
-    start = time.perf_counter()
+    start = time.process_time()
     find(text)
     # It takes about 0.1 s; a pattern that backtracks would take minutes.
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3
 
 
 def test_full_dates_are_shifted_in_their_own_writing() -> None:
@@ -292,7 +292,24 @@ def test_a_weekday_beside_a_date_is_shifted_with_it(text: str, shifted: str) -> 
     assert not re.search("недел|вторн|сред|четв|пятн|(?<!\\w)(?:пт|вс)|Tues|Wed", deidentify(text)[0], re.IGNORECASE)
 
 
-@given(st.dates(date(1935, 1, 1), date(2025, 1, 1)), st.integers(-3000, 3000))
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("Дата рождения: 12.03.1970, осмотр 12.03.2021", "Дата рождения: [ДАТА], осмотр 13.03.2021"),
+        ("Родилась 5 мая 1970 г., явка 05.05.2021", "Родилась [ДАТА], явка 06.05.2021"),
+        ("Д.р. 12.03.1970; 14.03.1970 г.р.; 15/03/1970 года рождения", "Д.р. [ДАТА]; [ДАТА]; [ДАТА]"),
+        ('"birthdate": "1970-03-12", "visit": "2021-03-12"', '"birthdate": "[ДАТА]", "visit": "2021-03-13"'),
+        ("born on March 12, 1970; seen on March 12, 2021", "born on [ДАТА]; seen on March 13, 2021"),
+        ("Пациентка, 12.03.1931, осмотр в среду, 10.03.2021", "Пациентка, [ДАТА], осмотр в четверг, 11.03.2021"),
+        ("Брак с 01.02.1936 – 03.02.2021", "Брак с [ДАТА]"),
+    ],
+)
+def test_a_date_that_tells_an_age_of_ninety_is_replaced_and_not_shifted(text: str, kept: str) -> None:
+    """Dates of birth, and those of 90 years ago: shifted by less than a year, they would still tell the age."""
+    assert deidentify(text, shift_days=1)[0] == kept
+
+
+@given(st.dates(date(1960, 1, 1), date(2025, 1, 1)), st.integers(-3000, 3000))
 def test_a_shift_keeps_the_time_between_dates(day: date, shift_days: int) -> None:
     shifted, _ = deidentify(f"УЗИ {day:%d.%m.%Y}", shift_days)
     assert shifted == f"УЗИ {day + timedelta(days=shift_days):%d.%m.%Y}"

@@ -8,8 +8,17 @@ import re
 from collections.abc import Iterator
 from itertools import chain
 
-from anamnesis.corpus.deidentification.findings import Found
-from anamnesis.corpus.deidentification.words import may_be_place
+from anamnesis.corpus.deidentification.address_parts import (
+    ADJECTIVE_OF_PLACE,
+    COUNTRY,
+    SETTLEMENT_TYPE,
+    extended,
+    is_name_of_place,
+)
+from anamnesis.corpus.deidentification.findings import Found, has_any
+from anamnesis.corpus.deidentification.patterns import BEHIND_PLACEHOLDER, NOT_COUNTED
+from anamnesis.corpus.deidentification.vocabulary import ClinicalWords
+from anamnesis.corpus.deidentification.words import is_only_place, is_place, may_be_place
 
 _CAPITAL = r"[А-ЯЁ](?:[а-яё]+|[А-ЯЁ]+)(?:-(?:[а-яё]{1,3}-)?[А-ЯЁа-яё]+){0,3}(?!\w)"
 _ADJECTIVE = r"[А-ЯЁ][А-ЯЁа-яё-]*(?:[иоы]й|ая|яя|[оыие]е|ИЙ|ЫЙ|ОЙ|АЯ|ЯЯ|ОЕ|ЫЕ|ИЕ|[оО]го|[оое]м|[ое]й|[иы]х)"
@@ -29,10 +38,9 @@ _STREET = (
 _LETTER = r"(?:\s?[«\"][А-ЯЁа-яё][»\"]|[\s-]?[а-едА-ЕД](?!\w))"
 _UNIT = (
     rf"\d{{1,4}}{_LETTER}?(?:\s?[/\\-]\s?\d{{1,4}}{_LETTER}?|[а-дА-Д]-\d{{1,4}}){{0,2}}"
-    rf"(?:\s?[ксКС]\d{{1,2}}(?:\s?-\s?\d{{1,4}})?)?(?!\d)"
+    rf"(?:\s?[ксКС]\d{{1,2}}(?:\s?-\s?\d{{1,4}})?)?(?!\d|-?[йя](?!\w))"
 )
-_MEASURE = r"(?! ?(?:[смк]?м(?![\w/])|м[клг](?![\w/])|%|[,.]\d|×|х\s?\d|лет|г\.\s?р|год))"
-_BARE_UNITS = rf"(?:[\s,]{{1,3}}{_UNIT}{_MEASURE}){{1,3}}"
+_BARE_UNITS = rf"(?:[\s,]{{1,3}}{_UNIT}{NOT_COUNTED}){{1,3}}"
 _HOUSE = (
     r"(?<!\w)(?i:д(?:\.|ом)?|к(?:\.|орп(?:\.|ус)?)?|стр(?:\.|оение)?|кв(?:\.|артира)?|вл(?:\.|ад(?:\.|ение))?|"
     r"уч(?:\.|асток)|общ(?:\.|ежитие)|под(?:\.|ъезд)|"
@@ -41,6 +49,10 @@ _HOUSE = (
 )
 _TOWN = rf"(?:{_ADJECTIVE}\s{_CAPITAL}|{_CAPITAL})"
 
+_COUNTRY_OF = (
+    r"(?i:беларус|казахстан|узбекистан|таджикистан|молдов|армени|коре|абхази|южн|кыргыз|азербайдж|груз|туркмен|польш|"
+    r"итал|индия|индии)"
+)
 _STRONG = (
     rf"(?<!\w){_STREET}(?!(?<=[А-ЯЁ])[А-ЯЁ])\s{{0,2}}(?:{_STREET_NAME}|[«\"]{_CAPITAL}(?:\s{_CAPITAL})?[»\"]|"
     rf"1905\sгода|"
@@ -53,7 +65,7 @@ _STRONG = (
     r"муниц\w*\.?\s(?:район|округ))|(?<!\w)(?:ХМАО(?:\s?[-–]\s?Югра)?|ЯНАО)(?!\w)|"
     r"(?<!\w)[А-ЯЁ][а-яё]{3,15}ая\s[Рр]есп(?:\.|ублика)?(?!\w)"
     rf"|(?<!\w)(?i:р-о?н|г\.\s?о\.)\s{_CAPITAL}"
-    rf"|(?<!\w)(?i:респ(?:\.|ублик[аи]))\s?{_CAPITAL}(?:-{_CAPITAL})?"
+    rf"|(?<!\w)(?i:респ(?:\.|ублик[аи]))\s?(?!{_COUNTRY_OF}){_CAPITAL}(?:-{_CAPITAL})?"
     rf"|(?<![\w*\]¤])(?:(?<![\d*\]¤] )|(?<=\d{{6}} )|(?=[Гг]ор))"
     r"(?i:г(?:\.\s?|ор\.\s?|ород[аеу]?\s|(?<=[,:вВ]\sг)\s|(?<=из\sг)\s"
     rf"|\s(?=[А-ЯЁ][\w\s-]{{2,25}},))){_TOWN}"
@@ -88,7 +100,7 @@ _INDEX_OR_TOWN = re.compile(
 _STREET_FIRST = re.compile(rf"{_STREET}\s")
 _TOWN_OF_STREET = re.compile(rf"(?<![\w-])(?<!\.\s){_CAPITAL}\s$")
 _DIGIT = re.compile(r"\d")
-_TAIL = re.compile(rf"(?:[\s,;]{{1,3}}(?:{_HOUSE}|{_UNIT}{_MEASURE}|\d{{6}}(?!\d))){{1,5}}")
+_TAIL = re.compile(rf"(?:[\s,;]{{1,3}}(?:{_HOUSE}|{_UNIT}{NOT_COUNTED}|\d{{6}}(?!\d))){{1,5}}")
 # What may still follow the number of a house: 98б, 180-55, 162/2.
 _HOUSE_END = re.compile(r"\d{0,3}(?:\s?[«\"]?[а-е][»\"]?(?!\w))?(?:\s?[/\\-]\s?\d{1,4}[а-е]?(?!\w)){0,2}")
 _NOT_A_TOWN = re.compile(_HEADING)
@@ -110,7 +122,7 @@ _NAME_OF_PART = (
     r"|1905\sгода|\d{1,2}\s(?i:мая|марта|января|октября|ноября|июля)(?!\w)"
 )
 _ITEM = (
-    rf"(?:\d{{6}}(?!\d)|\d{{1,3}}-?(?:й|я|е|го|ая|ый|ой)(?!\w)|{_TYPE}|{_NAME_OF_PART}|[А-ЯЁ]\.|№|{_UNIT}{_MEASURE}|"
+    rf"(?:\d{{6}}(?!\d)|\d{{1,3}}-?(?:й|я|е|го|ая|ый|ой)(?!\w)|{_TYPE}|{_NAME_OF_PART}|[А-ЯЁ]\.|№|{_UNIT}{NOT_COUNTED}|"
     r"[«\"][А-ЯЁа-яё][А-ЯЁа-яё\s-]{0,20}[»\"]|\([А-ЯЁ][а-яё]{2,15}\))"
 )
 _ANNOUNCED = re.compile(
@@ -141,7 +153,7 @@ _SETTLEMENT_TYPE = (
     r"(?:(?:г|гор|с|д|дер|п|пос|х|ст|мест|раб\.\s?пос|дачн\w{2}\sпос|р\.?\s?п|п\.\s?г\.\s?т|ж/д\sст)\.\s{0,2}|"
     r"(?:г|город[ае]?|сел[оае]|деревн[яеи]|пос[её]л(?:ок|ка|ке)|пгт|ст-ц[аые]|станиц[аыеу]|хутор[ае]?|"
     r"аул[ае]?|кишлак[ае]?|"
-    r"снт|днт|п/ст|с/п|слобод[аые]|улус|местечко|разъезд|починок|выселк[аи]|арбан|наслег|рп|пос|дер)\s)"
+    r"снт|днт|п/ст|с/п|слобод[аые]|улус|местечко|разъезд|починок|выселк[аи]|арбан|наслег|рп|пос|дер)\.?\s)"
 )
 _SETTLEMENT_NAME = rf"(?:(?:{_ADJECTIVE_IN_LOWER}|[а-яё]{{3,14}}|[а-яё]{{2,8}}\.)\s)?{_WORD}(?:\s\d)?"
 _SETTLEMENT_IN_LOWER = rf"{_SETTLEMENT_TYPE}{_SETTLEMENT_NAME}"
@@ -175,7 +187,7 @@ _REGION_AND_SETTLEMENT = re.compile(
 )
 _FROM = (
     r"(?:приезж(?:ий|ая|его|ей|ие)|прибыв\w{2,3}|иногородн\w{2,3}|родом|урожен(?:ец|ка|ки|ца)|"
-    r"жител[ьяюи]\w{0,2}|прожив\w{2,6}|"
+    r"жител\w{1,7}|прожив\w{2,6}|"
     r"прож\.|жив[её]т|жил[аи]?|прописан\w{0,2}|зарегистрирован\w{0,2}|адрес\w{0,2}|прибыл[аи]?|приехал[аи]?|"
     r"переехал[аи]?|переведен\w?|"
     r"переведён\w?|доставлен\w?|направлен\w?|поступил[аи]?|родил(?:ась|ся)|место\s(?:жительства|рождения|регистрации)|"
@@ -209,12 +221,18 @@ _LATIN_STREET = (
     r"[Nn]ab\.|[Ss]h\.)\s(?:(?:de|du|des|la|della|del|"
     r"[A-Z]\.)\s){0,2}[A-Z][A-Za-zéèà'-]{2,24}(?:\s[A-Z][a-z]+)?(?:,?\s(?:d(?:om)?\.?\s?)?\d{1,4}[a-z]?)?)"
 )
+_LATIN_TOWN_FIRST = (
+    r"[A-Z][a-z]{2,20},\s(?:[A-Z][A-Za-z.'-]{1,20}\s){1,3}(?:Street|St|Str|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Sq)(?!\w)\.?,?\s"
+    r"\d{1,4}[a-z]?(?:[/-]\d{1,4})?"
+)
 _LATIN_TAIL = (
     r"(?:,?\s(?:[Aa]pt|[Ff]lat|[Ss]uite|[Uu]nit|[Kk]v|[Kk]orp|[Kk]|[Dd]|[Ss]tr|#)\.?\s?\d{1,4}[a-z]?){0,3}"
     r"(?:,\s(?:\d{4,6}\s)?[A-Z][a-zäöüéß.-]+(?:\s[A-Z][a-z]+){0,2}){0,3}(?:,?\s(?:[A-Z]{1,2}\d[\dA-Z]?\s?\d[A-Z]{2}|(?:[A-Z]{2}\s)?\d{5,6}(?:-\d{4})?)(?!\w))?"
     r"(?:,\s(?:USA|UK|[A-Z][a-z]+))?"
 )
-_LATIN = re.compile(rf"(?<!\w)(?:(?:\d{{6}},?\s)?(?:[Gg]\.\s?)?[A-Z][a-z]{{2,20}},\s)?{_LATIN_STREET}{_LATIN_TAIL}")
+_LATIN = re.compile(
+    rf"(?<!\w)(?:(?:\d{{6}},?\s)?(?:[Gg]\.\s?)?[A-Z][a-z]{{2,20}},\s)?(?:{_LATIN_STREET}|{_LATIN_TOWN_FIRST}){_LATIN_TAIL}"
+)
 _HAS_LATIN = re.compile(
     r"(?<![a-z])(?:st(?:reet)?|ave(?:nue)?|r(?:oa)?d|lane|ln|drive|boulevard|blvd|sq(?:uare)?|court|ct|"
     r"terrace|crescent|close|way|place|"
@@ -233,39 +251,146 @@ _HINT = re.compile(
 )
 
 
-def find_addresses(text: str, lower: str) -> Iterator[Found]:
+# A person's town: behind a placeholder or between marks of punctuation, or after "из".
+_PLACE_NAME = rf"(?:(?:{_ADJECTIVE}\s)?{_CAPITAL})"
+_PLACE_ENDING = re.compile(r".+(?:[сцз]к[ае]?|[оеё]в[оае]|[иы]н[оае]|бург[ае]?|град[ае]?|пол[ьяе]|горс?к[ае]?)")
+_ENDS = r"(?=\s?[.,;)|<\"»\n]|\s?$)"
+_BEHIND_PERSON = r"(?:(?<=¤)|(?<=¤\))|(?<=¤[»\"]))"
+_TOWN_OF_PERSON = re.compile(
+    rf"{_BEHIND_PERSON}(?:[,;]\s|\s?\(|\|\s?)(?:из\s)?(?P<value>{_PLACE_NAME}){_ENDS}|"
+    rf"(?<!\w)(?i:иногородн\w{{2,3}}|родом|прожив\w{{2,8}}|урожен\w{{2,4}}|жител\w{{1,7}}),\s(?P<there>{_PLACE_NAME}){_ENDS}"
+)
+_FROM_TOWN = re.compile(
+    rf"(?<!\w)из\s(?P<value>(?:[а-яё-]{{2,20}}(?:[иоы]й|ая|яя|[оыи]е|[оеи]го|[ое]й|[иы]х)\s)?[а-яё-]{{3,24}})(?![\w-])|"
+    rf"(?<!\w)из\s(?P<district>{ADJECTIVE_OF_PLACE}\s(?:район|р-о?н|кра|обл|округ)\w{{0,3}})"
+)
+_VILLAGE_BEHIND_PERSON = re.compile(
+    rf"(?:{BEHIND_PLACEHOLDER}|(?<=[а-я]\][)»\"]))[\s,.;(|]{{1,3}}(?:из\s)?(?P<value>(?:[сдпх]|ст|р\.?\s?п|пос|дер)\.\s?(?:{_ADJECTIVE_IN_LOWER}\s)?"
+    rf"(?P<name>[а-яё-]{{3,24}})){_ENDS}"
+)
+_VILLAGE_OF_PERSON = re.compile(
+    rf"(?:(?<=[,;|(:>])\s?|(?<=[.)¤\]]\s)|(?m:^))(?P<value>(?:[сдпх]|ст|р\.?\s?п|пос|дер)\.\s?(?P<name>{_PLACE_NAME})){_ENDS}"
+)
+_STATION = re.compile(rf"(?<!\w)(?i:ж/?д\s?(?:ст|станци[яи]|разъезд|рзд))\.?\s?{_CAPITAL}")
+# A village without a full stop behind its type, with a house or a street: с Ивановка, дом 10.
+_VILLAGE_AND_HOUSE = re.compile(
+    rf"(?<![\w.]){SETTLEMENT_TYPE}(?<=\s)(?P<name>[а-яё-]{{3,24}})[,\s]{{1,3}}(?:дом(?!\w)|д\.|ул(?:ица)?(?!\w)\.?|пер\.)\s?[а-яё\d]"
+)
+_DISTRICT = re.compile(
+    rf"(?<![\w-])(?:{ADJECTIVE_OF_PLACE}\s(?:р-о?на?|район[ае]?|край|края|обл(?:\.|асть|асти)|окр(?:\.|уг[ае]?))(?![а-яё])|"
+    r"р-о?н\s[а-яё-]{2,20}ский(?!\w))"
+)
+_DISTRICTS = ("р-н", "р-он", "район", "край", "края", " обл", " окр")
+_ABROAD = re.compile(rf"(?<!\w)(?i:{COUNTRY})(?:,\s[А-ЯЁ][а-яё-]+(?:\s[А-ЯЁ][а-яё-]+)?){{1,3}},\s\d{{1,4}}(?!\w)")
+# A field of a message: address="Балаково".
+_FIELD = re.compile(
+    r"(?<![\w-])(?<!ip )(?<!mac )(?:home_|postal_)?(?:addr(?:ess)?|adres|адрес|city|город|town|street)[\"']?\s?[:=]\s?"
+    r"\"(?P<value>[^\"\n<>\[\]@]{3,150})\""
+)
+_HOUSES = (" дом ", ",дом ", " д.", ",д.", " ул", ",ул", " пер.", ",пер.")
+_IS_COUNTRY = re.compile(COUNTRY)
+_COUNTRIES = (
+    "рф,", "россия,", "беларусь,", "белоруссия,", "украина,", "молдавия,", "молдова,", "приднестровье,", "стан,",
+    "туркмения,", "киргизия,", "армения,", "азербайджан,", "грузия,", "абхазия,", "осетия,", "латвия,", "литва,",
+    "эстония,", "монголия,", "китай,", "кнр,", "вьетнам,", "корея,", "индия,", "турция,", "сирия,", "египет,",
+    "израиль,", "германия,", "польша,", "финляндия,", "сша,", "италия,", "испания,", "франция,", "болгария,", "сербия,",
+)  # fmt: skip
+_STAYS = ("иногородн", "родом", "прожив", "урожен", "жител")
+_HAS_FIELD = re.compile(r"(?:addr|adres|адрес|city|город|town|street)\w{0,5}[\"']?\s?[:=]\s?\"")
+
+
+def find_addresses(text: str, lower: str, clinical: ClinicalWords) -> Iterator[Found]:
     """Whole addresses, from the postal code or the first part to the flat."""
+    end_of_last = 0
+    for start, end in sorted(chain(_parts(text, lower), _of_persons(text, lower, clinical))):
+        if end > end_of_last:
+            start, end_of_last = extended(text, lower, start, end)
+            yield Found(start, end_of_last, "address")
+    if _HAS_LATIN.search(lower):
+        yield from (Found(*match.span(), "address") for match in _LATIN.finditer(text))
+    if '"' in lower and _HAS_FIELD.search(lower):
+        yield from (Found(*match.span("value"), "address") for match in _FIELD.finditer(lower))
+
+
+def _parts(text: str, lower: str) -> Iterator[tuple[int, int]]:
+    """Parts that are an address by themselves."""
     if _ANNOUNCING.search(lower):
         for match in _ANNOUNCED.finditer(text):
             if not _NOT_A_TOWN.match(text, match.start("value")):
-                yield Found(match.start("value"), match.end("value"), "address")
+                yield match.span("value")
     if _HAS_SETTLEMENT.search(lower):
         yield from _settlements(lower)
+        yield from (match.span() for match in _STATION.finditer(text))
+    if has_any(lower, _HOUSES):
+        for match in _VILLAGE_AND_HOUSE.finditer(lower):
+            if is_name_of_place(text, match.start("name"), match["name"]):
+                yield match.start(), match.end("name")
     if _HAS_STREET.search(lower):
         yield from _streets(lower)
-    if _HAS_LATIN.search(lower):
-        yield from (Found(*match.span(), "address") for match in _LATIN.finditer(text))
+    if has_any(lower, _DISTRICTS):
+        yield from (match.span() for match in _DISTRICT.finditer(lower))
+    if has_any(lower, _COUNTRIES):
+        yield from (match.span() for match in _ABROAD.finditer(text))
     hints = [match.start() for match in _HINT.finditer(lower)]
     if hints:
         yield from _by_parts(text, lower, max(0, hints[0] - _MARGIN), min(len(text), hints[-1] + _MARGIN))
 
 
-def _settlements(lower: str) -> Iterator[Found]:
+def _of_persons(text: str, lower: str, clinical: ClinicalWords) -> Iterator[tuple[int, int]]:
+    """Towns and villages that are a person's by what is beside them."""
+    if "¤" in text or has_any(lower, _STAYS):
+        for match in _TOWN_OF_PERSON.finditer(text):
+            name = match.lastgroup or "value"
+            if _is_town(match[name], clinical):
+                yield match.span(name)
+    if " из " in lower or lower.startswith("из "):
+        for match in _FROM_TOWN.finditer(lower):
+            start, word = match.start("value"), (match["value"] or "").split(" ")[-1]
+            if match["district"] or (is_place(word) if text[start].isupper() else is_only_place(word)):
+                yield match.span(match.lastgroup or 0)
+    if "]" in lower:
+        for match in _VILLAGE_BEHIND_PERSON.finditer(lower):
+            if match["name"] not in clinical:
+                yield match.span("value")
+    if _HAS_SETTLEMENT.search(lower):
+        for match in _VILLAGE_OF_PERSON.finditer(text):
+            *adjective, last = match["name"].split(" ")
+            if last not in clinical and (adjective or may_be_place(last)):
+                yield match.span("value")
+
+
+def _is_town(name: str, clinical: ClinicalWords) -> bool:
+    last = name.split(" ")[-1]
+    return (is_place(last) and not _IS_COUNTRY.fullmatch(last.lower())) or (
+        _PLACE_ENDING.fullmatch(last) is not None and may_be_place(last) and last not in clinical
+    )
+
+
+def _settlements(lower: str) -> Iterator[tuple[int, int]]:
     """Towns and villages with their type words, without a street."""
     for match in _REGION_AND_SETTLEMENT.finditer(lower):
-        yield Found(match.start(), _end_of_address(lower, match.end()), "address")
+        yield match.start(), _end_of_address(lower, match.end())
     for match in chain(_LONE_SETTLEMENT.finditer(lower), _SETTLEMENT_ANYWHERE.finditer(lower)):
-        name = _LAST_WORD.search(match["value"])
+        end = _end_of_settlement(match["value"])
+        if end:
+            yield match.start("value"), _end_of_address(lower, match.start("value") + end)
+
+
+def _end_of_settlement(value: str) -> int:
+    """The end of the type and the name; 0 if neither the last word nor the one before it may be a name."""
+    for words in (value, value.rpartition(" ")[0]):
+        name = _LAST_WORD.search(words)
         if name and (may_be_place(name[0]) or _NEUTER.fullmatch(name[0])):
-            yield Found(match.start("value"), _end_of_address(lower, match.end("value")), "address")
+            return len(words)
+    return 0
 
 
-def _streets(lower: str) -> Iterator[Found]:
+def _streets(lower: str) -> Iterator[tuple[int, int]]:
     """Streets with a house, with the region and the town before them."""
     for match in _STREETS_IN_LOWER.finditer(lower):
         before = _PLACES_BEFORE.search(lower, max(0, match.start() - 150), match.start())
         start = before.start() if before else match.start()
-        yield Found(start, _end_of_address(lower, match.end()), "address")
+        yield start, _end_of_address(lower, match.end())
 
 
 def _end_of_address(lower: str, end: int) -> int:
@@ -276,7 +401,7 @@ def _end_of_address(lower: str, end: int) -> int:
     return end
 
 
-def _by_parts(text: str, lower: str, first: int, last: int) -> Iterator[Found]:
+def _by_parts(text: str, lower: str, first: int, last: int) -> Iterator[tuple[int, int]]:
     """Joins neighbouring parts, if one of them suffices for an address or a house comes with a flat."""
     parts = _PARTS_OF_ALL if _STREET_BEHIND_HINT.search(lower, first, last) else _PARTS
     start = end = 0
@@ -293,7 +418,7 @@ def _by_parts(text: str, lower: str, first: int, last: int) -> Iterator[Found]:
     yield from _address(text, start, end, strong or {"flat", "weak"} <= kinds)
 
 
-def _address(text: str, start: int, end: int, certain: bool) -> Iterator[Found]:
+def _address(text: str, start: int, end: int, certain: bool) -> Iterator[tuple[int, int]]:
     """Extends the parts by a postal code and town before them, and by bare numbers of house and flat after them."""
     if not certain:
         return
@@ -305,4 +430,4 @@ def _address(text: str, start: int, end: int, certain: bool) -> Iterator[Found]:
     after = _TAIL.match(text, end)
     if after and (not text[start:end].lower().startswith("г") or _DIGIT.search(text, start, end)):
         end = after.end()
-    yield Found(start, end, "address")
+    yield start, end

@@ -41,12 +41,14 @@ _TWELVE_HEX = re.compile(rf"(?<!\w){_HEX}{{12}}(?!\w)")
 _DOTTED = re.compile(r"\d\.\d{1,39}\.\d")
 
 PATTERNS = [
+    # The domain may be Cyrillic (.рф).
+    pattern("email", r"(?<![\w.+-])[\w.+-]{1,64}(?:@|\s@\s)[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}", "@"),
     pattern(
         "email",
         rf"{_LOCAL}{_AT}{_DOMAIN}",
         gate=re.compile(r"[@＠]|(?<![^\W_])(?:at|эт|ат|sobaka|sobachka|arroba)(?![^\W_])|собак|собач|&#0?64;|&#x40;|"
-r"&commat;|"
-r"%40|[(\[{]a[)\]}]"),
+        r"&commat;|"
+        r"%40|[(\[{]a[)\]}]"),
     ),
     pattern(
         "url",
@@ -68,7 +70,7 @@ r"%40|[(\[{]a[)\]}]"),
     pattern(
         "handle",
         rf"{_NETWORK}(?:[\s:=–—(-]|(?:пациент|мам|пап|доч|сын|муж|жен|родств|канал|ник|id|аккаунт|"
-rf"личн)\w{{0,6}}+){{1,6}}"
+        rf"личн)\w{{0,6}}+){{1,6}}"
         rf"(?P<value>{_ACCOUNT})",
         "tel", "тел", "тлг", "tlg", "инст", "inst", "sk", "ск", "vk", "вк", "одно", "face", "фей", "tik", "тик", "dis",
         "дис", "icq", "аськ", "ник", "nick", "лог", "log", "акк", "acc", "юз", "user",
@@ -96,14 +98,14 @@ rf"личн)\w{{0,6}}+){{1,6}}"
     pattern(
         "network",
         rf"(?<!\w)(?:mac|мак|физ\w{{0,8}}\sадрес|плат[аы]|интерфейс|"
-rf"ethernet)[\w\s:.=-]{{0,12}}?[\s:=](?P<value>{_HEX}{{2}}(?:[\s:.-]?{_HEX}{{2}}){{5}})(?!\w)",
+        rf"ethernet)[\w\s:.=-]{{0,12}}?[\s:=](?P<value>{_HEX}{{2}}(?:[\s:.-]?{_HEX}{{2}}){{5}})(?!\w)",
         "mac", "мак", "адрес", "плат", "интерфейс", "ethernet",
     ),
     # Twelve hexadecimal digits, of them letters and digits.
     pattern(
         "network",
         rf"(?<!\w)(?=\d{{0,11}}[a-f])(?=[a-f]{{0,11}}\d)(?=[0-9a-f]{{0,8}}\d[a-f]{{1,3}}\d|"
-rf"[0-9a-f]{{0,8}}[a-f]\d{{1,4}}[a-f]){_HEX}{{12}}(?!\w)",
+        rf"[0-9a-f]{{0,8}}[a-f]\d{{1,4}}[a-f]){_HEX}{{12}}(?!\w)",
         gate=_TWELVE_HEX,
     ),
     # Four numbers up to 255: announced; or a private network's; or too long for the number of a chapter.

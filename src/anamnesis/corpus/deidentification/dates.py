@@ -15,6 +15,7 @@ from anamnesis.corpus.deidentification.patterns import (
     EXAMINATION,
     MEASURED,
     NOT_MEASURED,
+    UNITS,
     VISIT,
     matches,
     pattern,
@@ -36,13 +37,16 @@ _OF_WEEKDAYS = ("понедельника", "вторника", "среды", "�
 _TO_WEEKDAYS = ("понедельнику", "вторнику", "среде", "четвергу", "пятнице", "субботе", "воскресенью")
 _WITH_WEEKDAYS = ("понедельником", "вторником", "средой", "четвергом", "пятницей", "субботой", "воскресеньем")
 _SHORT_WEEKDAYS = ("пн", "вт", "ср", "чт", "пт", "сб", "вс")
+_SHORTENED_WEEKDAYS = ("пнд", "втр", "срд", "чтв", "птн", "сбт", "вск")
 _LONGER_WEEKDAYS = ("понед", "втор", "сред", "четв", "пятн", "субб", "воскр")
 _SHORT_WEEKDAYS_ENGLISH = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _LONGER_WEEKDAYS_ENGLISH = ("mon", "tues", "weds", "thurs", "fri", "sat", "sun")
 _ALL_WEEKDAYS = (
-    _WEEKDAYS, _ON_WEEKDAYS, _OF_WEEKDAYS, _TO_WEEKDAYS, _WITH_WEEKDAYS, _SHORT_WEEKDAYS, _LONGER_WEEKDAYS,
+    _WEEKDAYS, _ON_WEEKDAYS, _OF_WEEKDAYS, _TO_WEEKDAYS, _WITH_WEEKDAYS, _SHORT_WEEKDAYS, _SHORTENED_WEEKDAYS,
+    _LONGER_WEEKDAYS,
     _WEEKDAYS_ENGLISH, _SHORT_WEEKDAYS_ENGLISH, _LONGER_WEEKDAYS_ENGLISH,
 )  # fmt: skip
+WEEKDAYS = "|".join(sorted(chain.from_iterable(_ALL_WEEKDAYS), key=len, reverse=True))
 _MONTH_STEMS = ("янв", "фев", "мар", "апр", "мая", "июн", "июл", "авг", "сен", "окт", "ноя", "дек")
 _MONTH_HINTS = (*_MONTH_STEMS, "май", "мае")
 _ROMAN = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii")
@@ -57,7 +61,7 @@ _ROMAN_MONTH = r"(?P<roman>x(?:ii?)?|ix|iv|v(?:i{1,3})?|i{1,3})"
 _MONTH_WORD = (
     rf"(?P<word>{'|'.join(_GENITIVE)}"
     r"|(?:янва|февра|апре|ию|сентя|октя|ноя|дека)(?:б?р|л|н)ь|март|май|август|янв|февр?|мар|апр|июн|июл|авг|сент?|"
-    r"окт|ноя(?:бр?)?|дек)(?!\w)"
+    r"окт|ноя(?:бр?)?|дек)(?![^\W\d])"
 )
 _ANY_MONTH = (
     r"(?:январ\w{1,2}|феврал\w{1,2}|март\w{0,2}|апрел\w{1,2}|ма[йяею]м?|ию[нл]\w{1,2}|август\w{0,2}|(?:сент|окт|но|дек)"
@@ -75,7 +79,8 @@ _BEFORE, _AFTER = r"(?<![\d./-])(?<!\d,)", r"(?!\d)(?![.,/-]\d)"
 
 _WITH_COMMAS = re.compile(r"\d,\s?\d\d?,\s?'?\d|\d/\s?\d\d?/\s?'?\d|\d\.\s?\d\d?\.\s?'?\d")
 _YEAR_FIRST = re.compile(r"(?:19|20)\d{6}(?!\d)")
-_DAY_OF_MONTH = re.compile(rf"\d\s?[»\"”]?(?:-?го)?[\s./-]{{0,3}}(?:{'|'.join(_MONTH_HINTS)})")
+_ORDINAL = r"(?:-?(?:о?го|о?е))?"
+_DAY_OF_MONTH = re.compile(rf"\d\s?[»\"”]?{_ORDINAL}[\s./-]{{0,3}}(?:{'|'.join(_MONTH_HINTS)})")
 _GROUPS_OF_DIGITS = re.compile(r"\d\s?[./\\_–-]\s?\d|\d\s\d|\d,\d\d,\d")
 
 # Every pattern is for lower-case text and comes with substrings, one of which is in every text that it matches; without
@@ -84,6 +89,7 @@ _Hint = tuple[str, ...] | re.Pattern[str]
 _Hinted = tuple[re.Pattern[str], _Hint]
 _ROMANS, _BIRTHS = ("i", "v", "x"), ("г.р", "г. р", "г/р", "г .", "г /", "г р", "рожд")
 _EIGHT_DIGITS = r"(?P<whole>(?P<day>0[1-9]|[12]\d|3[01])(?P<month>0[1-9]|1[0-2])(?P<year>(?:19|20)\d\d))"
+_DAY_DIGITS = r"(?:0[1-9]|[12]\d|3[01])"
 _DAY_MONTH = r"(?:0?[1-9]|[12]\d|3[01])\.(?:0[1-9]|1[0-2])"
 _GRAMS_STAY = r"(?!\s?(?:/|белк|ткан|в сут))"
 # Words of what has a date: an act, a document, a stay.
@@ -92,8 +98,10 @@ _EVENT = (
     r"обследован|рожд|др|д\.\s?р|консульт|выписан|поступл|поступил|выдан|выявлен|впервые|ранее|повторно|облучени|"
     r"лечени|анамнез|диагноз|осень|весн|зим|лет(?:о|ом)|конц|начал|середин)\w*+\.?"
 )
-_NOT_A_UNIT = r"(?! ?(?:(?:[смк]?м|м[клг]|ед|ммоль|пмоль|до)(?![\w/])|г/|%|[-–—x×х*]|,\d))"
+_NOT_A_UNIT = rf"(?! ?(?:(?:{UNITS}|до)(?![\w/])|г/|%|[-–—x×х*]|,\d))"
 _MONTHS = "|".join(_GENITIVE)
+_MONTH_SHORT = rf"{_MONTHS}|янв|февр?|мар|апр|май|июн|июл|авг|сент?|окт|нояб?р?|дек"
+_ANY_DAY, _MONTH_NUMBER = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])"
 
 
 def _hinted(regex: str, *hints: str, gate: re.Pattern[str] = _GROUPS_OF_DIGITS) -> _Hinted:
@@ -112,7 +120,7 @@ _FULL = [
     _hinted(rf"{_BEFORE}{_MONTH}/(?P<day>1[3-9]|2\d|3[01])/{_LONG_YEAR}(?!\d){_TAIL}"),
     _hinted(rf"(?<!\d){_LONG_YEAR}\s?[./-]\s?{_MONTH}\s?[./-]\s?{_DAY}(?=t?\d\d:|\D|$){_TAIL}"),
     _hinted(
-        rf"(?<!\d)(?:[«\"“]\s?)?{_DAY}(?:\s?[»\"”])?(?:-?го)?[\s./-]{{0,3}}{_MONTH_WORD}[.,/-]?\s{{0,3}}'?{_YEAR}"
+        rf"(?<!\d)(?:[«\"“]\s?)?{_DAY}(?:\s?[»\"”])?{_ORDINAL}[\s./-]{{0,3}}{_MONTH_WORD}[.,/-]?\s{{0,3}}'?{_YEAR}"
         rf"(?!\d|\s?[:.]\d){_TAIL}",
         gate=_DAY_OF_MONTH,
     ),
@@ -123,15 +131,30 @@ _FULL = [
     ),
     _hinted(rf"(?<!\d)[«\"“]\s?{_DAY}\s?[»\"”]\s{{0,3}}\.?{_MONTH}\.?\s{{0,3}}{_YEAR}(?!\d){_TAIL}", "»", '"', "”"),
     _hinted(
-        rf"{_BEFORE}{_DAY}\s?[./-]\s?{_ROMAN_MONTH}(?:\s?[./-]\s?|\s(?=\d{{4}}|\d\d\s?г)){_YEAR}(?!\d){_TAIL}",
+        rf"(?:{_BEFORE}|(?<=дата/)){_DAY}\s?[./-]\s?{_ROMAN_MONTH}(?:\s?[./-]\s?|\s(?=\d{{4}}|\d\d\s?г)){_YEAR}(?!\d){_TAIL}",
         *_ROMANS,
     ),
     _hinted(rf"(?<!\d){_DAY}\s{_ROMAN_MONTH}\s{_LONG_YEAR}(?!\d){_TAIL}", *_ROMANS),
-    _hinted(rf"(?:д\.?\s?р\.?|рожд\w*+|дата)[\s:]{{1,3}}{_EIGHT_DIGITS}(?!\d)", "р", "дата"),
+    _hinted(
+        rf"(?<!\w)(?:д\.?\s?р\.?|рожд\w*+|дата|от)[\s:/]{{1,3}}{_EIGHT_DIGITS}(?!\d)",
+        gate=re.compile(r"\d{4}(?:19|20)\d\d(?!\d)"),
+    ),
+    # августа 6, 2019; 2013, декабря, 22; 2006-Jun-14.
+    _hinted(rf"(?<!\w)(?<!\d\s){_MONTH_WORD}\.?\s{_DAY}(?:\s?,\s?|\s){_LONG_YEAR}(?!\d){_TAIL}", *_MONTH_HINTS),
+    _hinted(rf"(?<!\d){_LONG_YEAR}(?:,\s?|[\s./-]){_MONTH_WORD}(?:,\s?|[\s./-]){_DAY}(?!\d)", *_MONTH_HINTS),
+    _hinted(
+        rf"(?<!\d){_LONG_YEAR}[\s./,-]{{1,2}}{_MONTH_ENGLISH}[\s./,-]{{1,2}}{_DAY}(?!\d)",
+        *_ENGLISH_HINTS,
+    ),
+    # 09,03,07: numbers of a list have no zero before them.
+    _hinted(
+        rf"(?<![\w.,/])(?=0|\d\d?,0|(?<=[\"'])|[\d,]{{6,10}}\s?{_OF_BIRTH}){_DAY},{_MONTH},{_YEAR}(?![\w]|[.,/]\d){_NOT_A_UNIT}{_TAIL}",
+        gate=_WITH_COMMAS,
+    ),
     # A field of a message, or a cell: |20130526|; 20130526t1015.
     _hinted(
         rf"(?<=[|^~>;\t])(?P<whole>{_LONG_YEAR}(?P<month>0[1-9]|1[0-2])(?P<day>0[1-9]|[12]\d|"
-rf"3[01]))(?=[|^~<;\t\n]|t\d|$)",
+        rf"3[01]))(?=[|^~<;\t\n]|t\d|$)",
         gate=_YEAR_FIRST,
     ),
     # 05-Mar-2020, 5th of March, 2020; March 5, 2020.
@@ -162,25 +185,54 @@ _PARTIAL = [
         r"(?<![\w.,/-])(?:19[3-9]|20[0-4])\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:t\d{4,6})?(?![\w-]|[.,/]\d)",
         gate=_YEAR_FIRST,
     ),
+    # Six or eight digits before a weekday: 27092005 (вт).
+    _hinted(
+        rf"(?<![\w.,/-])(?:{_DAY_DIGITS}(?:0[1-9]|1[0-2])(?:(?:19|20)\d\d|\d\d)|(?:19|20)\d\d(?:0[1-9]|1[0-2]){_DAY_DIGITS})"
+        rf"(?=[\s,(]{{1,3}}(?:{WEEKDAYS})(?!\w))",
+        gate=re.compile(r"\d{6}[\s,(]"),
+    ),
     _hinted(rf"(?<!\w)\d{{1,2}}(?:\s?-?(?:го|е|му))?\sчисл[аоу](?!\w)(?:\s(?:{'|'.join(_GENITIVE)}|месяца))?", "числ"),
     # The year of an archive: "50595104 2005;".
     _hinted(rf"(?:(?<=\d{{5}}\s)|(?<=\]\s))(?P<whole>{_ANY_YEAR}(?:\s?г(?:ода?)?(?!\w)\.?)?)(?=\s?(?:[;,.)\n]|"
-rf"$))(?![.,]\d)", gate=_HAS_YEAR),
+        rf"$))(?![.,]\d)", gate=_HAS_YEAR),
     # The first day of a stay; the last day has a year, or neither has.
     _hinted(
         rf"(?<![\d.,])(?P<whole>{_DAY_MONTH}\.?)\s?(?:[-–—]|по|до)\s?{_DAY_MONTH}\.\d",
         "-", "–", "—", "по", "до",
     ),
-    _hinted(rf"(?<![\d.,])(?:0?[1-9]|[12]\d|3[01])\s?[-–—]\s?(?=\d\d?\s?(?:{_MONTHS}))", *_MONTH_HINTS),
+    # The days of a stay: 18/04-24/04/2020, 20.03.06—23.03.06, 16-24.01.2012, 1-4 апреля 2012, 12-15 мар.
+    _hinted(
+        rf"(?<![\d.,/-]){_ANY_DAY}(?:[./]{_MONTH_NUMBER}(?:[./](?:(?:19|20)\d\d|\d\d))?)?\s?[-–—]\s?"
+        rf"{_ANY_DAY}[./]{_MONTH_NUMBER}[./](?:(?:19|20)\d\d|\d\d)(?!\d|[./]\d){_NOT_A_UNIT}{_TAIL}",
+    ),
+    _hinted(
+        rf"(?<![\d.,/-]){_ANY_DAY}\s?[-–—]\s?{_ANY_DAY}[\s./-]{{0,2}}(?:{_MONTH_SHORT})(?!\w)"
+        rf"(?:[.,]?\s(?:19|20)\d\d(?!\d){_TAIL})?",
+        gate=_DAY_OF_MONTH,
+    ),
     _hinted(
         rf"\b(?:от|(?:дат|забор|взят|при[её]м|явк|визит|осмотр)\w*+)[\s:]{{1,3}}(?P<whole>{_DAY_MONTH}\.?)"
         rf"(?![\d.]){_NOT_A_UNIT}",
         "от", "дат", "забор", "взят", "прием", "приём", "явк", "визит", "осмотр",
     ),
     _hinted(
-        rf"(?<!\d)[«\"“]?\d{{1,2}}[»\"”]?(?:-?го)?\s{{0,3}}(?:{_MONTHS})(?!\w)(?:\s?г(?!\w)\.?)?",
+        rf"(?<!\d)[«\"“]?\d{{1,2}}[»\"”]?{_ORDINAL}\s{{0,3}}(?:{_MONTHS})(?!\w)(?:\s?г(?!\w)\.?)?",
         gate=_DAY_OF_MONTH,
     ),
+    _hinted(rf"(?<![\d.,/]){_ANY_DAY}{_ORDINAL}(?:[./-]|\s{{0,2}})(?:{_MONTH_SHORT})(?!\w)", gate=_DAY_OF_MONTH),
+    # мая 01, июн 18; 2015, февраль.
+    _hinted(
+        rf"(?<!\w)(?<!\d[\s-])(?:{_MONTH_SHORT})\.?\s(?:0[1-9]|[12]\d|3[01])(?![\w]|[.,:]\d){NOT_MEASURED}",
+        *_MONTH_HINTS,
+    ),
+    _hinted(rf"(?<![\d.,]){_ANY_YEAR},?\s{_ANY_MONTH}(?!\s(?:19|20)\d\d)", *_MONTH_HINTS),
+    # 13.IX, 19/X; with one digit only behind a preposition or a placeholder: "от 7.II", but "TI-RADS 4.II".
+    _hinted(
+        rf"(?<![\w.,/×-])(?:{_DAY_DIGITS}|(?:(?<=\sот\s)|(?<=\sна\s)|(?<=\sдо\s)|(?<=\sпо\s)|(?<=\sк\s)|(?<=\sс\s)|"
+        rf"(?<=[а-я]\]\s)|(?<=[а-я]\]\)\s)|(?<=[а-я]\],\s))[1-9])[./]{_ROMAN_MONTH}(?!\w|[./-]\w)",
+        *_ROMANS,
+    ),
+    _hinted(rf"(?<!\w)(?:{WEEKDAYS})[.,]{{0,2}}\s(?P<whole>[1-9][./]{_ROMAN_MONTH})(?!\w|[./-]\w)", *_ROMANS),
     _hinted(
         rf"(?<!\w)(?:{_ANY_MONTH}\s?[–—-]\s?)?{_ANY_MONTH}[.,-]?\s{{0,3}}(?:месяц\w?\s)?(?:(?:прошл|эт)\w{{2,3}}\s)?"
         rf"(?:'?(?:19|20)\d\d(?!\d){_TAIL}|'\d\d(?!\d)|\d\d\s?г(?:\.|ода?|\b))",
@@ -193,6 +245,10 @@ rf"$))(?![.,]\d)", gate=_HAS_YEAR),
         rf"(?<![a-z])(?:{'|'.join(one for one in _ENGLISH if one not in ('may', 'march'))})\s\d\d?(?!\d)|"
         rf"(?<![\d.,])\d\d?\s(?:{'|'.join(one for one in _ENGLISH if one != 'may')})(?![a-z])",
         *_ENGLISH_HINTS,
+    ),
+    _hinted(
+        rf"(?<![a-z])(?:{'|'.join(_SHORT_WEEKDAYS_ENGLISH)})[a-z]{{0,6}}\.?,?\s(?P<whole>(?:may|march)\s\d\d?)(?!\w)",
+        "may", "march",
     ),
     _hinted(rf"{_BEFORE}(?:0?[1-9]|1[0-2])\s?[./-]\s?(?:19|20)\d\d{_AFTER}{_NOT_A_UNIT}{_TAIL}"),
     _hinted(rf"{_BEFORE}(?:19|20)\d\d[./-](?:0[1-9]|1[0-2]){_AFTER}"),
@@ -217,7 +273,7 @@ rf"$))(?![.,]\d)", gate=_HAS_YEAR),
 # A day and a month in numbers, as a decimal number would be written: with what happened on that day, beside a time of
 # day, a name or another date.
 _CLOCK = r"(?:[01]?\d|2[0-3])[:.-][0-5]\d(?!\d)"
-_WEEKDAY_WORD = rf"(?:(?:{'|'.join(sorted(chain.from_iterable(_ALL_WEEKDAYS), key=len, reverse=True))})\.?,?\s)"
+_WEEKDAY_WORD = rf"(?:(?:{WEEKDAYS})\.?,?\s)"
 _BEFORE_DAY = (
     r"(?:\s(?:в|на|до|к|с|от|за|по|же|ее|её|его|он|она|ребенок|ребёнок|пациентк?а?|больн\w\w|домой|повторно|"
     r"снова|впервые|"
@@ -228,6 +284,23 @@ _DAY_AND_MONTH = (
 )
 _MEASURING = re.compile(rf"(?:состав|равн|достиг|имел|весил|упал)[^.;\n]{{0,24}}\Z|{MEASURED.pattern}")
 _DAYS_AND_MONTHS = [
+    pattern(
+        "date",
+        rf"(?<!\w)(?:сегодня|вчера|завтра|{WEEKDAYS})(?!\w)\.?\)?[\s,(–—-]{{1,3}}{_DAY_AND_MONTH}",
+        unless=MEASURED,
+    ),
+    pattern(
+        "date",
+        rf"(?<![\w.,/×-]){_DAY_AND_MONTH}(?=\s?[\s,(\[/–—-]\s?(?:во?\s)?(?:{WEEKDAYS})(?!\w))",
+        unless=MEASURED,
+    ),
+    # A fraction has no zero before a number: 24/08.
+    pattern(
+        "date",
+        rf"(?<![\w.,/×*-])(?<![×*] )(?:0[1-9]/(?:0[1-9]|1[0-2])|(?:[12]\d|3[01])/0[1-9])(?![\w/]|[.,–-]\d)"
+        rf"{NOT_MEASURED}",
+        unless=MEASURED,
+    ),
     pattern("date", rf"(?<!\w){VISIT}{_BEFORE_DAY}{_DAY_AND_MONTH}"),
     pattern(
         "date",
@@ -237,20 +310,20 @@ _DAYS_AND_MONTHS = [
     pattern(
         "date",
         rf"(?<!\w)(?:от|на|к|ко|с|со|до|после|за|по|в|on|since|until|"
-rf"from)\s{_WEEKDAY_WORD}?(?P<value>(?:0[1-9]|[12]\d|3[01])\.(?:0[1-9]|1[0-2])\.?)"
+        rf"from)\s{_WEEKDAY_WORD}?(?P<value>(?:0[1-9]|[12]\d|3[01])\.(?:0[1-9]|1[0-2])\.?)"
         rf"(?!\d|[.,/–-]\d){NOT_MEASURED}",
         unless=MEASURED,
     ),
     pattern(
         "date",
         rf"(?<![\d.,/])(?:0?[1-9]|[12]\d|3[01])\.(?:0[1-9]|1[0-2])(?=,?\s(?:(?:к|в|около|с|at)\s)?(?:{_CLOCK}|"
-rf"\[время\]))",
+        rf"\[время\]))",
         unless=MEASURED,
     ),
     pattern(
         "date",
         rf"(?:{BEHIND_NAME}|(?<=время\])|(?<=дата\]))\s?[,;:(–—-]{{0,1}}\s?(?P<value>(?:0[1-9]|[12]\d|"
-rf"3[01])\.(?:0[1-9]|1[0-2]))\.?"
+        rf"3[01])[./](?:0[1-9]|1[0-2]))\.?"
         rf"(?=\s?(?:[.,;:)\n]|$))(?![.,]\d)",
         "]",
         unless=MEASURED,
@@ -259,7 +332,7 @@ rf"3[01])\.(?:0[1-9]|1[0-2]))\.?"
     pattern(
         "date",
         rf"(?m:^|(?<=[|>\t]))(?P<value>(?:0[1-9]|[12]\d|3[01])\.(?:0[1-9]|1[0-2])\.?)(?=\s?[–—-]\s?[а-яё]|"
-rf"\s?[:<|\t](?!\d)|\s{VISIT})",
+        rf"\s?[:<|\t](?!\d)|\s{VISIT})",
     ),
 ]  # fmt: skip
 _HAS_DAY_AND_MONTH = re.compile(r"(?<!\d)[0-3]?\d[./][01]\d(?!\d)")
@@ -290,16 +363,17 @@ _CATEGORY = re.compile(r"(?<!\w)(?:[iv]{1,3}|[1-6])(?!\w)")
 _CLAUSE_ENDS = re.compile(r"[;\n!?]|\.\s")
 
 
-_WEEKDAY = rf"(?P<weekday>{'|'.join(sorted(chain.from_iterable(_ALL_WEEKDAYS), key=len, reverse=True))})(?!\w)"
+_WEEKDAY = rf"(?P<weekday>{WEEKDAYS})(?!\w)"
 _HAS_WEEKDAY = re.compile(
-    r"недел|понед|втор|сред|четв|пятн|субб|воскр|(?<!\w)(?:пн|вт|ср|чт|пт|сб|вс)(?!\w)|day|"
+    r"недел|понед|втор|сред|четв|пятн|субб|воскр|(?<!\w)(?:пнд?|втр?|срд?|чтв?|птн?|сбт?|вск?)(?!\w)|day|"
     r"(?<!\w)(?:mon|tues?|weds?|thu|thurs|fri|sat|sun)(?!\w)"
 )
 # The preposition would tell Tuesday from the others: во вторник.
-_BEFORE_DATE = rf"(?:(?:во?|on|ко?|со?|на|до|по)\s)?(?<!\w){_WEEKDAY}\.?\s?[,(–—-]?\s?(?:от\s)?"
-_BEHIND_DATE = rf"(?:\s?[,(–—-]\s?|\s)(?:во?\s|день\sнедели[\s:–—-]{{1,3}})?{_WEEKDAY}\.?\)?"
+_BEFORE_DATE = rf"(?:(?:во?|on|ко?|со?|на|до|по)\s)?(?<!\w){_WEEKDAY}\.?(?:\)\s|\s?[,(–—-]?\s?)(?:от\s)?"
+_BEHIND_DATE = rf"(?:\s?[,(/–—-]\s?|\s)(?:во?\s|день\sнедели[\s:–—-]{{1,3}})?{_WEEKDAY}\.?\)?"
 _WEEKDAY_BEFORE, _WEEKDAY_BEHIND = re.compile(rf"(?<!\w){_BEFORE_DATE}$"), re.compile(_BEHIND_DATE)
 _WEEKDAY_AT_START, _WEEKDAY_AT_END = re.compile(_BEFORE_DATE), re.compile(rf"{_BEHIND_DATE}$")
+_BETWEEN_DATES = re.compile(r"(?<=[\d.])\s?[–—-]\s?(?=\d)")
 _INTO_WEEKDAY = re.compile(rf"(?P<into>(?<!\w)(?:во?|on)\s)?(?<!\w){_WEEKDAY}", re.IGNORECASE)
 
 
@@ -352,9 +426,34 @@ def _years(lower: str) -> Iterator[Found]:
         yield Found(start, match.end("years"), "date")
 
 
+# A date of birth, by the words before it or behind it.
+_BIRTH_BEFORE = re.compile(
+    r"(?<!\w)(?:рожд\w*|род(?:ил\w*|\.|ом)?|д\.?\s?р|dr(?=[\"'])|birth\w*|born|dob)(?![а-яё])"
+    r"(?:[\s:;=(\"'>|/,.–—-]|пациент\w*|больно\w*|ребен\w*|ребён\w*|date|дата|года?|в(?!\w)|of(?!\w)|on(?!\w)){0,12}\Z"
+)
+_BIRTH_BEHIND = re.compile(rf"[\s,(]{{0,3}}{_OF_BIRTH}")
+_BIRTH_INSIDE = re.compile(_OF_BIRTH)
+# So old a person is, at least, whose age identifies (ages.py).
+_OLDEST = 90
+
+
+def is_of_birth(text: str, start: int, end: int) -> bool:
+    """Whether the date text[start:end] is announced as a date of birth."""
+    return (
+        _BIRTH_BEFORE.search(text[max(0, start - 40) : start].lower()) is not None
+        or _BIRTH_INSIDE.search(text[start:end].lower()) is not None
+        or _BIRTH_BEHIND.match(text[end : end + 20].lower()) is not None
+    )
+
+
+def _year(digits: str) -> int:
+    year = int(digits)
+    return _FIRST_SHORT_YEAR + (year - _FIRST_SHORT_YEAR) % 100 if len(digits) == 2 else year
+
+
 def shift_date(text: str, days: int) -> str | None:
     """The date shifted by `days`, with the weekday beside it, in the same writing; None if it lacks a day, month or
-    year, or does not exist."""
+    year, does not exist, or lies 90 years ago: shifted, it would still tell the age of a person so old."""
     lower = text.lower()
     if len(lower) != len(text):
         return None
@@ -367,13 +466,25 @@ def shift_date(text: str, days: int) -> str | None:
 
 
 def _shifted(text: str, lower: str, days: int) -> str | None:
+    """The shifted date, or both shifted dates of a range."""
+    if whole := _shifted_date(text, lower, days):
+        return whole
+    for gap in _BETWEEN_DATES.finditer(lower):
+        first = _shifted_date(text[: gap.start()], lower[: gap.start()], days)
+        last = _shifted_date(text[gap.end() :], lower[gap.end() :], days)
+        if first and last:
+            return first + gap[0] + last
+    return None
+
+
+def _shifted_date(text: str, lower: str, days: int) -> str | None:
     match = next((match for pattern, _ in _FULL if (match := pattern.fullmatch(lower))), None)
     if match is None:
         return None
     parts = {name: value for name, value in match.groupdict().items() if name not in ("whole", "mark") and value}
-    year = int(parts["year"])
-    if len(parts["year"]) == 2:
-        year = _FIRST_SHORT_YEAR + (year - _FIRST_SHORT_YEAR) % 100
+    year = _year(parts["year"])
+    if date.today().year - year >= _OLDEST:
+        return None
     try:
         moved = date(year, _month(parts), int(parts["day"])) + timedelta(days=days)
     except (ValueError, OverflowError):

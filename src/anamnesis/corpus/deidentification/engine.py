@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from anamnesis.corpus.deidentification.addresses import find_addresses
-from anamnesis.corpus.deidentification.dates import find_dates, shift_date
+from anamnesis.corpus.deidentification.dates import find_dates, is_of_birth, shift_date
 from anamnesis.corpus.deidentification.findings import BOTH, PLACEHOLDERS, Found
 from anamnesis.corpus.deidentification.names import find_names
 from anamnesis.corpus.deidentification.numbers import find_numbers
@@ -95,7 +95,8 @@ class Deidentifier:
         Args:
             patients: what the column of patients says in the row of each text.
             shifts: shifts dates that have a day, a month and a year by so many days instead of replacing them. One
-                number per patient keeps the time between two visits.
+                number per patient keeps the time between two visits. Dates of birth, and dates 90 years ago or
+                earlier, are replaced: shifted, they would still tell an age of 90 or more.
         """
         days = shifts or [None] * len(texts)
         return [
@@ -122,7 +123,7 @@ def _replaced(text: str, found: list[Found], shift_days: int | None) -> Replaced
     shifted = {}
     if shift_days is not None:
         for finding in found:
-            if finding.kind == "date":
+            if finding.kind == "date" and not is_of_birth(text, finding.start, finding.end):
                 shifted[finding] = shift_date(text[finding.start : finding.end], shift_days)
     names_by = Counter(finding.by for finding in found if finding.kind in ("name", "doctor"))
     return Replaced(_written(text, found, shifted), Counter(finding.kind for finding in found), names_by)
@@ -162,7 +163,7 @@ def _read(text: str, clinical: ClinicalWords, tagged: Sequence[tuple[int, int]],
     if _HAS_NUMBER.search(lower):
         found += find_numbers(lower)
         found += find_dates(lower)
-    found += find_addresses(text, lower)
+    found += find_addresses(text, lower, clinical)
     found += find_others(text, lower)
     return _united(_trimmed(text, found)) if found else []
 

@@ -8,8 +8,9 @@ the number are matched possessively (\w*+), so that no text is slow.
 import re
 from collections.abc import Iterator
 
+from anamnesis.corpus.deidentification import passports
 from anamnesis.corpus.deidentification.findings import Found, has_any
-from anamnesis.corpus.deidentification.patterns import BEHIND_NAME, pattern
+from anamnesis.corpus.deidentification.patterns import BEHIND_NAME, TIME_UNITS, UNITS, pattern
 
 _MARK = r"(?:№\s?№|№|#|n[°ºo]?(?!\w)|номер\w*+|ном\.)"
 _PART = r"(?:\d{1,12}[a-zа-яё]{0,2}|[a-zа-яё]{1,3}\d{0,12})"
@@ -25,13 +26,8 @@ _NEXT = (
     r"(?:(?<=\d\d\d)|(?<=\d\d\d\w)|(?<=[-/]\d\d)|(?=\s?(?:[,;.)\n–—-]|и\b|$))))"
 )
 _CODES = rf"(?:[a-zа-яё]{{1,3}}[\s-]{{1,2}})?{_CODE}{_NEXT}{{0,20}}"
-_NOT_A_UNIT = (
-    r"(?! ?(?:%|-?летн|[×хx*] ?\d|"
-    r"(?:[смк]?м|мк[лмг]|м[лг]|г|года?|лет|кл|клет\w+|шт|ед|раза?|мес|дн\w*|сут|час\w*|мин)(?![\w/])))"
-)
-_SERIES_NUMBER = r"(?:сер(?:ия|ии|\.)[\s:]{0,3})?"
+_NOT_A_UNIT = rf"(?! ?(?:%|[×хx*] ?\d|(?:{UNITS}|{TIME_UNITS}|г)(?![\w/])))"
 
-_PASSPORT = r"(?<!\w)(?:паспорт\w*+|загран\w*+|пасп|удост\w*+(?:\sличн\w*+)?|свид\w*+\.?\s(?:о|об)\s?рожд\w*+|пас)"
 _POLICY = r"(?<!\w)(?:полис\w*+|[од]мс|енп|страх\w*+)"
 _PHONE = (
     r"(?<!\w)(?:тел\w{0,8}+|моб\w*+|сот\w{0,5}+|факс\w*+|конт(?:\.|акт\w{0,4}+)|т(?=[.:])|"
@@ -86,17 +82,26 @@ _ORDINALS = r"\d(?:\s?(?:[,;и–-])\s?\d){0,9}(?![\w/-]|\s?[,;и–-]\s?\d)"
 
 # What follows a count, a dose or a result.
 _NOT_MEASURED = (
-    r"(?!\d|\s?(?:[×хx*^°%‰=]|тыс|млн|копи|клет|кл(?!\w)|ед(?!\w)|ме(?!\w)|iu|е(?!\w)|мм|см|м[клг]|мкг|нг|пг|г[./\s]|"
-    r"в\s(?:мл|мкл|литр|мм|поле)|на\s(?:мл|мкл)|/\s?(?:м|л|д|с)|руб|ккал|кал(?!\w)|шаг|мин|сек|раз(?!\w)|час|лет|"
+    rf"(?!\d|\s?(?:[×хx*^°%‰=]|(?:{UNITS}|{TIME_UNITS}|е)(?!\w)|тыс|млн|копи|г[./\s]|"
+    r"в\s(?:мл|мкл|литр|мм|поле)|на\s(?:мл|мкл)|/\s?(?:м|л|д|с)|руб|ккал|кал(?!\w)|шаг|"
     r"гц|вт|дж|пкс|px|dpi|бэр|бк|мкк?и))(?![.,]\d)"
 )
 
 _PRESSURE = re.compile(r"(?<!\w)(?:с?ад|дад|давлен\w*)[^.;\n]{0,40}\Z")
 
+# What is counted or measured has its name, a comparison or a limit before the number.
+_MEASURED_BEFORE = re.compile(
+    r"(?:[<>~≈±×*]\s?|(?<![a-z])=\s?|(?<=10)\^|(?<!\w)(?:(?:тромбо|лейко|эритр|ретик|клет|копи[йя]|титр|хгч|"
+    r"hcg|[nп]?т?-?про-?bnp|bnp|ферритин|кфк|"
+    r"алт|аст|лдг|ггт|вэб|цмв|днк|рнк|вирус|нагрузк|инсулин|пролакт|эстрад|тестост|прогест|кортиз|тиреоглоб|"
+    r"колич|число(?!\w)|всего|объ[её]м|ат(?!\w)|антител|тпо(?!\w)|кальцитон|рэа(?!\w)|пса(?!\w)|доз|вит|"
+    r"калори|шаг|цена|стоим|сумм|увелич|активн|"
+    r"до(?!\w)|более|менее|около|свыше|выше|ниже|норм|по\s(?=\d)|iso|исо|гост|ту(?!\w)|приказ|фз(?!\w)|"
+    r"санпин|формы?(?!\w)|окпо|оквэд|октмо|окато)\w*)[^.;\n\d]{0,16})\Z"
+)
+
 # By priority: the first of two patterns that match determines the kind.
 PATTERNS = [
-    # The domain may be Cyrillic (.рф).
-    pattern("email", r"(?<![\w.+-])[\w.+-]{1,64}(?:@|\s@\s)[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}", "@"),
     pattern(
         "snils",
         r"(?<!\w)(?:с\.?\s?н\.?\s?и\.?\s?л\.?\s?с|стр(?:ах\w*+)?\.?\s?(?:номер|№|n(?!\w)|св-во|свид\w*+)|пфр|"
@@ -105,15 +110,7 @@ PATTERNS = [
         r"(?P<value>\d{3}[\s._/–—-]{0,3}\d{3}[\s._/–—-]{0,3}\d{3}[\s._/–—-]{0,3}\d\d)(?!\d)",
         "снилс", "с.", "стр", "пфр", "сс", "лицев", "с н",
     ),
-    # A series of four digits and a number of six; a birth certificate has a series of Roman numerals and two letters.
-    pattern(
-        "passport",
-        rf"{_PASSPORT}(?:[\s:.,№#–—-]|рф\b|данн\w*+|граждан\w*+|номер|n\b){{0,10}}?"
-        rf"(?P<value>{_SERIES_NUMBER}(?:[ivxlc1]{{1,5}}-?[а-я]{{2}}|\d\d\s?[-–]?\s?\d\d|\d\d)"
-        r"\s?[,;-]?\s?(?:№|n|номер|ном\.)?[\s:.]{0,3}\d{6,7})(?!\d)",
-        "пас", "загран", "удост", "свид",
-    ),
-    pattern("passport", r"код\w?\sподр\w*+\.?[\s:№]{0,3}(?P<value>\d{3}\s?[-–]\s?\d{3})(?!\d)", "подр"),
+    *passports.ANNOUNCED,
     # Since 2011 one number of 16 digits (law 326-ФЗ); before, a series and a number of the insurer's choice.
     pattern("policy", r"(?<!\d)\d{4}[\s-]?\d{4}[\s-]?\d{4}[\s-]?\d{4}(?:[\s-]\d{4})?(?!\d)"),
     pattern("policy", r"(?<![\d.,-])\d{6}\s?(?:№|n|номер)\s?\d{6,8}(?!\d)", "№", "n", "номер"),
@@ -121,7 +118,7 @@ PATTERNS = [
         "policy",
         rf"{_POLICY}(?:[\s:.,()#№–—-]|(?:обязат|добров|мед|страх|стар|нов|образц|временн|един)\w*+|[од]мс|номер|"
         rf"ном\.|n\b|енп){{0,16}}?(?P<value>(?![од]мс|енп|нет(?!\w)|"
-        rf"не\s){_SERIES_NUMBER}(?:[a-zа-яё]{{1,3}}[\s-]{{0,2}}|\d{{1,6}}[a-zа-яё]{{0,3}}[\s,/–-]{{1,3}}){{0,3}}"
+        rf"не\s){passports.SERIES}(?:[a-zа-яё]{{1,3}}[\s-]{{0,2}}|\d{{1,6}}[a-zа-яё]{{0,3}}[\s,/–-]{{1,3}}){{0,3}}"
         r"(?:(?:№|n|номер|ном\.)[\s:.]{0,2})?(?:\d[\s-]?){5,17}(?<=\d))(?!\d)",
         "полис", "мс", "енп", "страх",
     ),
@@ -170,9 +167,7 @@ PATTERNS = [
     pattern("phone", r"\+\s?\d{1,3}(?:[\s().–—-]{0,2}\d){7,12}(?!\d)", "+"),
     pattern("phone", r"\(\s?\d{3,5}\s?\)\s?\d{1,3}[\s-]?\d\d[\s-]?\d\d(?!\d)", "("),
     pattern("snils", r"(?<![\d-])\d{3}[\s-]\d{3}[\s-]\d{3}\s?[\s-]\s?\d\d(?!\d)"),
-    pattern("passport", r"(?<![\d.,-])\d\d\s?\d\d\s?(?:№|n|номер)\s?\d{6}(?!\d)", "№", "n", "номер"),
-    pattern("passport", r"(?<![\d.,-])\d\d\s?(?:№|n|номер)\s?\d{7}(?!\d)", "№", "n", "номер"),
-    pattern("passport", r"(?<![\d.,-])(?:\d\d\s\d\d\s|\d{4}\s)\d{6}(?!\d)"),
+    *passports.BARE,
     pattern("phone", r"(?<![\d./-])9\d\d[\s-]?\d{3}[\s-]?\d\d[\s-]?\d\d(?![\d-])"),
     pattern("phone", r"(?<![\d./-])\d{3}[-–]\d\d[-–]\d\d(?![\d-])"),
     # Only a number sign, unless the number is of an institution, a room, an order or a pack of tablets.
@@ -198,11 +193,23 @@ PATTERNS = [
     ),
     # Five digits and more with a letter that is no unit: 58403а.
     pattern("slide", rf"(?<![\w.,/×-])\d{{5,6}}[абвд](?![\w/-]|[.,]\d){_NEXT}{{0,20}}"),
+    # Numbers in a row with the same first digits: 56826, 56827.
+    pattern(
+        "slide",
+        r"(?<![\w.,/×*-])(?P<value>(?P<first>\d{3})(?!00)\d\d(?:,\s?(?P=first)\d\d){1,9})(?![\w/]|[.,]\d)",
+        ",",
+        unless=_MEASURED_BEFORE,
+    ),
+    pattern(
+        "record",
+        r"(?<!\w)(?:опись|реестр|архив|журнал)[\s:№]{1,3}(?P<value>[а-яa-z]-\d{3,7})(?!\w)",
+        "опись", "реестр", "архив", "журнал",
+    ),
     # What follows a name: a number of three digits and more, with letters and parts, unless it is measured.
     pattern(
         "record",
         rf"{BEHIND_NAME}\s?(?:[,;:|/–—-]|\()?\s{{0,2}}(?:№\s?)?(?!(?:[78]\d|[12]\d\d|300)/[3-9]\d(?!\d)|"
-rf"\d{{3}}/1[0-4]\d(?!\d)|[a-zа-яё]{{1,4}}[\s-]?\d{{1,2}}(?!\d))"
+        rf"\d{{3}}/1[0-4]\d(?!\d)|[a-zа-яё]{{1,4}}[\s-]?\d{{1,2}}(?!\d))"
         rf"(?P<value>(?=[a-zа-яё]{{0,3}}[-/]?\d{{1,6}}[-/]?\d\d)[a-zа-яё]{{0,3}}[-/]?\d{{2,12}}[a-zа-яё]?"
         rf"(?:[-/]{_PART}){{0,3}})(?![\w/]|[.,-]\d){_NOT_A_UNIT}{_NOT_MEASURED}(?=\s?(?:[.,;:)|<\]–—]|$))",
         "имя]", "врач]", "имя*", "врач*",
@@ -221,36 +228,41 @@ rf"\d{{3}}/1[0-4]\d(?!\d)|[a-zа-яё]{{1,4}}[\s-]?\d{{1,2}}(?!\d))"
         rf"(?:(?<=[,;(.]\s)|(?<=[;(|>\t])|(?<=[^\d],)|(?m:^)|{BEHIND_NAME}\s)(?!\d{{2,3}}00(?!\d))(?P<value>\d{{5}})"
         r"(?=\s?(?:[,;.)|<\t\n](?!\d)|$))",
     ),
+    # The patient's field of a message; a list in which names follow numbers; a number between a name and a date.
+    pattern("number", r"(?<=\|)\d{4,12}(?=\^)", "^"),
+    pattern(
+        "slide",
+        r"(?:(?m:^)|(?<=[;:|.]\s)|(?<=[;|]))(?P<value>\d{5}(?:,\s?\d{5}){0,4}|\d\d-\d{3}|[а-яa-z]-\d{3,5})"
+        r"(?=\s?[|]?\s?(?:\[имя|\[врач))",
+        "]",
+    ),
+    pattern(
+        "slide",
+        r"(?:(?<=имя\])|(?<=дата\]))\s?\|?\s?(?P<value>\d{5}(?:,\s?\d{5}){0,4})(?=\s?(?:[|;]|\[дата))",
+        "]",
+    ),
+    pattern("record", r"(?<!\w)(?:выписк|справк|эпикриз|больничн)\w*+(?:\sлист)?\s?(?:№|n(?!\w)|номер)\s?"
+    r"(?P<value>[а-яa-z]{0,2}-?\d{2,8}(?:[-/]\d{1,6})?)(?![\w/])", "№", "n", "номер"),
     # The year of an archive may follow.
     pattern("number", r"(?<![\w.,/×*^-])\d{5,30}(?=\s(?:19[5-9]|20[0-4])\d\s?(?:[;.,)\n]|$|г))"),
     pattern(
         "number",
         rf"(?<![\w/×*-])(?<!\d[.,])(?:\d{{2,4}}\s\d{{6,9}}|\d{{4}}\s\d{{3}}\s\d{{3,4}}|"
-rf"(?!\d{{1,6}}00-\d{{2,6}}00(?!\d))"
+        rf"(?!\d{{1,6}}00-\d{{2,6}}00(?!\d))"
         rf"(?:(?=[\d-]{{9}})\d{{2,6}}-\d{{4,8}}|\d{{1,6}}-\d{{5,8}})|"
         rf"(?=[\d-]{{9}})(?=(?:\d{{1,3}}-){{0,2}}\d{{4}})\d{{2,6}}-\d{{1,4}}-\d{{3,8}})(?![\w-]|"
-rf"[.,/]\d){_NOT_MEASURED}",
+        rf"[.,/]\d){_NOT_MEASURED}",
     ),
     # More digits before the hyphen than a size has: 534890-68.
     pattern("number", rf"(?<![\w/×*-])(?<!\d[.,])(?!\d{{1,6}}00?-)\d{{5,8}}-\d{{1,4}}(?![\w-]|[.,/]\d){_NOT_MEASURED}"),
     pattern(
         "number",
-        r"(?<![\w.,/×*-])(?!(?:rs|iso|исо|гост|nm|np|chr|cd|ca|са|ув|зав)\W?\d)[a-zа-яё]{1,4}[-–]?\d{5,12}"
+        r"(?<![\w.,/×*-])(?!(?:(?:m|м)[-–]?[89]\d{4}(?!\d)|(?:rs|iso|исо|гост|nm|np|chr|cd|ca|са|ув|зав)\W?\d))[a-zа-яё]{1,4}[-–]?\d{5,12}"
         r"(?:[-–]\d{1,6})?(?![\w/]|[.,]\d)|(?<![\w.,/×*-])[a-zа-яё]{1,3}\d{1,4}-\d{4,8}(?![\w/]|[.,]\d)|"
         r"(?<![\w.,/×*-])(?:19|20)\d\d[/-]\d{1,6}[/-]\d{3,8}(?![\w/]|[.,]\d)",
     ),
 ]  # fmt: skip
 
-# What is counted or measured has its name, a comparison or a limit before the number.
-_MEASURED_BEFORE = re.compile(
-    r"(?:[<>~≈±×*]\s?|(?<![a-z])=\s?|(?<=10)\^|(?<!\w)(?:(?:тромбо|лейко|эритр|ретик|клет|копи[йя]|титр|хгч|"
-    r"hcg|[nп]?т?-?про-?bnp|bnp|ферритин|кфк|"
-    r"алт|аст|лдг|ггт|вэб|цмв|днк|рнк|вирус|нагрузк|инсулин|пролакт|эстрад|тестост|прогест|кортиз|тиреоглоб|"
-    r"колич|число(?!\w)|всего|объ[её]м|ат(?!\w)|антител|тпо(?!\w)|кальцитон|рэа(?!\w)|пса(?!\w)|доз|вит|"
-    r"калори|шаг|цена|стоим|сумм|увелич|активн|"
-    r"до(?!\w)|более|менее|около|свыше|выше|ниже|норм|по\s(?=\d)|iso|исо|гост|ту(?!\w)|приказ|фз(?!\w)|"
-    r"санпин|формы?(?!\w)|окпо|оквэд|октмо|окато)\w*)[^.;\n\d]{0,16})\Z"
-)
 _TAG_BEFORE = re.compile(r"<[^<>]{1,60}>\s?\Z")
 # No count or result has so many digits.
 _EIGHT_DIGITS = re.compile(r"\d{8}")

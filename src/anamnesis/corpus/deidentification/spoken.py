@@ -2,6 +2,7 @@
 
 import re
 
+from anamnesis.corpus.deidentification.dates import WEEKDAYS
 from anamnesis.corpus.deidentification.patterns import (
     BEHIND_PLACEHOLDER,
     EXAMINATION,
@@ -68,11 +69,24 @@ _RATIO = re.compile(
 )
 _MEASURED_OR_RATIO = re.compile(rf"{_RATIO.pattern}|{MEASURED.pattern}")
 
+_BEHIND_DATE_OR_NAME = r"(?:(?<=дата\])|(?<=имя\])|(?<=врач\]))"
+
 PATTERNS = [
+    # With a time of day between the weekday and the date.
+    pattern(
+        "date",
+        rf"(?<!\w)(?:{WEEKDAYS})(?=\.?[\s,()–—-]{{1,3}}\[время\][\s,()–—-]{{1,3}}\[дата\])",
+        "[дата]",
+    ),
+    pattern(
+        "date",
+        rf"(?<=\[дата\])[\s,()–—-]{{1,3}}(?:\[время\][\s,()–—-]{{1,3}})?(?P<value>(?:{WEEKDAYS})(?!\w))",
+        "[дата]",
+    ),
     pattern(
         "date",
         rf"(?<!\w)(?:{_DAY}|\d\d?(?:-?го)?)\s{_MONTH}\s(?:{_LONG_YEAR}|{_SHORT_YEAR}(?=\sгода|\s?[,.;)]|"
-rf"\s?$)){_YEAR_WORD}?"
+        rf"\s?$)){_YEAR_WORD}?"
         rf"(?!\w)",
         gate=_HAS_MONTH,
     ),
@@ -95,7 +109,7 @@ rf"\s?$)){_YEAR_WORD}?"
     pattern(
         "date",
         rf"(?<!\w)(?:тысяча\sдевятьсот|две\sтысячи)(?:\s{_TENS})?(?:\s[а-я]{{3,14}})?\s(?:год|"
-rf"г\.)[ау]?(?!\w){_OF_BIRTH}",
+        rf"г\.)[ау]?(?!\w){_OF_BIRTH}",
         "ысяч",
     ),
     # "шестьдесят пятого года рождения", "в восемьдесят втором году".
@@ -105,6 +119,106 @@ rf"г\.)[ау]?(?!\w){_OF_BIRTH}",
         rf"(?<!\w)(?:в|с|до|после|от)\s(?P<value>(?:{_TENS}\s{_UNIT}|{_ROUND_TENS})\s(?:году|года|г\.))"
         rf"(?!\w){_NOT_OF_LIFE}",
         "год", "г.",
+    ),
+    # 6 p.m., 11 AM, 7.20am.
+    pattern("time", r"(?<![\d.,:/])(?:0?\d|1[0-2])(?:[:.][0-5]\d)?\s?[ap]\.?\s?m(?!\w)\.?", "am", "pm", ".m", ". m"),
+    # 17 : 21; a ratio is below 6 : 10.
+    pattern(
+        "time",
+        rf"(?<![\d:.,/])(?:[6-9]|[01]\d|2[0-3])\s:\s{_MINUTE}(?!\d|\s?[:.,/]\d)",
+        " : ",
+        unless=_MEASURED_OR_RATIO,
+    ),
+    # 11 ч. 27', 20 ч. 56.
+    pattern(
+        "time",
+        r"(?<![\d.,/-])(?:[6-9]|1\d|2[0-3])\s?ч(?:ас\w{0,2})?(?!\w)\.?\s?[0-5]\d(?:\s?['’′м](?!\w)\.?|(?=\s?(?:[.,;)\n]|"
+        r"$)))(?![.,]\d)",
+        gate=_HOURS,
+        unless=_DURATION,
+    ),
+    # "на 16 ч. 16": a length of time has the word for minutes.
+    pattern(
+        "time",
+        r"(?<!\w)на\s(?P<value>(?:[6-9]|1\d|2[0-3])\s?ч\.\s?[0-5]\d)(?=\s?[.,;)\n]|$)(?![.,]\d)",
+        gate=_HOURS,
+    ),
+    # Behind a weekday: "воскресенье, 12.45".
+    pattern(
+        "time",
+        rf"(?<!\w)(?:{WEEKDAYS})(?:(?<=\w{{4}})|(?=[.,]))[.,]{{0,2}}\s(?:в\s)?(?P<value>{_HOUR}[.-]{_MINUTE})(?!\d|[.,/]\d){NOT_MEASURED}"
+        rf"(?=\s?[.,;)\]\n])",
+        gate=_CLOCK_LIKE,
+    ),
+    # A range behind a date: "19 мая, 17.10–22.50"; the second of two times: "в 12-31 и в 15:00".
+    pattern(
+        "time",
+        rf"(?<=дата\])[\s,]{{1,3}}(?P<value>{_HOUR}\.{_MINUTE}\s?[–—-]\s?{_HOUR}\.{_MINUTE})(?!\d|[.,/]\d){NOT_MEASURED}",
+        "дата]",
+        gate=_CLOCK_LIKE,
+    ),
+    pattern(
+        "time",
+        rf"(?<!\w)в\s(?P<value>{_HOUR}[-.–]{_MINUTE})(?=\sи\s(?:в\s)?\[время)",
+        "[время",
+        gate=_CLOCK_LIKE,
+    ),
+    # A list of events: "удаление доли – 17:00; швы – 17.00".
+    pattern(
+        "time",
+        rf"(?<=\[время\]);\s[а-яё ]{{3,24}}[–—:-]\s(?P<value>{_HOUR}\.{_MINUTE})(?=\s?[.,;)\n]|$)(?![.,]\d)",
+        "[время]",
+        gate=_CLOCK_LIKE,
+    ),
+    # "в 16 ч": not "раз в 12 ч" or "2 таб. в 24 ч".
+    pattern(
+        "time",
+        r"(?<!\w)(?:в|к|около|с|at)\s(?P<value>(?:[6-9]|1\d|2[0-3])\s?ч(?:ас(?:ов|а|ам)?)?(?!\w)\.?)"
+        r"(?!\s?(?:после|назад|до\s|от\s))",
+        gate=_HOURS,
+        unless=re.compile(r"(?<!\w)(?:раза?|р\.?|мг|мл|таб\w*\.?|кап\w*\.?|ед\.?|доз\w*)\s(?:в|с|к)\s\Z"),
+    ),
+    # The end of a range: 18:45-9.00.
+    pattern(
+        "time",
+        rf"(?:(?<=\[время\])|(?<=:[0-5]\d))\s?[–—-]\s?(?P<value>{_HOUR}\.{_MINUTE})(?!\d|[.,/]\d){NOT_MEASURED}",
+        gate=_CLOCK_LIKE,
+    ),
+    # Behind a date or a weekday, or in a field of its own.
+    pattern(
+        "time",
+        rf"{_BEHIND_DATE_OR_NAME}(?:\s?\(?[а-я]{{2,12}}\)?)?\s?[),:;(|–—-]{{0,2}}\s?(?:(?:в|к|с|до)\s)?(?P<value>{_HOUR}\.{_MINUTE})"
+        rf"(?!\d|[.,/]\d){NOT_MEASURED}",
+        "]",
+        gate=_CLOCK_LIKE,
+        unless=MEASURED,
+    ),
+    pattern(
+        "time",
+        rf"(?<!\w)(?:time|время|начало|конец|окончание|наркоз)[\s:=\"']{{1,4}}(?P<value>{_HOUR}[.-]{_MINUTE})"
+        rf"(?![\d.,-]\d|\d){NOT_MEASURED}",
+        gate=_CLOCK_LIKE,
+    ),
+    # Before a name, where a line, a cell or a part of a list begins.
+    pattern(
+        "time",
+        rf"(?:(?m:^)|(?<=[;|])|(?<=[;|]\s)|(?<=\.\s))(?P<value>{_HOUR}\.{_MINUTE})(?=\s?[|;–—-]?\s?(?:\[имя|\[врач|\[адрес))",
+        "]",
+        gate=_CLOCK_LIKE,
+    ),
+    # "на 15-00", "в 12-31": no range has its higher number first, and 00 ends none.
+    pattern(
+        "time",
+        rf"(?<!\w)(?:в|на|к)\s(?P<value>{_HOUR}[-–](?:00|3[01]))(?!\d|[.,/–-]\d){NOT_MEASURED}",
+        gate=_CLOCK_LIKE,
+        unless=_MEASURED_OR_RATIO,
+    ),
+    pattern(
+        "time",
+        rf"(?<!\w)(?:с|после|до)\s(?P<value>(?:0?[6-9]|1\d|2[0-3])\.[0-5][05])(?=\s(?:до\s\[?\d?|не(?!\w)|[а-я]{{4,14}}(?:ла?|ли|ть)(?!\w)))"
+        rf"{NOT_MEASURED}",
+        gate=_CLOCK_LIKE,
+        unless=_MEASURED_OR_RATIO,
     ),
     # 14:35, 14:35:20.5, 2:30 pm. A titre is 1:40, a ratio 3:10: with one digit, an hour needs a preposition.
     pattern(
@@ -123,7 +237,7 @@ rf"г\.)[ау]?(?!\w){_OF_BIRTH}",
     pattern(
         "time",
         rf"(?:{_AT_VISIT}|{BEHIND_PLACEHOLDER}[\s,]{{1,2}})(?P<value>\d:{_MINUTE})(?!\d|:\d|[.,/]\d|\s?(?:мм|"
-rf"см|кл|раз)(?!\w))",
+        rf"см|кл|раз)(?!\w))",
         gate=_HAS_CLOCK,
         unless=_RATIO,
     ),
@@ -144,7 +258,7 @@ rf"см|кл|раз)(?!\w))",
     pattern(
         "time",
         rf"(?<![\d.,/-])(?:(?=[89]|\d\d)(?!0[0-7]){_HOUR_MINUTE}|"
-rf"{_HOUR}\s?{_HOUR_WORD}\s?0\d\s?{_MINUTE_WORD}(?!\w)\.?)",
+        rf"{_HOUR}\s?{_HOUR_WORD}\s?0\d\s?{_MINUTE_WORD}(?!\w)\.?)",
         gate=_HOURS,
         unless=_DURATION,
     ),
@@ -169,7 +283,7 @@ rf"{_HOUR}\s?{_HOUR_WORD}\s?0\d\s?{_MINUTE_WORD}(?!\w)\.?)",
     pattern(
         "time",
         rf"(?<!\w)(?:(?:в|к|около|at)\s|(?:до|после|с|from|until)\s(?=(?:\d\d|[7-9])[.–-]\d\d\s?(?:[.,;:)\n]|"
-rf"$)))(?P<value>{_HOUR}(?:\.{_MINUTE}|[-–]{_MINUTE}(?=\s?(?:[.,;:)\n]|$))))(?!\d|[.,/–-]\d)"
+        rf"$)))(?P<value>{_HOUR}(?:\.{_MINUTE}|[-–]{_MINUTE}(?=\s?(?:[.,;:)\n]|$))))(?!\d|[.,/–-]\d)"
         rf"{NOT_MEASURED}",
         gate=_CLOCK_LIKE,
         unless=_MEASURED_OR_RATIO,
@@ -177,7 +291,7 @@ rf"$)))(?P<value>{_HOUR}(?:\.{_MINUTE}|[-–]{_MINUTE}(?=\s?(?:[.,;:)\n]|$))))(?
     pattern(
         "time",
         rf"(?:{BEHIND_PLACEHOLDER}\s?,?\s?(?:(?:в|к|около)\s)?)(?P<value>{_HOUR}[-.–]{_MINUTE})(?!\d|"
-rf"[.,/–-]\d){NOT_MEASURED}",
+        rf"[.,/–-]\d){NOT_MEASURED}",
         "]",
         gate=_CLOCK_LIKE,
         unless=MEASURED,
@@ -185,7 +299,7 @@ rf"[.,/–-]\d){NOT_MEASURED}",
     pattern(
         "time",
         rf"(?<!\w)(?:в|к|около|с|до)\s(?P<value>{_SPELT_NUMBER}\s(?:час(?:а|ов|у|"
-rf"ам)?(?!\w)(?:\s{_SPELT_NUMBER}\sминут\w?)?)(?:\s(?:утра|дня|вечера|ночи))|"
+        rf"ам)?(?!\w)(?:\s{_SPELT_NUMBER}\sминут\w?)?)(?:\s(?:утра|дня|вечера|ночи))|"
         rf"{_SPELT_NUMBER}\sчас\w{{0,2}}\s{_SPELT_NUMBER}\sминут\w?)(?!\w)",
         "час",
     ),
@@ -204,7 +318,7 @@ rf"ам)?(?!\w)(?:\s{_SPELT_NUMBER}\sминут\w?)?)(?:\s(?:утра|дня|в�
     pattern(
         "time",
         rf"(?<!\w)с\s(?P<value>{_HOUR}[.-]{_MINUTE})"
-        rf"(?=\s(?:до|по)\s{_HOUR}[.-]{_MINUTE}(?!\d|\s?(?:мм|см|кг|г|%)(?!\w)))",
+        rf"(?=\s(?:до|по)\s(?:\[время|{_HOUR}[.:-]{_MINUTE}(?!\d|\s?(?:мм|см|кг|г|%)(?!\w))))",
         "с ",
         unless=MEASURED,
     ),

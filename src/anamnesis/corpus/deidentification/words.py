@@ -192,6 +192,12 @@ def is_place(word: str) -> bool:
 
 
 @lru_cache(maxsize=_REMEMBERED)
+def is_only_place(word: str) -> bool:
+    """Whether the word is a place and nothing else: not "вены", which is also a part of the body."""
+    return all("Geox" in parse.tag.grammemes for parse in _analyzer().parse(word.lower()))
+
+
+@lru_cache(maxsize=_REMEMBERED)
 def is_verb(word: str) -> bool:
     """Whether the word is most likely an action of one person: согласился, обследована."""
     grammemes = _analyzer().parse(word.lower())[0].tag.grammemes
