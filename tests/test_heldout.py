@@ -19,8 +19,10 @@ from tests.heldout import (
     Report,
     heldout_reports,
     patronymic_of,
+    places_of,
     sentences,
     surname_forms,
+    surnames_of,
     templates,
     vocabulary,
     words_of,
@@ -35,15 +37,25 @@ DATE = (
     r"|«?\d{1,2}»?(-го)? [а-я]+( \d{4})?|[а-яё]+( [а-яё]+)* (тысяч[аи] [а-яё]+|двухтысячного)( [а-яё]+)*|[а-я]+ \d{4}"
     r"|\d{1,2}(st|nd|rd|th)?[ -][A-Za-z]+[ -]\d{4}|[A-Za-z]+\.? \d{1,2}(st|nd|rd|th)?, \d{4}"
 )
+MORE_DATES = (
+    r"\d\d?( ?[.,/_-] ?)\d\d?( ?[.,/_-] ?)\d{2,4}|\d{6}|\d\d?[./](\d\d|[IVX]+)|\d\d?[./ ][IVX]+[-/ .]\d{2,4}"
+    r'|["«]?\d\d?["»]?(-(го|е|ое))?[ .-]?[а-я]+\.?[,. -]{0,2}(\d{4})?|([а-яё]+ )?[а-яё]+[ое]го [а-я]+'
+    r"|[а-я]+ \d\d?, \d{4}|\d{4}( год)?, (\d\d? [а-я]+|[а-я]+(, \d\d?)?)"
+    r"|[а-я]{3,8}(\. |, |-| )\d{2,4}|\d\d[./-]\d{4}|\d{4}-\d\d|[IVX]+\.\d{4}"
+    r"|\d\d?([./]\d\d([./]\d{2,4})?)? ?[–—-] ?\d\d?([./]\d\d[./]\d{2,4}| [а-я]+( \d{4})?)"
+    r"|\d\d?[ .]?[a-z]{3,9}[ .,]{0,2}\d{2,4}|\d{4}-[a-z]{3}-\d\d|[a-z]{3,9}( \d\d?)? \d{4}|[a-z]{3,9} \d\d?"
+)
 SHAPES = {
     "name": r"[^\d@]+",
     "doctor": r"[^\d@]+",
-    "date": DATE,
-    "address": r"[\dА-ЯЁа-яё].*[\dа-яёА-ЯЁ.]",
+    "date": f"{DATE}|{MORE_DATES}",
+    "address": r"[\dА-ЯЁа-яёA-Z].*[\w.)»]",
     "phone": r"(\+\d{1,3}|8)?[-\d() .]{5,}\d",
     "snils": r"\d{3}[- ]?\d{3}[- ]?\d{3}[- ]?\d\d",
     "policy": r"\d{16}|\d{4} \d{4} \d{4} \d{4}|\d{6} № \d{6,8}",
-    "passport": r"\d\d[ -]?\d\d ?(№ |номер )?\d{6}|\d\d (№ )?\d{7}|[A-ZА-Яa-zа-я]{1,3} ?\d{6,8}|c\d\dx\d\dt\d\d",
+    "passport": r"\d\d[ -]?\d\d ?(№ |номер )?\d{6}|\d\d (№ )?\d{7}|[A-ZА-Яa-zа-я]{1,3} ?\d{6,8}|c\d\dx\d\dt\d\d"
+    r"|\d\d[ .-]?\d\d([-/ ]|, |[,;]? ?([№N]|[,;] №) ?| )\d{3} ?\d ?\d\d|\d \d{3} \d{6}|\d\d[ -]?\d\d|\d{3} ?\d{3}"
+    r"|[A-ZА-Я]{1,2}(-| № ?)\d{6,8}|\d\d[A-Z]{1,2}\d{5,7}|\d{9}|\d\d No\. \d{7}",
     "email": r"[a-z0-9._]+ ?(@|[\[(]?(собака|at)[\])]?|_собачка_) ?[a-z]+ ?(\.|точка|\[?dot\]?) ?[a-z]+",
     "record": r"([А-ЯA-Zа-яa-z]-?)?\d{2,6}([/-](\d{2,6}|[А-Яа-я]{2}))?",
     "slide": r"(Ц-?|C\d\d-)?\d{4,5}([абв]|[/-]\d{2,5}|, \d{4,5})?",
@@ -52,8 +64,10 @@ SHAPES = {
     "handle": r"@\w+",
     "url": r"(https?://|www\.|t\.me|vk\.com)\S+",
     "network": r"[\da-f.:-]{9,}",
-    "time": r"\d{1,2}([:.-]\d\d(:\d\d)?|ч\d\dм| ч \d\d мин| час\. \d\d мин\.)",
-    "weekday": r"[а-я]{2,11}|[a-z]+day",
+    "time": r"\d{1,2}([:.-]\d\d(:\d\d)?|ч\d\dм| ч \d\d мин| час\. \d\d мин\.)"
+    r"|\d\d? ?(ч|час(а|ов)?)([. ]? ?\d\d( ?(м|мин|минут[аыу]?)\.?|')?)?"
+    r"|\d\d? : \d\d|\d\d?⁰⁰|\d\d?(:\d\d)? ?[ap]\.?m\.?",
+    "weekday": r"[а-я]{2,13}|[a-z]+day|[a-z]{3}",
     "age": r"9\d|10[0-4]|девяноста( [а-яё]+)?|ста( двух)?",
     "number": r"[А-Я]?\d[\d/ -]{4,26}\d",
 }
@@ -62,8 +76,8 @@ WORDS = frozenset(
     re.findall(
         r"\w+",
         """
-        белый весной горячий груша добрый здоровой зимой зубов кожа корова кость левая левой левый малина
-        мороз мягкая мягкий плотный правая правой правый рабочая рак рака раком рубцов рука руки соль сухая
+        белый блюмберга весной горячий груша дали добрый жане здоровой зимой зубов кожа корова кость левая левой левый
+        малина мороз мягкая мягкий плотный правая правой правый рабочая рак рака раком рубцов рука руки соль сухая
         сухой узлов узловой узловым шее шеи шея""",
     )
 )
@@ -92,7 +106,7 @@ def plain(word: str) -> str:
 @cache
 def surnames(part: str) -> frozenset[str]:
     """All forms of the surnames of a part."""
-    lists = [words_of(part, people["surnames"]) for people in vocabulary()["peoples"].values()]
+    lists = [surnames_of(part, people) for people in vocabulary()["peoples"]]
     return frozenset(
         plain(form)
         for words in lists
@@ -113,7 +127,7 @@ def first_names() -> set[str]:
 
 
 def places(part: str) -> set[str]:
-    lists = (words_of(part, vocabulary()[kind]) for kind in ("streets", "settlements", "towns", "districts"))
+    lists = (places_of(part, kind) for kind in ("streets", "settlements", "towns", "districts"))
     return {plain(word) for words in lists for word in words}
 
 
@@ -190,6 +204,37 @@ def test_every_kind_and_every_way_of_writing_a_name_is_frequent() -> None:
     assert {way: ways[way] for way in peoples | forms | styles if ways[way] < 60} == {}
     after_titles = [found for _, found in planted("test", *NAMES) if "f" in found.tags and "bare" not in found.tags]
     assert len(after_titles) >= 60
+
+
+def test_dev_is_as_varied_as_the_reports_that_measure() -> None:
+    for name in ("reports", "clean_reports"):
+        assert len(templates("dev", name)) > len(templates("test", name))
+    for name in ("sentences", "clean_sentences"):
+        assert len(sentences("dev", name)) > len(sentences("test", name))
+    kinds = Counter(found.kind for _, found in planted("dev"))
+    assert {kind: kinds[kind] for kind in KINDS if kinds[kind] < 35} == {}
+    forms = Counter(tag for _, found in planted("dev", *NAMES) for tag in found.tags)
+    assert {form: forms[form] for form in ("sx", "ix", "fx", "latin2", "file", "dim") if forms[form] < 35} == {}
+    ways = Counter((found.kind, found.tags[1]) for _, found in planted("dev") if len(found.tags) > 1)
+    wanted = {
+        "date": ("digits", "day", "month", "interval", "roman", "month_word", "words", "english", "compact"),
+        "address": ("town_alone", "settlement", "district", "town", "village", "quarter", "foreign"),
+        "passport": ("russian", "series", "foreign"),
+        "weekday": ("whole", "short", "english"),
+        "time": ("digits", "more", "english"),
+    }
+    pairs = [(kind, way) for kind, written in wanted.items() for way in written]
+    assert {pair: ways[pair] for pair in pairs if ways[pair] < 20} == {}
+
+
+def test_dev_has_words_of_its_own() -> None:
+    peoples = vocabulary()["peoples"]
+    own = [set(surnames_of("dev", name)) - set(words_of("dev", people["surnames"])) for name, people in peoples.items()]
+    assert all(own)
+    assert sum(map(len, own)) >= 150
+    lists = ("streets", "settlements", "towns", "districts")
+    assert sum(len(places_of("dev", kind)) - len(words_of("dev", vocabulary()[kind])) for kind in lists) >= 80
+    assert all(places_of("test", kind) == words_of("test", vocabulary()[kind]) for kind in lists)
 
 
 def test_dates_phones_and_links_are_written_in_many_ways() -> None:

@@ -8,7 +8,8 @@ reports made from it; they measure on `test`, whose templates, surnames, streets
 Templates have four marks: `[a|b]` is one of several wordings, `{Больная/Больной}` the form for a woman or a man,
 `{slot:case}` a value, `{more}` and `{trap}` sentences from the lists of the part. A slot of a name is `who.form`:
 `w`, `m`, `p` another woman, man, person, `dw`, `dm`, `d` a doctor, nobody the patient. After it, `!` says that no word
-announces the value, `^` writes it in capitals, `_` in small letters.
+announces the value, `^` writes it in capitals, `_` in small letters. Names and places of `dev/vocabulary.yaml` and the
+forms `sx`, `ix`, `fx`, `latin2`, `file` and `dim` are in dev alone.
 """
 
 import random
@@ -30,7 +31,7 @@ from tests.identifiers import KINDS as ANNOUNCED_KINDS
 
 PARTS = ("dev", "test")
 KINDS = (*ANNOUNCED_KINDS, "certificate", "plate", "handle", "url", "network", "time", "weekday", "age", "number")
-SIZES = {"dev": (320, 100), "test": (1000, 330)}  # reports with and without identifiers
+SIZES = {"dev": (960, 300), "test": (1000, 330)}  # reports with and without identifiers
 DEV_EVERY = 4  # of the words that are split between the parts, every fourth belongs to dev
 FOLDER = Path(__file__).resolve().parent
 
@@ -80,6 +81,26 @@ def words_of(part: str, words: str) -> tuple[str, ...]:
     return tuple(word.replace("+", " ") for word in chosen)
 
 
+@cache
+def own_vocabulary(part: str) -> dict[str, Any]:
+    """The words that a part has in addition to its share of the common vocabulary."""
+    file = FOLDER / part / "vocabulary.yaml"
+    return yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else {}
+
+
+def _own_words(words: str) -> tuple[str, ...]:
+    return tuple(word.replace("+", " ") for word in words.split())
+
+
+def surnames_of(part: str, people: str) -> tuple[str, ...]:
+    shared: str = vocabulary()["peoples"][people]["surnames"]
+    return words_of(part, shared) + _own_words(own_vocabulary(part).get("surnames", {}).get(people, ""))
+
+
+def places_of(part: str, kind: str) -> tuple[str, ...]:
+    return words_of(part, vocabulary().get(kind, "")) + _own_words(own_vocabulary(part).get(kind, ""))
+
+
 def templates(part: str, name: str) -> tuple[Template, ...]:
     """The whole texts of a file: after "===" their kind of document and the manners of its writer."""
     blocks = (FOLDER / part / f"{name}.txt").read_text(encoding="utf-8").split("=== ")[1:]
@@ -124,9 +145,52 @@ FORMS: dict[str, tuple[str, ...]] = {
     "o": ("{p}",),
     "si": _SURNAME_INITIALS,
     "is": _INITIALS_SURNAME,
+    "sx": (
+        "{s} {i}.{o}",
+        "{s}{i}.{o}.",
+        "{s},{i}.{o}.",
+        "{s}, {i}. {o}.",
+        "{s} {i}.,{o}.",
+        "{s} {i} .{o} .",
+        "{s}. {i}. {o}.",
+        "{s} {i}-{o}",
+        "{s}_{i}{o}",
+    ),
+    "ix": (
+        "{i}.{o}.{s}",
+        "{i} {o} {s}",
+        "{i}{o} {s}",
+        "{i}.{o} {s}",
+        "{i}. {o} {s}",
+        "{i}.,{o}. {s}",
+        "{i}.-{o}. {s}",
+        "{i} . {o} . {s}",
+        "{i}.{s}",
+    ),
+    "fx": (
+        "{s} {f} {o}.",
+        "{s} {i}. {p}",
+        "{f} {o}. {s}",
+        "{s}, {f} {p}",
+        "{s}, {f}",
+        "{s} ({f} {p})",
+        "{s};{f};{p}",
+        "{s}|{f}|{p}",
+        "{s}_{f}_{p}",
+        "{s}/{f}/{p}",
+        "{s} , {f} , {p}",
+        "{s}{f}{p}",
+        "{f}, {p}, {s}",
+    ),
 }
 _WITHOUT_PATRONYMIC = {"io": ("{f} {s}",), "o": ("{s}",), "si": ("{s} {i}.", "{s} {i}"), "is": ("{i}. {s}",)}
+_WITHOUT_PATRONYMIC |= {"sx": ("{s}{i}.", "{s}, {i}."), "ix": ("{i}.{s}", "{i} {s}"), "fx": ("{s}, {f}", "{s}_{f}")}
 LATIN_FORMS = ("{f} {s}", "{s} {f}", "{s} {f} {p}", "{s}, {f}", "{s} {i}.{o}.", "{i}. {s}", "{f} {p} {s}")
+MORE_LATIN_FORMS = (
+    "{s} {i}.{o}.", "{i}.{o}. {s}", "{s} {f} {o}.", "{f} {o}. {s}", "{s} {i}", "{s}, {f} {p}", "{s}, {i}.", "{i}.{s}",
+    "{s}",
+)  # fmt: skip
+FILE_FORMS = ("{s}_{f}", "{s}-{i}-{o}", "{s}_{i}_{o}", "{s}{i}{o}", "{s}.{f}", "{f}_{s}", "{s}_{f}_{p}", "{s}")
 HL7_FORMS = ("{s}^{f}^{p}", "{s}^{f}^{p}", "{s}^{f}")
 
 
@@ -150,7 +214,7 @@ def person(part: str, female: bool, rng: random.Random) -> Person:
     peoples = vocabulary()["peoples"]
     name = rng.choices(list(peoples), [people["share"] for people in peoples.values()])[0]
     people = peoples[name]
-    surname = surname_forms(rng.choice(words_of(part, people["surnames"])), female)
+    surname = surname_forms(rng.choice(surnames_of(part, name)), female)
     first = decline_noun(rng.choice(people["women" if female else "men"].split()), female)
     father = rng.choice(people.get("fathers", people["men"]).split())
     descent = rng.random() < people.get("descent_share", 0)
@@ -192,7 +256,7 @@ _SLOT = re.compile(
     r"|\{(?:(?P<who>d?[wmp]?)\.)?(?P<slot>[a-z][a-z0-9]*)(?P<before>[!^_]*)(?::(?P<argument>[\w-]+))?(?P<after>[!^_]*)\}"
 )
 _CHOICE = re.compile(r"\[([^\[\]]*\|[^\[\]]*)\]")
-_NAME_SLOTS = (*FORMS, "latin", "hl7", "broken")
+_NAME_SLOTS = (*FORMS, "latin", "hl7", "broken", "latin2", "file", "dim")
 _STYLES = {"!": "bare", "^": "capitals", "_": "lower"}
 
 
@@ -227,7 +291,7 @@ class Case:
         self._person = person(part, self.female, rng)
         visit = date(2004, 1, 5) + timedelta(days=rng.randrange(20 * 365))
         age = rng.randint(90, 104) if old else rng.randint(3, 88)
-        places = {kind: words_of(part, vocabulary()[kind]) for kind in _PLACES}
+        places = {kind: places_of(part, kind) for kind in _PLACES}
         self._patient = Patient(rng, visit, age, self._person.first[0], self._person.surname[0], places)
         self._yo = rng.random() < 0.5
 
@@ -247,6 +311,15 @@ class Case:
         if form == "latin":
             text = transliterated(named.named(rng.choice(LATIN_FORMS), 0), rng).rstrip(" ,")
             text = text.upper() if rng.random() < 0.25 else text
+        elif form == "latin2":
+            text = transliterated(named.named(rng.choice(MORE_LATIN_FORMS), 0).replace("..", "."), rng).rstrip(" ,")
+            text = text.upper() if rng.random() < 0.3 else text
+        elif form == "file":
+            text = re.sub(r"[ -]", "_", named.named(rng.choice(FILE_FORMS), 0)).strip("_")
+            text = transliterated(text, rng) if rng.random() < 0.5 else text
+        elif form == "dim":
+            words = own_vocabulary(self._part)["diminutives"][named.female]
+            text = decline_noun(rng.choice(words.split()), named.female)[case]
         elif form == "hl7":
             text = named.named(rng.choice(HL7_FORMS), 0).rstrip("^")
             text = transliterated(text, rng) if rng.random() < 0.3 else text
@@ -269,6 +342,7 @@ class Case:
             return self._name(match["who"] or "", slot, styles, CASES.index(argument or "nom"))
         value = VALUES[slot]
         text, *ways = value.write(self._patient, argument)
+        text = text.upper() if "^" in styles else text.lower() if "_" in styles else text
         tags = (slot, *ways, *(_STYLES[style] for style in styles))
         return [Piece(text, value.kind, tags if value.kind else ())]
 
@@ -282,7 +356,7 @@ class Case:
         return pieces if self._yo else [piece._replace(text=_without_yo(piece.text)) for piece in pieces]
 
 
-_PLACES = ("streets", "settlements", "towns", "regions", "districts")
+_PLACES = ("streets", "settlements", "towns", "regions", "districts", "foreign")
 
 
 def _without_yo(text: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from tests.identifiers import snils_check
+from tests.identifiers import CASES, decline_noun, snils_check
 
 Written = tuple[str, ...]  # the text, then how it is written
 
@@ -88,7 +88,22 @@ _ENGLISH = _words("January February March April May June July August September O
 _WEEKDAYS = {
     "nom": _words("понедельник вторник среда четверг пятница суббота воскресенье"),
     "acc": _words("понедельник вторник среду четверг пятницу субботу воскресенье"),
+    "gen": _words("понедельника вторника среды четверга пятницы субботы воскресенья"),
+    "dat": _words("понедельнику вторнику среде четвергу пятнице субботе воскресенью"),
+    "ins": _words("понедельником вторником средой четвергом пятницей субботой воскресеньем"),
 }
+_WEEKDAYS_SHORT = tuple(
+    map(
+        _words,
+        (
+            "пн вт ср чт пт сб вс",
+            "Пн Вт Ср Чт Пт Сб Вс",
+            "ПН ВТ СР ЧТ ПТ СБ ВС",
+            "пон втор сред четв пятн суб воскр",
+            "пнд втр срд чтв птн сбт вск",
+        ),
+    )
+)
 _WEEKDAYS_ENGLISH = _words("Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
 _ORDINALS = _words("""
     первого второго третьего четвёртого пятого шестого седьмого восьмого девятого десятого одиннадцатого
@@ -511,6 +526,330 @@ def _street_and_house(patient: Patient, rng: random.Random) -> Written:
     return f"{_street(patient, rng)}, {_house(rng)}", "street"
 
 
+# --- more ways of writing, of the reports of dev alone ---
+
+
+def _more_dates(day: date, rng: random.Random) -> Written:
+    month, short, roman = _MONTHS[day.month - 1], _MONTHS_SHORT[day.month - 1], _ROMAN[day.month - 1]
+    forms = (
+        (f"{day.day}.{day.month}.{day:%y}", "digits"),
+        (f"{day:%d/%m/%y}", "digits"),
+        (f"{day:%d. %m. %y}", "digits"),
+        (f"{day:%d .%m.%Y}", "digits"),
+        (f"{day:%d.%m .%Y}", "digits"),
+        (f"{day:%d,%m,%y}", "digits"),
+        (f"{day:%d_%m_%Y}", "digits"),
+        (f"{day:%d%m%Y}", "compact"),
+        (f"{day:%Y%m%d}", "compact"),
+        (f"{day:%d%m%y}", "compact"),
+        (f"{day.day}/{roman}/{day:%y}", "roman"),
+        (f"{day.day}.{roman}-{day.year}", "roman"),
+        (f"{day.day}/{roman}-{day:%y}", "roman"),
+        (f"{day.day} {roman} {day.year}", "roman"),
+        (f"{day.day}-{short}-{day.year}", "month_word"),
+        (f"{day:%d}.{short}.{day.year}", "month_word"),
+        (f"{day.day} {short}. {day.year}", "month_word"),
+        (f"{day.day}{month}{day.year}", "month_word"),
+        (f'"{day:%d}" {month} {day.year}', "month_word"),
+        (f"{day.day}-ое {month} {day.year}", "month_word"),
+        (f"{day.day} {month}, {day.year}", "month_word"),
+        (f"{month.upper()} {day.day}, {day.year}", "month_word"),
+        (f"{day.year} год, {day.day} {month}", "month_word"),
+        (f"{day.year}, {month}, {day.day}", "month_word"),
+    )
+    return rng.choice(forms)
+
+
+def _day_and_month(day: date, rng: random.Random) -> Written:
+    month, short = _MONTHS[day.month - 1], _MONTHS_SHORT[day.month - 1]
+    forms = (
+        f"{day.day} {month}",
+        f"{day.day}-го {month}",
+        f"{day.day}-е {month}",
+        f"{day.day} {short}",
+        f"{day:%d}-{short}",
+        f"{day:%d.%m}",
+        f"{day:%d/%m}",
+        f"{day.day}.{_ROMAN[day.month - 1]}",
+        f"{_ordinal(day.day)} {month}",
+    )
+    return rng.choice(forms), "day"
+
+
+def _month_and_year(day: date, case: str, rng: random.Random) -> Written:
+    month, short = (_MONTHS if case == "gen" else _MONTHS_NOMINATIVE)[day.month - 1], _MONTHS_SHORT[day.month - 1]
+    forms = (
+        f"{month} {day.year}",
+        f"{month}, {day.year}",
+        f"{month}-{day.year}",
+        f"{short}. {day.year}",
+        f"{short} {day:%y}",
+        f"{day:%m.%Y}",
+        f"{day:%m/%Y}",
+        f"{day:%m-%Y}",
+        f"{_ROMAN[day.month - 1]}.{day.year}",
+        f"{day.year}, {month}",
+        f"{day:%Y-%m}",
+    )
+    return rng.choice(forms), "month"
+
+
+def _interval(first: date, rng: random.Random) -> Written:
+    """Two dates of one month in one expression."""
+    first = first.replace(day=min(first.day, 20))
+    last = first + timedelta(days=rng.randint(1, 8))
+    month = _MONTHS[last.month - 1]
+    forms = (
+        f"{first:%d}-{last:%d.%m.%Y}",
+        f"{first:%d}–{last:%d.%m.%y}",
+        f"{first:%d} - {last:%d.%m.%Y}",
+        f"{first:%d.%m}-{last:%d.%m.%Y}",
+        f"{first:%d.%m} – {last:%d.%m.%y}",
+        f"{first:%d.%m.%Y}-{last:%d.%m.%Y}",
+        f"{first:%d.%m.%y}—{last:%d.%m.%y}",
+        f"{first.day}-{last.day} {month}",
+        f"{first.day}–{last.day} {month} {last.year}",
+        f"{first.day} - {last.day} {month} {last.year}",
+        f"{first:%d/%m}-{last:%d/%m/%Y}",
+    )
+    return rng.choice(forms), "interval"
+
+
+def _more_english_dates(day: date, rng: random.Random) -> Written:
+    month, short = _ENGLISH[day.month - 1], _ENGLISH[day.month - 1][:3]
+    forms = (
+        f"{day.day} {short} {day:%y}",
+        f"{day:%d}.{short}.{day.year}",
+        f"{day.year}-{short}-{day:%d}",
+        f"{day:%m/%d/%Y}",
+        f"{short.upper()} {day.day} {day.year}",
+        f"{month} {day.day}",
+        f"{day.day} {month}, {day.year}",
+        f"{day.day}{short.upper()}{day.year}",
+    )
+    return rng.choice(forms), "english"
+
+
+def _english_month(day: date, rng: random.Random) -> Written:
+    month = _ENGLISH[day.month - 1]
+    return f"{rng.choice((month, month[:3], month.upper()))} {day.year}", "english"
+
+
+def _short_weekday(day: date, rng: random.Random) -> Written:
+    return rng.choice(_WEEKDAYS_SHORT)[day.weekday()], "short"
+
+
+def _english_weekday(day: date, rng: random.Random) -> Written:
+    word = _WEEKDAYS_ENGLISH[day.weekday()]
+    return rng.choice((word, word.upper(), word.lower(), word[:3], word[:3].upper())), "english"
+
+
+def _counted(number: int, one: str, few: str, many: str) -> str:
+    if number % 100 // 10 == 1 or number % 10 in (0, 5, 6, 7, 8, 9):
+        return f"{number} {many}"
+    return f"{number} {one if number % 10 == 1 else few}"
+
+
+def _more_times(rng: random.Random) -> Written:
+    """Times that a preposition or a word like "взят" must announce."""
+    hour, minute = rng.randint(7, 22), rng.randint(10, 59)
+    hours = _counted(hour, "час", "часа", "часов")
+    forms = (
+        f"{hour} ч",
+        f"{hour}ч",
+        hours,
+        f"{hours} {_counted(minute, 'минуту', 'минуты', 'минут')}",
+        f"{hour} час {minute} мин",
+        f"{hour} ч. {minute}'",
+        f"{hour} ч. {minute}",
+        f"{hour}ч.{minute}мин.",
+        f"{hour} ч {minute} м",
+        f"{hour}-{minute}",
+        f"{hour}.{minute}",
+        f"{hour}:{minute}:{rng.randint(10, 59)}",
+        f"{hour} : {minute}",
+        f"{hour}⁰⁰",
+        f"{hour}-00",
+    )
+    return rng.choice(forms), "more"
+
+
+def _time_in_digits(rng: random.Random) -> Written:
+    hour, minute = rng.randint(7, 22), rng.choice((0, 5, 10, 15, 30, 40, 45, 50))
+    return rng.choice((f"{hour}:{minute:02d}", f"{hour:02d}:{minute:02d}", f"{hour}.{minute:02d}")), "digits"
+
+
+def _english_time(rng: random.Random) -> Written:
+    hour, minute, half = rng.randint(1, 12), rng.randint(0, 59), rng.choice(("am", "pm", "a.m.", "p.m.", "AM", "PM"))
+    return rng.choice((f"{hour}:{minute:02d} {half}", f"{hour} {half}", f"{hour}:{minute:02d}{half}")), "english"
+
+
+def _more_passports(rng: random.Random) -> Written:
+    a, b, number = digits(2, rng), digits(2, rng), digits(6, rng)
+    forms = (
+        f"{a}{b} №{number}",
+        f"{a} {b} № {number}",
+        f"{a}{b} N {number}",
+        f"{a}{b} N{number}",
+        f"{a}{b}-{number}",
+        f"{a}{b}/{number}",
+        f"{a}{b}, {number}",
+        f"{a}{b}; № {number}",
+        f"{a}{b};№{number}",
+        f"{a} {b}/{number}",
+        f"{a}-{b} №{number}",
+        f"{a}.{b} {number}",
+        f"{a} {b} {number[:3]} {number[3:]}",
+        f"{a}{b} {number[:3]}{number[3:4]} {number[4:]}",
+        f"{a[0]} {a[1]}{b} {number}",
+        f"{a} {b} n {number}",
+    )
+    return rng.choice(forms), "russian"
+
+
+def _passport_series(rng: random.Random) -> Written:
+    series = digits(4, rng)
+    return rng.choice((series, series, f"{series[:2]} {series[2:]}", f"{series[:2]}-{series[2:]}")), "series"
+
+
+def _passport_number(rng: random.Random) -> Written:
+    number = digits(6, rng)
+    return rng.choice((number, number, number, f"{number[:3]} {number[3:]}")), "digits"
+
+
+def _more_foreign_passports(rng: random.Random) -> Written:
+    two = rng.choice(("AA", "AB", "AC", "AD", "FA", "FB", "KH", "HB", "BA", "AN", "AT", "BM", "PE", "ID", "АВ", "СН"))
+    forms = (
+        f"{two}{digits(7, rng)}",
+        f"{two} {digits(7, rng)}",
+        f"{two} № {digits(7, rng)}",
+        f"{two} №{digits(6, rng)}",
+        f"{two}-{digits(7, rng)}",
+        f"{two.lower()}{digits(7, rng)}",
+        f"{rng.choice('CEGKLNPUA')}{digits(rng.choice((7, 8)), rng)}",
+        f"{rng.choice('CEGKLNPUA')} {digits(8, rng)}",
+        f"{rng.choice('CEGKLNPUA')} № {digits(8, rng)}",
+        f"{digits(2, rng)}{rng.choice(('AA', 'BC', 'KB'))}{digits(5, rng)}",
+        f"{digits(9, rng)}",
+        f"{digits(2, rng)} {digits(7, rng)}",
+        f"{digits(2, rng)}N{digits(7, rng)}",
+        f"{digits(2, rng)} No. {digits(7, rng)}",
+    )
+    return rng.choice(forms), "foreign"
+
+
+def _more_streets(patient: Patient, rng: random.Random) -> str:
+    street = rng.choice(patient.places["streets"])
+    kinds = ("ул", "ул.", "у.", "улица", "наб.", "набережная", "пл.", "площадь", "аллея", "линия")
+    if not street.endswith("ая"):
+        kinds += _words(
+            "пр-т пр. просп. проспект пр-кт пер. переулок пр-д проезд б-р бульв. бульвар ш. шоссе туп. тупик"
+        )
+    kind = rng.choice(kinds)
+    return f"{kind}{rng.choice((' ', '')) if kind.endswith('.') else ' '}{street}"
+
+
+def _more_houses(rng: random.Random) -> str:
+    house, flat = rng.randint(1, 190), rng.randint(1, 260)
+    forms = (
+        f"{house}-{flat}",
+        f"{house} - {flat}",
+        f"д {house} кв {flat}",
+        f"д.{house}-{flat}",
+        f"{house} кв.{flat}",
+        f"дом {house} кв. {flat}",
+        f"{house}, {flat}",
+        f"д. {house}, стр. {rng.randint(1, 4)}, кв. {flat}",
+        f"д. {house} к. {rng.randint(1, 4)} кв. {flat}",
+        f"{house}/{rng.randint(1, 9)}, кв. {flat}",
+        f"д. {house}{rng.choice('абв')}, ком. {flat}",
+        f"дом № {house}",
+        f"{house}{rng.choice('абвАБВ')}",
+        f"вл. {house}",
+        f"{house} (общежитие), комн. {flat}",
+    )
+    return rng.choice(forms)
+
+
+def _more_villages(patient: Patient, rng: random.Random) -> str:
+    kinds = ("с.", "с", "село", "д.", "дер.", "п.", "пос.", "посёлок", "пгт", "пгт.", "рп", "р.п.", "х.", "ст.", "аул")
+    return f"{rng.choice((*kinds, 'н.п.', 'станция', 'ж/д ст.'))} {rng.choice(patient.places['settlements'])}"
+
+
+def _quarter(patient: Patient, rng: random.Random) -> str:
+    street, number = rng.choice(patient.places["streets"]), rng.randint(1, 30)
+    forms = (
+        f"мкр. {street}",
+        f"мкр {number}",
+        f"{number} мкр-н",
+        f"{number}-й микрорайон",
+        f"микрорайон {number}",
+        f"квартал {number}",
+        f"кв-л {number}",
+        f"м-н {street}",
+        f"ЖК «{street}»",
+        f"СНТ «{street}»",
+        f"общ. № {number}",
+        f"военный городок {number}",
+    )
+    return rng.choice(forms)
+
+
+def _more_addresses(patient: Patient, rng: random.Random) -> Written:
+    places, house = patient.places, _more_houses(rng)
+    region, district = rng.choice(places["regions"]), rng.choice(places["districts"])
+    town = rng.choice(("г.", "г. ", "г ", "гор. ", "город ", "")) + rng.choice(places["towns"])
+    street, village, comma = (
+        _more_streets(patient, rng),
+        _more_villages(patient, rng),
+        rng.choice((", ", ", ", " ", ",")),
+    )
+    district = f"{district} {rng.choice(('р-н', 'район', 'р-он'))}"
+    forms: tuple[tuple[tuple[str, ...], str], ...] = (
+        ((town, street, house), "town"),
+        ((town, _quarter(patient, rng), house), "quarter"),
+        ((region, town, _quarter(patient, rng), house), "quarter"),
+        ((_quarter(patient, rng), house), "quarter"),
+        (("г. " + rng.choice(places["towns"]), _quarter(patient, rng), house), "quarter"),
+        ((town, street, house), "town"),
+        ((region, town, street, house), "town"),
+        ((digits(6, rng), town, street, house), "town"),
+        (("РФ", region, town, street, house), "town"),
+        ((region, district, village, street, house), "village"),
+        ((region, district, village), "village"),
+        ((district, village, street, house), "village"),
+        ((district, village), "village"),
+        ((region, village), "village"),
+        ((village, street, house), "village"),
+        ((village, rng.choice(("д. ", "дом ", "")) + str(rng.randint(1, 90))), "village"),
+        ((street, house), "street"),
+    )
+    parts, way = rng.choice(forms)
+    text = comma.join(parts)
+    return (text.lower() if rng.random() < 0.15 else text), way
+
+
+def _nouns(case: str, name: str) -> str:
+    """A place's name in a case; names of two words and adjectives stay as they are."""
+    return name if " " in name or "-" in name else decline_noun(name, name.endswith("ь"))[CASES.index(case or "nom")]
+
+
+def _home_town(patient: Patient, case: str, rng: random.Random) -> Written:
+    return rng.choice(("г. ", "г.", "", "")) + _nouns(case, rng.choice(patient.places["towns"])), "town_alone"
+
+
+def _home_village(patient: Patient, case: str, rng: random.Random) -> Written:
+    kind = rng.choice(("с. ", "с.", "д. ", "дер. ", "пос. ", "п. ", "пгт ", "р.п. ", "х. "))
+    return kind + _nouns(case, rng.choice(patient.places["settlements"])), "settlement"
+
+
+def _home_district(patient: Patient, case: str, rng: random.Random) -> Written:
+    district = rng.choice(patient.places["districts"])
+    if case == "gen":
+        return f"{district[:-2]}ого {rng.choice(('р-на', 'района'))}", "district"
+    return f"{district} {rng.choice(('р-н', 'район'))}", "district"
+
+
 # --- what identifies nobody ---
 
 
@@ -572,6 +911,28 @@ VALUES = {
     "village": Value("address", lambda p, _: (_village(p, p.rng), "settlement")),
     "villagegen": Value("address", lambda p, _: _village_in_genitive(p, p.rng)),
     "streetonly": Value("address", lambda p, _: _street_and_house(p, p.rng)),
+    "date2": Value("date", lambda p, _: _more_dates(p.visit, p.rng)),
+    "past2": Value("date", lambda p, _: _more_dates(p.past(p.rng), p.rng)),
+    "birth2": Value("date", lambda p, _: _more_dates(p.born(), p.rng)),
+    "dm2": Value("date", lambda p, _: _day_and_month(p.visit, p.rng)),
+    "my2": Value("date", lambda p, argument: _month_and_year(p.past(p.rng), argument, p.rng)),
+    "span2": Value("date", lambda p, _: _interval(p.visit, p.rng)),
+    "dateen2": Value("date", lambda p, _: _more_english_dates(p.visit, p.rng)),
+    "myen": Value("date", lambda p, _: _english_month(p.past(p.rng), p.rng)),
+    "wd": Value("weekday", lambda p, _: _short_weekday(p.visit, p.rng)),
+    "wden": Value("weekday", lambda p, _: _english_weekday(p.visit, p.rng)),
+    "time2": Value("time", lambda p, _: _more_times(p.rng)),
+    "timed": Value("time", lambda p, _: _time_in_digits(p.rng)),
+    "timeen": Value("time", lambda p, _: _english_time(p.rng)),
+    "pass2": Value("passport", lambda p, _: _more_passports(p.rng)),
+    "pps": Value("passport", lambda p, _: _passport_series(p.rng)),
+    "ppn": Value("passport", lambda p, _: _passport_number(p.rng)),
+    "zag2": Value("passport", lambda p, _: _more_foreign_passports(p.rng)),
+    "addr2": Value("address", lambda p, _: _more_addresses(p, p.rng)),
+    "home": Value("address", lambda p, argument: _home_town(p, argument, p.rng)),
+    "vil": Value("address", lambda p, argument: _home_village(p, argument, p.rng)),
+    "distr": Value("address", lambda p, argument: _home_district(p, argument, p.rng)),
+    "abroad": Value("address", lambda p, _: (p.rng.choice(p.places["foreign"]), "foreign")),
     "int": Value("", lambda p, argument: _between(argument, p.rng)),
     "dec": Value("", lambda p, argument: _decimal(argument, p.rng)),
 }
