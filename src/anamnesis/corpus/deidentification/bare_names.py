@@ -8,8 +8,15 @@ import re
 from collections.abc import Iterator, Sequence
 
 from anamnesis.corpus.deidentification.tokens import Span, Token, is_heading
-from anamnesis.corpus.deidentification.vocabulary import EPONYM_BEFORE, QUALIFICATIONS
-from anamnesis.corpus.deidentification.words import ends_like_surname, is_korean, is_oblique, is_place, is_verb
+from anamnesis.corpus.deidentification.vocabulary import QUALIFICATIONS, names_a_thing
+from anamnesis.corpus.deidentification.words import (
+    ends_like_surname,
+    is_korean,
+    is_misspelt,
+    is_oblique,
+    is_place,
+    is_verb,
+)
 
 _INSIDE = re.compile(r"[а-яёa-z,–—]\s{1,2}$")
 _BEGINS = re.compile(r"(?:^|[.!?;:|]\s*|\n\s*|\]\s*|¤\s*)$")
@@ -109,7 +116,7 @@ def _may_be_bare(text: str, token: Token) -> bool:
         and token.word not in QUALIFICATIONS
         and not is_heading(token.word)
         and not (not token.reading.known and len(token.word) < 9 and _ABBREVIATION.match(text, token.end))
-        and not EPONYM_BEFORE.search(text, max(0, token.start - 24), token.start)
+        and not names_a_thing(text, token.start)
     )
 
 
@@ -119,7 +126,8 @@ def _is_surname(text: str, token: Token, inside: bool) -> bool:
     if not token.word.istitle():
         return not part.known and part.listed and ends_like_surname(token.word)
     if not part.known:
-        return part.listed or (part.likely_surname and not like_a_term(token.word))
+        surname = part.likely_surname and not like_a_term(token.word)
+        return part.listed or (surname and (inside or not is_misspelt(token.word)))
     if part.surname <= 0.2 and not (part.listed and _OF_MEN.search(token.word)):
         return False
     return inside or part.common == 0 or _is_subject_or_sentence(text, token)
@@ -136,7 +144,7 @@ def _stands_for_a_person(text: str, token: Token) -> bool:
         return False
     if not part.known:
         whole = len(token.word) > 4 and _ENDS.match(text, token.end) is not None
-        return not like_a_term(token.word) and (
+        return not (like_a_term(token.word) or is_misspelt(token.word)) and (
             whole or _PERSONAL.match(text, token.end) is not None or _verb_behind(text, token.end)
         )
     if part.likely_given and (_PERSONAL.match(text, token.end) or (part.nominal and _ENDS.match(text, token.end))):

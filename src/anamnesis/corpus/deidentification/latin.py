@@ -116,6 +116,16 @@ def is_surname(word: str) -> bool:
     return _SURNAME.fullmatch(plain) is not None or plain in _surnames() or plain.removesuffix("a") in _surnames()
 
 
+@lru_cache(maxsize=1)
+def _everyday_surnames() -> frozenset[str]:
+    return frozenset(_of_cyrillic(word) for word in packaged_names()["words"] | packaged_names()["korean"])
+
+
+def is_everyday(word: str) -> bool:
+    """Whether it is a surname that is a word, or one of the short Korean ones: Bublik, Kan."""
+    return rough(word) in _everyday_surnames()
+
+
 def is_plain_surname(word: str) -> bool:
     """A surname even without any other sign of one: by its ending and by a list."""
     plain = rough(word)

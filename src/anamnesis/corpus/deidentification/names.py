@@ -20,7 +20,6 @@ from anamnesis.corpus.deidentification.tokens import Announcement, Span, Token, 
 from anamnesis.corpus.deidentification.vocabulary import (
     ABBREVIATIONS,
     DIRECT,
-    EPONYM_BEFORE,
     FIELD,
     NO_NAME_BEHIND,
     NOT_INITIALS,
@@ -30,12 +29,14 @@ from anamnesis.corpus.deidentification.vocabulary import (
     STAFF,
     TREATMENT,
     ClinicalWords,
+    names_a_thing,
 )
 from anamnesis.corpus.deidentification.words import (
     KINSHIP,
     agree,
     ends_like_surname,
     is_korean,
+    is_misspelt,
     is_oblique,
     is_place,
     reading,
@@ -50,10 +51,12 @@ _PARTICLE = r"(?:(?:[Дд]е|[Вв]ан|[Фф]он|[Дд]ер|[Ээ]ль|[Аа]�
 _TOKEN = re.compile(rf"{_WORD}|[{_UP}]")
 # Latin initials have two letters for one Russian letter: Yu., Sh.
 _INITIAL = rf"(?:Y[aueo]|[SCZK]h|Ts|Shch|[{_UP}])"
-_DOTTED = rf"{_INITIAL}\s?\.\s?{_INITIAL}(?:\s?\.|(?!\w))(?!\s?\.?\s?[Нн](?!\w))"
+# Also А.,Б. and А.-Б.
+_DOTTED = rf"{_INITIAL}\s?\.(?:\s?|[,-]){_INITIAL}(?:\s?\.|(?!\w))(?!\s?\.?\s?[Нн](?!\w))"
 _SURNAME_FIRST = re.compile(
-    rf"(?<!\w)(?P<surname>{_PARTICLE}{_WORD})(?:(?<=[{_LOW}])|(?!\w)\s{{0,3}}|\s?,\s?(?=[^,]{{3,7}}(?:[,;\n]|$)))"
-    rf"(?P<initials>{_DOTTED}|{_INITIAL}\.|[{_UP}]\s[{_UP}]\.?(?!\w)|(?<=\s)[{_UP}]{{2}}(?!\w)|"
+    rf"(?<!\w)(?P<surname>{_PARTICLE}{_WORD})(?:(?<=[{_LOW}])|(?!\w)\s{{0,3}}|\s?,\s?(?=[^,]{{3,7}}(?:[,;\n]|$))|"
+    rf"[.,]\s?(?=[{_UP}]\.\s?[{_UP}]\.))"
+    rf"(?P<initials>{_DOTTED}|{_INITIAL}\.|[{_UP}][\s-][{_UP}]\.?(?!\w|-)|(?<=\s)[{_UP}]{{2}}(?!\w)|"
     rf"(?<=\s)[{_UP}](?=\s?(?:[,;\n]|\d{{4}}|$)))"
 )
 # In capitals, the end of the surname is not visible: ИВАНОВА.Б.
@@ -65,7 +68,7 @@ _INITIALS_BEFORE = re.compile(rf"(?<![\w.])(?:[{_UP}]\s?\.\s?){{1,2}}$")
 _NEXT_WORD = re.compile(rf"\s{{0,3}}(?P<word>{_WORD})")
 _INITIALS_BEHIND = re.compile(rf"\s{{0,3}}(?:{_DOTTED}|[{_UP}]\.|[{_UP}]\s[{_UP}](?!\w)|(?<=\s)[{_UP}]{{2}}(?!\w))")
 _INITIALS_FIRST = re.compile(
-    rf"(?<![\w.])(?P<initials>{_INITIAL}\s?\.\s?{_INITIAL}(?:\s?\.\s{{0,3}}|\s{{1,3}})|{_INITIAL}\.\s{{0,2}}|"
+    rf"(?<![\w.])(?P<initials>{_INITIAL}\s?\.(?:\s?|[,-]){_INITIAL}(?:\s?\.\s{{0,3}}|\s{{1,3}})|[{_UP}][\s-][{_UP}]\s|{_INITIAL}\.\s{{0,2}}|"
     rf"[{_UP}]{{2}}\s)(?P<surname>{_PARTICLE}{_WORD})"
 )
 # Two capitals behind a word that are hardly initials: a disease, pressure, a part of the body.
@@ -95,6 +98,19 @@ _CARETS = re.compile(
 )
 _LOWER_CARETS = re.compile(
     rf"(?<![\w^])[{_LOW}]{{2,25}}(?:\^{{1,2}}[{_LOW}]{{1,25}}){{1,3}}(?!\w)(?:[\s-]{KINSHIP.pattern})?"
+)
+_SEPARATED = re.compile(
+    rf"(?<![\w-])(?P<first>{_PLAIN}(?:-{_PLAIN})?)(?:\s?(?P<sign>[;|/,])\s?(?P<second>{_PLAIN})\s?(?P=sign)\s?(?P<third>{_PLAIN})|"
+    rf"\s\((?P<given>{_PLAIN})\s(?P<inner>{_PLAIN}))(?P<kinship>[\s-]{KINSHIP.pattern})?(?!\w)\)?"
+)
+_IN_FILE_NAME = re.compile(
+    rf"(?<![\w.@/])(?:(?P<joined>[{_UP}][{_LOW}]{{2,20}}(?:[._](?:[{_UP}][{_LOW}]{{0,20}}|[{_LOW}]{{4,5}})){{1,3}})|"
+    rf"(?P<surname>[{_UP}][{_LOW}]{{2,20}})[{_UP}]{{2}})(?![\w@]*@)(?![^\W_])"
+)
+_CAPITALIZED_LATIN = "(?:[A-Z][a-z]{2,20}|[A-Z]{3,20})"
+_LATIN_INITIALLED = re.compile(
+    rf"(?<![\w.@])(?:(?P<given>{_CAPITALIZED_LATIN})\s[A-Z][a-z]?\.\s(?P<surname>{_CAPITALIZED_LATIN})(?!\w)|"
+    rf"(?P<alone>{_CAPITALIZED_LATIN})(?:,\s?[A-Z][a-z]?\.|\s[A-Z](?=\s?(?:[,;<\n]|$))))"
 )
 _SPACED = re.compile(rf"(?<![\w-])[{_UP}](?:[ \u00a0][{_UP}]){{3,19}}(?![\w-])")
 _CUT = re.compile(
@@ -156,6 +172,9 @@ def find_names(
         *_cut(text, clinical),
         *_lower_after_announcement(text, lower, clinical, announced),
         *_carets(text, clinical),
+        *_separated(text),
+        *_in_file_names(text, clinical),
+        *_latin_initialled(text, clinical),
         *_full(text, tokens),
         *_pairs(text, tokens),
         *_alone(text, tokens),
@@ -216,11 +235,12 @@ def _convincing(text: str, inside: list[Token]) -> bool:
     part = token.reading
     if _INITIALS_BEHIND.match(text, token.end) or _INITIALS_BEFORE.search(text, max(0, token.start - 8), token.start):
         return part.of_name or part.listed
-    if len(token.word) < 3 or token.abbreviated or EPONYM_BEFORE.search(text, max(0, token.start - 24), token.start):
+    if len(token.word) < 3 or token.abbreviated or names_a_thing(text, token.start):
         return False
     if not part.known and part.given == 0:
         # Medicines end like surnames in -ин.
-        return part.listed or (part.likely_surname and not _LIKE_MEDICINES.search(token.word))
+        surname = part.likely_surname and not _LIKE_MEDICINES.search(token.word)
+        return part.listed or (surname and not is_misspelt(token.word))
     if part.surname + part.given > 0.5 and part.common < 0.3 and not part.everyday:
         return True
     return (
@@ -267,7 +287,9 @@ def _initialled(text: str, clinical: ClinicalWords) -> Iterator[Span]:
             initials, surname = match["initials"], match["surname"]
             at = match.start("initials")
             letters = [letter for letter in initials if letter.isupper()]
-            if at in taken or not _plausible(surname, "".join(letters), initials.count("."), clinical):
+            if at in taken or not _plausible(
+                surname, "".join(letters), initials.count("."), _is_parted(text, match), clinical
+            ):
                 position = max(match.start() + 1, match.start("initials" if regex is _SURNAME_FIRST else "surname"))
                 continue
             if "".join(letters).lower() in SEAL_OR_ACTING and not reading(surname.split()[-1]).of_name:
@@ -276,10 +298,14 @@ def _initialled(text: str, clinical: ClinicalWords) -> Iterator[Span]:
             if regex is _SURNAME_FIRST and _belong_to_the_next(text, match):
                 position = at
                 continue
-            if regex is _INITIALS_FIRST and EPONYM_BEFORE.search(text, max(0, at - 20), at):
+            if regex is _INITIALS_FIRST and names_a_thing(text, at):
                 continue
             taken.add(at)
             yield match.span()
+
+
+def _is_parted(text: str, match: re.Match[str]) -> bool:
+    return match.end("surname") < match.start("initials") and text[match.end("surname")] in ".,"
 
 
 def _belong_to_the_next(text: str, match: re.Match[str]) -> bool:
@@ -292,12 +318,13 @@ def _belong_to_the_next(text: str, match: re.Match[str]) -> bool:
     )
 
 
-def _plausible(surname: str, letters: str, dots: int, clinical: ClinicalWords) -> bool:
+def _plausible(surname: str, letters: str, dots: int, parted: bool, clinical: ClinicalWords) -> bool:
+    """`parted`: a full stop or a comma is between the surname and its initials."""
     if announces(surname) or is_heading(surname):
         return False
     word = surname.split()[-1]
     part = reading(word)
-    if len(letters) == 2 and dots:
+    if len(letters) == 2 and dots and not parted:
         return True
     if word in clinical:
         return part.everyday and part.nominal and dots == 1 and word.istitle()
@@ -503,7 +530,7 @@ def _lower_name(word: str, direct: bool, field: bool) -> bool:
     if not direct:
         return False
     if not part.known:
-        return part.listed or not like_a_term(word)
+        return part.listed or not (like_a_term(word) or is_misspelt(word))
     if part.likely_given or (part.likely_surname and part.common < 0.8):
         return True
     if field and part.listed and ends_like_surname(word):
@@ -520,6 +547,38 @@ def _carets(text: str, clinical: ClinicalWords) -> Iterator[Span]:
             words = [word for word in re.split(r"\^+", match[0]) if len(word) > 2]
             if any(word not in clinical and _of_name(word) for word in words):
                 yield match.span()
+
+
+def _separated(text: str) -> Iterator[Span]:
+    """A surname, a first name and a patronymic with signs between them: Петрова;Анна;Львовна, Петрова (Анна Львовна)."""
+    for match in _SEPARATED.finditer(text):
+        words = [reading(word) for word in match.group("second", "third", "given", "inner") if word]
+        patronymic = match["kinship"] or any(word.patronymic > 0.5 for word in words)
+        if patronymic and not announces(match["first"]):
+            yield match.span()
+
+
+def _in_file_names(text: str, clinical: ClinicalWords) -> Iterator[Span]:
+    """Names joined as in names of files and accounts: Petrova.Anna, Petrova_A_L, ПетроваАЛ."""
+    for match in _IN_FILE_NAME.finditer(text):
+        words = [word for word in re.split("[._]", match["joined"] or match["surname"]) if len(word) > 2]
+        if words and not any(word in clinical for word in words) and any(map(_may_be_joined, words)):
+            yield match.span()
+
+
+def _may_be_joined(word: str) -> bool:
+    if latin.is_latin(word):
+        return latin.is_surname(word) or latin.is_given(word) or latin.is_everyday(word)
+    part = reading(word)
+    return part.likely_surname or part.listed or part.given >= 0.5
+
+
+def _latin_initialled(text: str, clinical: ClinicalWords) -> Iterator[Span]:
+    """Latin names with one initial: ANNA L. PETROVA; Petrova, A."""
+    for match in _LATIN_INITIALLED.finditer(text):
+        words = [word for word in (match["given"], match["surname"], match["alone"]) if word]
+        if not any(word in clinical or latin.is_species(word) for word in words) and any(map(_may_be_joined, words)):
+            yield match.span()
 
 
 def _adjoin(text: str, left: Token, right: Token) -> bool:
@@ -657,7 +716,7 @@ def _alone(text: str, tokens: list[Token]) -> Iterator[Span]:
             _certain(text, token)
             and len(token.word) > 3
             and not token.clinical
-            and not EPONYM_BEFORE.search(text, max(0, token.start - 24), token.start)
+            and not names_a_thing(text, token.start)
         ):
             yield token.start, token.end
 

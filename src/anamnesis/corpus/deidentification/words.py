@@ -1,6 +1,7 @@
 """Which part of a name a word may be: by the dictionary of pymorphy3 (OpenCorpora), by lists, or by its ending."""
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -35,6 +36,10 @@ _OFTEN_A_WORD = 0.2
 # What a list of names adds to a word that the dictionary lacks, and to one that it has as something else.
 _LISTED_SURNAME = 0.5
 _LISTED_GIVEN = 0.2
+# Shorter words are near to some common word by chance.
+_SHORTEST_MISSPELT = 6
+_ALPHABET = "абвгдежзийклмнопрстуфхцчшщъыьэюя"
+_OF_NAMES_OR_PLACES = frozenset(("Surn", "Name", "Patr", "Geox", "Orgn", "Poss"))
 _CASE_ENDING = re.compile(r"(?<=..)(?:ого|ому|ыми|ой|ою|ым|ом|ем|им|ая|ую|ий|ый|их|ых|[аеуыиюя])$")
 
 
@@ -208,6 +213,35 @@ def _cases(word: str, name: bool) -> frozenset[str]:
 def agree(word: str, given: str) -> bool:
     """Whether a word may be in the grammatical case of a first name. Surnames like Седых are the same in all."""
     return word.lower().endswith(("ых", "их")) or not _cases(word, name=False).isdisjoint(_cases(given, name=True))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def is_misspelt(word: str) -> bool:
+    """Whether a long word that the dictionary lacks is a common word with one typing error: Исследовн узел."""
+    word = word.lower()
+    if len(word) < _SHORTEST_MISSPELT or _analyzer().word_is_known(word):
+        return False
+    return any(_is_common(corrected) for corrected in _corrected(word))
+
+
+def _corrected(word: str) -> Iterator[str]:
+    """All words that are one typing error away."""
+    for at in range(len(word)):
+        before, letter, behind = word[:at], word[at], word[at + 1 :]
+        yield before + behind
+        if behind:
+            yield before + behind[0] + letter + behind[1:]
+        for other in _ALPHABET:
+            yield before + other + behind
+            yield before + other + letter + behind
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _is_common(word: str) -> bool:
+    analyzer = _analyzer()
+    return analyzer.word_is_known(word) and not any(
+        parse.tag.grammemes & _OF_NAMES_OR_PLACES for parse in analyzer.parse(word)
+    )
 
 
 def is_korean(word: str) -> bool:
