@@ -13,6 +13,7 @@ from anamnesis.corpus.deidentification.words import (
     ends_like_surname,
     is_korean,
     is_misspelt,
+    is_noun_beside,
     is_oblique,
     is_place,
     is_verb,
@@ -71,6 +72,20 @@ _LIKE_A_TERM = re.compile(
 _OF_MEN = re.compile(r"(?:[оеё]в|[иы]н)$")
 
 
+# A quantity of a medicine follows: Рингер 200 мл.
+_DOSED = re.compile(r"\s\d+(?:[.,]\d+)?\s?(?:мл|мг|мкг|ед|таб|капс|кап|фл|амп)(?!\w)")
+_DESCRIBING = re.compile(r"(?:\w+-)?\w+(?:[сц]к|н)(?:ая|ий|ое|ой|ую|ого|ым|ом|ие|их)")
+_DESCRIBED = re.compile(r"\s(?:(?:и|или)\s[А-ЯЁа-яё-]+\s)?([а-яё]{4,20})(?!\w)")
+
+
+def describes_the_next(text: str, token: Token) -> bool:
+    """Whether the word is the adjective of the noun behind it: Парижская система."""
+    if not _DESCRIBING.fullmatch(token.word.lower()) or token.reading.plain_surname:
+        return False
+    described = _DESCRIBED.match(text, token.end)
+    return described is not None and is_noun_beside(described[1], token.word)
+
+
 def like_a_term(word: str) -> bool:
     """Whether a word that the dictionary lacks ends like a term of medicine or a misspelt common word."""
     return "'" not in word and _LIKE_A_TERM.fullmatch(word.lower()) is not None
@@ -117,6 +132,8 @@ def _may_be_bare(text: str, token: Token) -> bool:
         and not is_heading(token.word)
         and not (not token.reading.known and len(token.word) < 9 and _ABBREVIATION.match(text, token.end))
         and not names_a_thing(text, token.start)
+        and not _DOSED.match(text, token.end)
+        and not (not token.reading.listed and describes_the_next(text, token))
     )
 
 

@@ -14,7 +14,7 @@ from itertools import pairwise
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
 from anamnesis.corpus.deidentification import latin
-from anamnesis.corpus.deidentification.bare_names import find_bare, is_done_by_persons, like_a_term
+from anamnesis.corpus.deidentification.bare_names import describes_the_next, find_bare, is_done_by_persons, like_a_term
 from anamnesis.corpus.deidentification.findings import BOTH, RULES, TAGGER, Found
 from anamnesis.corpus.deidentification.tokens import Announcement, Span, Token, announces, is_heading
 from anamnesis.corpus.deidentification.vocabulary import (
@@ -29,6 +29,7 @@ from anamnesis.corpus.deidentification.vocabulary import (
     STAFF,
     TREATMENT,
     ClinicalWords,
+    is_thing,
     names_a_thing,
 )
 from anamnesis.corpus.deidentification.words import (
@@ -80,7 +81,8 @@ _LOWER_CASE = re.compile(
 )
 _LOWER_NEXT = re.compile(r"\s([а-яё]{3,20}(?:-[а-яё]{3,20})?)(?!\w)")
 _LOWER_BARE = re.compile(
-    r"(?<![\w@.-])[а-яё]{3,18}(?:[оеё]в(?:а|у|ой|ым)?|швили|дзе|енко|янц?|[сц]к(?:ая|ую)|штейн(?:а|у|ом)?|[иы]н(?:ой|у))(?![\w@-])"
+    r"(?<![\w@.-])[а-яё]{3,18}(?:[оеё]в(?:а|у|ой|ым)?|швили|дзе|енко|янц?|[сц]к(?:ая|ую)|штейн(?:а|у|ом)?|[иы]н(?:ой|у)|"
+    r"(?:[оеё]в|ь)ич(?:а|у|ем)?|(?:[оеё]вн|[ьи]ничн)(?:а|ы|е|у|ой))(?![\w@-])"
 )
 _LOWER_PAIR = re.compile(r"(?<![\w.@-])(?=([а-яё]{3,20})[ \n]([а-яё]{3,20}(?:-[а-яё]{3,20})?)(?![\w@-]))", re.I)
 _LOWER_AFTER = re.compile(
@@ -102,6 +104,11 @@ _LOWER_CARETS = re.compile(
 _SEPARATED = re.compile(
     rf"(?<![\w-])(?P<first>{_PLAIN}(?:-{_PLAIN})?)(?:\s?(?P<sign>[;|/,])\s?(?P<second>{_PLAIN})\s?(?P=sign)\s?(?P<third>{_PLAIN})|"
     rf"\s\((?P<given>{_PLAIN})\s(?P<inner>{_PLAIN}))(?P<kinship>[\s-]{KINSHIP.pattern})?(?!\w)\)?"
+)
+_FIELD_OF_NAME = re.compile(
+    r"(?<!\w)(?i:(?:last|first|middle|family|given|sur)[_-]?name|family|given|surname|patronymic|nurse|doctor|patient|"
+    r"physician|performer|fio|vrach)[\"']?\s?[=:]\s?[\"']"
+    rf"(?P<value>{_WORD}(?:\s{_WORD}){{0,2}})(?=[\"'])"
 )
 _IN_FILE_NAME = re.compile(
     rf"(?<![\w.@/])(?:(?P<joined>[{_UP}][{_LOW}]{{2,20}}(?:[._](?:[{_UP}][{_LOW}]{{0,20}}|[{_LOW}]{{4,5}})){{1,3}})|"
@@ -173,6 +180,7 @@ def find_names(
         *_lower_after_announcement(text, lower, clinical, announced),
         *_carets(text, clinical),
         *_separated(text),
+        *_in_fields(text),
         *_in_file_names(text, clinical),
         *_latin_initialled(text, clinical),
         *_full(text, tokens),
@@ -217,6 +225,7 @@ def _no_name(token: Token) -> bool:
     part = token.reading
     return (
         token.clinical
+        or is_thing(token.word)
         or token.announces
         or is_heading(token.word)
         or token.word in QUALIFICATIONS
@@ -235,6 +244,8 @@ def _convincing(text: str, inside: list[Token]) -> bool:
     part = token.reading
     if _INITIALS_BEHIND.match(text, token.end) or _INITIALS_BEFORE.search(text, max(0, token.start - 8), token.start):
         return part.of_name or part.listed
+    if describes_the_next(text, token):
+        return False
     if len(token.word) < 3 or token.abbreviated or names_a_thing(text, token.start):
         return False
     if not part.known and part.given == 0:
@@ -368,6 +379,9 @@ def _lower_bare(text: str, clinical: ClinicalWords) -> Iterator[Span]:
     """Words without capitals that the dictionary lacks, and that end like no word but a surname."""
     for match in _LOWER_BARE.finditer(text):
         part = reading(match[0])
+        if part.patronymic > 0.5 and part.common < 0.1:
+            yield match.span()
+            continue
         listed = part.listed or (len(match[0]) > 8 and match[0].endswith(("евой", "евым")))
         if (part.plain_surname or (not part.known and listed)) and match[0] not in clinical:
             yield match.span()
@@ -550,12 +564,18 @@ def _carets(text: str, clinical: ClinicalWords) -> Iterator[Span]:
 
 
 def _separated(text: str) -> Iterator[Span]:
-    """A surname, a first name and a patronymic with signs between them: Петрова;Анна;Львовна, Петрова (Анна Львовна)."""
+    """A whole name with signs between its words: Петрова;Анна;Львовна, Петрова (Анна Львовна)."""
     for match in _SEPARATED.finditer(text):
         words = [reading(word) for word in match.group("second", "third", "given", "inner") if word]
         patronymic = match["kinship"] or any(word.patronymic > 0.5 for word in words)
         if patronymic and not announces(match["first"]):
             yield match.span()
+
+
+def _in_fields(text: str) -> Iterator[Span]:
+    """The values of fields for names: lastName="Петрова", "given": "Анна"."""
+    for match in _FIELD_OF_NAME.finditer(text):
+        yield match.span("value")
 
 
 def _in_file_names(text: str, clinical: ClinicalWords) -> Iterator[Span]:
@@ -643,6 +663,8 @@ def _pairs(text: str, tokens: list[Token]) -> Iterator[Span]:
     # Two capitalized Latin words in a Russian report are a name, unless they are on the list of clinical words.
     russian = _RUSSIAN.search(text) is not None
     for index, (left, right) in enumerate(pairwise(tokens)):
+        if is_thing(left.word) and not right.reading.plain_given:
+            continue
         if left.latin and right.latin and _adjoin(text, left, right):
             belong = _latin_pair(left, right, russian, text[left.end : right.start])
         elif _close(text, left, right):

@@ -244,6 +244,18 @@ def _is_common(word: str) -> bool:
     )
 
 
+@lru_cache(maxsize=_REMEMBERED)
+def is_noun_beside(noun: str, adjective: str) -> bool:
+    """Whether the noun may be in the gender and case of the adjective."""
+    described = [parse.tag for parse in _analyzer().parse(noun) if "NOUN" in parse.tag]
+    describing = [parse.tag for parse in _analyzer().parse(adjective.lower()) if parse.tag.case]
+    return any(
+        one.case == other.case and one.number == other.number and (one.number == "plur" or one.gender == other.gender)
+        for one in described
+        for other in describing
+    )
+
+
 def is_korean(word: str) -> bool:
     """Whether the word is one of the short Korean surnames."""
     return word.lower().replace("ё", "е") in packaged_names()["korean"]
