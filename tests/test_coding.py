@@ -155,6 +155,10 @@ def test_rtf_loses_its_fonts_pictures_and_fields() -> None:
     assert plain_text(document) == "Узел\t12~мм\n1\n— {a}\u00a0b"
 
 
+def test_a_backslash_before_a_line_end_ends_a_paragraph() -> None:
+    assert plain_text("{\\rtf1\\ansi \\'d3\\\n\\'e7\\\r\n\\'e5}") == "У\nз\nе"
+
+
 def prepared(cells: dict[str, str], tmp_path: Path) -> Report | Refusal:
     return Preparer(settings(tmp_path, deidentification=ENABLED), Pseudonyms(None, None)).prepare(Row("a", 1, cells))
 

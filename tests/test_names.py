@@ -20,7 +20,7 @@ from anamnesis.corpus.deidentification.tagger import tag
 from anamnesis.corpus.deidentification.vocabulary import clinical_words
 
 RULES, BOTH = Deidentifier(), Deidentifier(tagger=True)
-COMPLAINTS = Path("/work/shared/data/rumedbench")
+COMPLAINTS = Path(__file__).resolve().parents[2] / "shared" / "data" / "rumedbench"
 
 REPLACED = [
     # A first name and a surname, in either order; surnames that are words or first names.
@@ -201,7 +201,14 @@ def test_transliterations_of_a_name_are_one_word(writings: tuple[str, ...]) -> N
     assert len({rough(word) for word in writings}) == 1
 
 
-@pytest.mark.skipif(not COMPLAINTS.exists(), reason="needs RuMedBench in /work/shared/data")
+@pytest.mark.parametrize("text", ["Пациентка [ПЕТРОВА], узел", "[ГУСАРОВА] М.П., узел", "Больная *ИВАНОВА*, узел"])
+def test_a_name_between_brackets_or_stars_is_no_placeholder(text: str) -> None:
+    for engine in (RULES, BOTH):
+        assert "[ИМЯ]" in engine.replace([text])[0].text
+        assert not re.search("ПЕТРОВА|ГУСАРОВА|ИВАНОВА", engine.replace([text])[0].text)
+
+
+@pytest.mark.skipif(not COMPLAINTS.exists(), reason="RuMedBench is not beside the checkout")
 @pytest.mark.parametrize("file", ["RuMedTop3/dev_v1", "RuMedTop3/test_v1", "RuMedSymptomRec/dev_v1"])
 def test_few_words_of_published_complaints_are_taken_for_names(file: str) -> None:
     lines = (COMPLAINTS / f"{file}.jsonl").read_text(encoding="utf-8").splitlines()

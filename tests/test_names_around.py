@@ -57,6 +57,13 @@ def test_a_row_whose_category_identifies_is_refused_and_its_category_is_shown_no
     assert "Гусаров" not in (tmp_path / "scratch/quarantine.jsonl").read_text(encoding="utf-8")
 
 
+def test_a_category_may_be_a_word_of_the_files_name(tmp_path: Path) -> None:
+    """Without a column of patients, each row is a patient of its own, called by its place."""
+    columns = Columns(text=None, description="Описание", conclusion="Заключение", category="Категория", patient=None)
+    path = jsonl(tmp_path / "киста.jsonl", [{**row, "Категория": "киста"} for row in ROWS])
+    assert taken(settings(path, **VERBATIM, columns=columns), tmp_path / "scratch").account.refused == {}
+
+
 def test_a_declared_category_is_the_users_own(tmp_path: Path) -> None:
     """The way out if a category is mistaken for a name."""
     rows = [{**row, "Категория": ["зоб", "Узел Гусаровой"][i % 2]} for i, row in enumerate(ROWS)]

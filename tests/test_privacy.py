@@ -24,7 +24,7 @@ SURNAMES = (
     ("Мухамедзянов", "Тер-Григорян", "Кикнадзе", "Остапенко", "Дзюба", "Нургалиев", "Пак", "Штейнберг", "Залесский"),
 )  # fmt: skip
 STREETS = ("Бирюлёвская", "Вавилова", "Гастелло", "Дубининская", "Есенина", "Зелёная", "Калараша", "Лескова")
-TEXT_FILES = {".json", ".jsonl", ".csv", ".tsv", ".md", ".yaml", ".yml", ".txt", ".log", ".lock", ".dvc", ""}
+TEXT_FILES = {".json", ".jsonl", ".csv", ".tsv", ".md", ".yaml", ".yml", ".txt", ".log", ".lock", ".dvc", ".html", ""}
 CANARIES, REPORTS = 400, 480
 HEADER = ["patient_id", "description", "conclusion", "category"]
 
@@ -35,7 +35,12 @@ def removed(before: str, after: str) -> list[str]:
     return [part for part in match.groups() if sum(map(str.isalnum, part)) >= 7] if match else []
 
 
-OTHERS = [(before, removed(before, after)) for pairs in REPLACED.values() for before, after in pairs]
+OTHERS = [
+    (before, identifiers)
+    for pairs in REPLACED.values()
+    for before, after in pairs
+    if (identifiers := removed(before, after))
+]
 
 
 def hidden(text: str, number: int) -> str:
@@ -98,7 +103,8 @@ def planted() -> tuple[list[list[str]], list[str]]:
             if description != plain:
                 secret.append(description[:40])
         elif number % 4 == 0:
-            category = f"{category} {surname}ой М.П."
+            secret.append(f"{surname}ой М.П.")
+            category = f"{category} {secret[-1]}"
         rows.append([patient, description, conclusion, category])
     return rows, secret
 
@@ -112,12 +118,14 @@ def test_no_planted_identifier_is_seen_again(planted: tuple[list[list[str]], lis
     lines = (json.dumps(dict(zip(HEADER, row, strict=True)), ensure_ascii=False) for row in rows)
     export.write_text("\n".join(lines), encoding="utf-8")
     project.change("params.yaml", {"corpus.path": "data/raw/export.jsonl"})
+    # The project's own files hold examples of identifiers.
+    shipped = {file: file.read_bytes() for file in project.folder.rglob("*") if file.is_file()}
     written = {"the console": project.run("dvc", "repro")}
     for file in project.folder.rglob("*"):
         below = file.relative_to(project.folder).parts
         if file.is_file() and file.suffix in TEXT_FILES and below[:2] != ("data", "raw") and below[0] != ".git":
             content = file.read_bytes()
-            if file.stat().st_size < 2**26 and export.read_bytes() != content:
+            if file.stat().st_size < 2**26 and content not in (export.read_bytes(), shipped.get(file)):
                 written[str(file.relative_to(project.folder))] = content.decode("utf-8", errors="replace")
     for place in ("data/prepared/corpus/train.jsonl", "data/prepared/account.json", "reports/corpus.md", "dvc.lock"):
         assert place in written

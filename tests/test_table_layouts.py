@@ -4,6 +4,7 @@ Each layout gives the same reports and patients as a flat table, or is refused; 
 """
 
 import csv as csv_module
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -145,10 +146,23 @@ def test_a_total_or_a_page_between_the_rows_of_a_patient_is_no_patient(text: str
     assert_is_flat(taken(settings(path), tmp_path), patient_rows=20, grouped_rows=60, single_cells=60)
 
 
-def test_a_patient_called_like_a_page_is_a_patient(tmp_path: Path) -> None:
-    table = [["Лист Ференц" if cell == "п5" else cell for cell in row] for row in grouped()]
+@pytest.mark.parametrize("name", ["Лист Ференц", "Итогова Анна"])
+def test_a_patient_called_like_a_page_or_a_total_is_a_patient(name: str, tmp_path: Path) -> None:
+    table = [[name if cell == "п5" else cell for cell in row] for row in grouped()]
     path = delimited(tmp_path / "c.csv", table)
     assert_is_flat(taken(settings(path), tmp_path), patient_rows=20, grouped_rows=60)
+
+
+def test_a_refused_row_ends_a_group(tmp_path: Path) -> None:
+    """It may have named the next patient: the reports below it are not taken for the patient above."""
+    path = delimited(tmp_path / "c.csv", grouped())
+    text = path.read_text(encoding="utf-8")
+    cut = re.sub("^п1[;,]+", "п1", text, flags=re.MULTILINE)
+    assert cut != text
+    path.write_text(cut, encoding="utf-8")
+    got = taken(settings(path, max_refused_share=0.9), tmp_path)
+    assert [one["reason"] for one in got.refused] == [Refusal.WRONG_NUMBER_OF_FIELDS, *[Refusal.PATIENT_MISSING] * 3]
+    assert len(got.reports) == 57
 
 
 def test_groups_in_groups_are_refused(tmp_path: Path) -> None:

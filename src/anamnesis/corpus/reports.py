@@ -188,7 +188,7 @@ def _category(fields: dict[str, str], settings: Corpus) -> str | Refusal:
         settings.category_system == "verbatim"
         and settings.categories is None
         and settings.deidentification.enabled
-        and identifies(category, fields["patient"])
+        and identifies(category, fields["patient"] if settings.columns.patient else "")
     ):
         return Refusal.CATEGORY_IDENTIFIES
     return category

@@ -3,7 +3,7 @@
 import re
 
 _TOKEN = re.compile(
-    r"\\(?P<word>[a-z]{1,32})(?P<number>-?\d{1,10})? ?|\\'(?P<byte>[0-9a-fA-F]{2})|\\(?P<symbol>[^a-z\r\n])|"
+    r"\\(?P<word>[a-z]{1,32})(?P<number>-?\d{1,10})? ?|\\'(?P<byte>[0-9a-fA-F]{2})|\\(?P<symbol>[^a-z])|"
     r"(?P<brace>[{}])|(?P<line>[\r\n]+)|(?P<text>[^\\{}\r\n]+)|\\"
 )
 # What such a group holds is no text of the document.
@@ -15,7 +15,8 @@ _WRITTEN = {
     "par": "\n", "line": "\n", "row": "\n", "page": "\n", "sect": "\n", "tab": "\t", "cell": "\t", "emdash": "—",
     "endash": "–", "lquote": "‘", "rquote": "’", "ldblquote": "“", "rdblquote": "”", "bullet": "•",
 }  # fmt: skip
-_SYMBOLS = {"~": "\u00a0", "-": "", "_": "-"}
+# A backslash before a line end is \\par.
+_SYMBOLS = {"~": "\u00a0", "-": "", "_": "-", "\n": "\n", "\r": "\n"}
 
 
 def plain_text(document: str) -> str:

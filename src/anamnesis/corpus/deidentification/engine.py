@@ -22,8 +22,11 @@ from anamnesis.settings.corpus import Deidentification
 # found, and a second run changes nothing. Two readings suffice for all but contrived texts.
 _READINGS = 8
 _RANKS = {kind: rank for rank, kind in enumerate(PLACEHOLDERS)}
-# Our placeholders, and a publisher's such as *ДАТА*: they are no part of a finding and announce none.
-_PLACEHOLDER = re.compile(r"\[(?:[А-ЯЁ]{3,8}|90\+)\]|\*[А-ЯЁA-Z_]{2,20}\*")
+# Our placeholders, and those of RuMedBench: they are no part of a finding and announce none. Other words
+# between brackets or stars may be names.
+_PLACEHOLDER = re.compile(
+    rf"(?:{'|'.join(map(re.escape, PLACEHOLDERS.values()))})|\*(?:ДАТА|ИМЯ|МО|ГОРОД|РЕГИОН|СТРАНА|ДОЛЖНОСТЬ)\*"
+)
 # Line ends that a system wrote as two characters. "\\n" before a Latin letter is a path.
 _WRITTEN_LINE_END = re.compile(r"\\[rnt](?![a-z])")
 _HAS_NUMBER = re.compile(r"[\d@]")

@@ -16,7 +16,7 @@ from anamnesis.settings.corpus import Corpus
 HEADER_ROWS = 20
 # Rows that a page break or a subtotal leaves in a column.
 _NO_GROUP = re.compile(
-    r"(?:(?:итог\w*|всего|в том числе|total|subtotal)(?!\w)|(?:страница|стр\.?|лист|page)\s*№?\s*\d).*",
+    r"(?:(?:итог[ои]?|всего|в том числе|total|subtotal)(?!\w)|(?:страница|стр\.?|лист|page)\s*№?\s*\d).*",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -88,17 +88,22 @@ class _Rows:
         names = self._header.names
         for record in records:
             if isinstance(record, Refusal):
-                yield self._cells.refuse(record)
+                yield self._refuse(record)
                 continue
             filled = [place for place, cell in enumerate(record) if is_filled(cell)]
             if not filled or self._is_left_out(record, filled):
                 continue
             if len(record) < len(names) or filled[-1] >= len(names):
-                yield self._cells.refuse(Refusal.WRONG_NUMBER_OF_FIELDS)
+                yield self._refuse(Refusal.WRONG_NUMBER_OF_FIELDS)
                 continue
             if isinstance(record, MergedRecord):
                 self._noticed[Notice.MERGED_CELLS] += 1
             yield self._cells.read(dict(zip(names, self._with_patient(record), strict=False)))
+
+    def _refuse(self, refusal: Refusal) -> Read:
+        """The refused row may have named the patient of the rows below it: these are refused too."""
+        self._group = None
+        return self._cells.refuse(refusal)
 
     def _is_left_out(self, record: Record, filled: Sequence[int]) -> bool:
         """Whether a row holds no report; it is noticed."""
