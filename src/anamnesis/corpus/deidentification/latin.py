@@ -7,7 +7,7 @@ import re
 from functools import lru_cache
 
 from anamnesis.corpus.deidentification.resources import natasha_words
-from anamnesis.corpus.deidentification.words import packaged_names, stem
+from anamnesis.corpus.deidentification.words import packaged_names, reading, stem
 
 _LETTERS = str.maketrans(
     dict(zip("абвгдезийклмнопрстуфхыэё", "abvgdeziiklmnoprstufhiee", strict=True))
@@ -132,3 +132,11 @@ def is_plain_surname(word: str) -> bool:
     return _PLAIN_SURNAME.fullmatch(plain) is not None and (
         plain in _surnames() or plain.removesuffix("a") in _surnames()
     )
+
+
+def may_be_joined(word: str) -> bool:
+    """Whether a word of either script may be a name beside initials or in the name of a file."""
+    if is_latin(word):
+        return is_surname(word) or is_given(word) or is_everyday(word)
+    part = reading(word)
+    return part.likely_surname or part.listed or part.given >= 0.5

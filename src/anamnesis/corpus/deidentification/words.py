@@ -256,6 +256,11 @@ def is_noun_beside(noun: str, adjective: str) -> bool:
     )
 
 
+def may_be_name(word: str) -> bool:
+    part = reading(word)
+    return part.of_name or part.listed
+
+
 def is_korean(word: str) -> bool:
     """Whether the word is one of the short Korean surnames."""
     return word.lower().replace("ё", "е") in packaged_names()["korean"]
