@@ -4,10 +4,11 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator
 
-from anamnesis.corpus.deidentification.bare_names import is_done_by_persons, like_a_term
+from anamnesis.corpus.deidentification import latin
+from anamnesis.corpus.deidentification.bare_names import describes_the_next, is_done_by_persons, like_a_term
 from anamnesis.corpus.deidentification.tokens import Announcement, Span, Token, is_heading, side_by_side
-from anamnesis.corpus.deidentification.vocabulary import ABBREVIATIONS, QUALIFICATIONS, TREATMENT
-from anamnesis.corpus.deidentification.words import is_oblique, is_place
+from anamnesis.corpus.deidentification.vocabulary import ABBREVIATIONS, QUALIFICATIONS, TREATMENT, names_a_thing
+from anamnesis.corpus.deidentification.words import is_oblique, is_place, is_short_form
 from anamnesis.corpus.deidentification.writing import ENDS, INITIALS_BEHIND, SENTENCE_ENDS, UP
 
 _QUALIFICATION = re.compile(
@@ -24,6 +25,7 @@ _BEFORE_BORN = re.compile(rf"\s{{0,2}}[{UP}]?\.?\s?[{UP}]?\.?[\s,(]{{1,3}}")
 _FARTHEST = 80
 _MOST_WORDS = 4
 _GOES_ON = re.compile(r"\.?\s[а-яё]")
+_OF_DEPARTMENT = re.compile(r"\.?\s(?:[а-яё]{3,16}\s){1,3}")
 _IS_LAST = re.compile(r"\s{0,2}(?:[.;,)\n¤]|$)")
 
 
@@ -117,6 +119,10 @@ def _acceptable(text: str, token: Token, near: bool, sure: bool, gap: str) -> bo
     capitals = token.word.isupper()
     if text[token.end : token.end + 1] == ":" or is_heading(token.word):
         return False
+    if describes_the_next(text, token) or is_short_form(token.word):
+        return False
+    if "(" in gap and text[token.end : token.end + 1] == ")" and part.listed and token.word.istitle():
+        return not token.clinical
     abbreviation = capitals and len(token.word) < 5 and not (part.known and (part.of_name or part.everyday))
     abbreviation = abbreviation and not (part.listed and part.noun and _IS_LAST.match(text, token.end))
     if near and not abbreviation and INITIALS_BEHIND.match(text, token.end):
@@ -124,6 +130,10 @@ def _acceptable(text: str, token: Token, near: bool, sure: bool, gap: str) -> bo
     if near and part.everyday and part.nominal and not is_oblique(token.word) and _IS_LAST.match(text, token.end):
         # A word that ends the sentence behind "ДОКТОР", "Выписал(а)": Зуб.
         return not token.clinical or not (capitals or {".", ":"} & set(gap))
+    if _IS_LAST.match(text, token.end) and _OF_DEPARTMENT.fullmatch(gap):
+        # Зав. отделением Черных
+        surname = part.likely_surname or part.everyday or not (part.known or like_a_term(token.word))
+        return surname and not capitals and not names_a_thing(text, token.start)
     if token.clinical:
         return near and part.everyday and token.word.istitle() and is_done_by_persons(text, token.end)
     if not part.known and len(token.word) < 5 and _GOES_ON.match(text, token.end):
@@ -132,6 +142,8 @@ def _acceptable(text: str, token: Token, near: bool, sure: bool, gap: str) -> bo
         return part.likely_surname and part.common < 0.5 and (part.known or not capitals) and not TREATMENT.search(gap)
     if abbreviation:
         return False
+    if token.latin and latin.is_surname(token.word):
+        return True
     if part.known:
         if part.of_name and part.common < 0.9 and (part.common < 0.5 or "." not in gap):
             return True

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from anamnesis.corpus.deidentification import latin
 from anamnesis.corpus.deidentification.bare_names import like_a_term
 from anamnesis.corpus.deidentification.tokens import Span, announces, is_heading
-from anamnesis.corpus.deidentification.vocabulary import ClinicalWords
+from anamnesis.corpus.deidentification.vocabulary import NO_NAME_BEHIND, ClinicalWords
 from anamnesis.corpus.deidentification.words import KINSHIP, may_be_name, reading
 from anamnesis.corpus.deidentification.writing import LOW, PLAIN, UP, WORD
 
@@ -18,7 +18,7 @@ _LOWER_CARETS = re.compile(
     rf"(?<![\w^])[{LOW}]{{2,25}}(?:\^{{1,2}}[{LOW}]{{1,25}}){{1,3}}(?!\w)(?:[\s-]{KINSHIP.pattern})?"
 )
 _SEPARATED = re.compile(
-    rf"(?<![\w-])(?P<first>{PLAIN}(?:-{PLAIN})?)(?:\s?(?P<sign>[;|/,])\s?(?P<second>{PLAIN})\s?(?P=sign)\s?(?P<third>{PLAIN})|"
+    rf"(?<![\w-])(?P<first>{PLAIN}(?:-{PLAIN})?)(?:(?P<sign>[\"']?\s?[;|/,]\s?[\"']?)(?P<second>{PLAIN})(?P=sign)(?P<third>{PLAIN})|"
     rf"\s\((?P<given>{PLAIN})\s(?P<inner>{PLAIN}))(?P<kinship>[\s-]{KINSHIP.pattern})?(?!\w)\)?"
 )
 _FIELD_OF_NAME = re.compile(
@@ -26,11 +26,20 @@ _FIELD_OF_NAME = re.compile(
     r"physician|performer|fio|vrach)[\"']?\s?[=:]\s?[\"']"
     rf"(?P<value>{WORD}(?:\s{WORD}){{0,2}})(?=[\"'])"
 )
+# Also <Surname>Петрова</Surname> and пациент=Петрова.
+_IN_TAGS = re.compile(
+    rf"<(?i:(?:last|first|middle|family|given|sur)_?name|family|patronymic|фамилия|имя|отчество|фио)>\s?(?P<value>{WORD}"
+    rf"(?:\s{WORD}){{0,2}})\s?</|(?<!\w)(?i:пациент|врач|фио|patient|doctor|user|пользователь)=(?P<name>{WORD})(?=[\s;&|]|$)"
+)
 _IN_FILE_NAME = re.compile(
-    rf"(?<![\w.@/])(?:(?P<joined>[{UP}][{LOW}]{{2,20}}(?:[._](?:[{UP}][{LOW}]{{0,20}}|[{LOW}]{{4,5}})){{1,3}})|"
+    rf"(?<![\w.@/])(?:(?P<joined>[{UP}][{LOW}]{{2,20}}(?:[._](?:[{UP}][{LOW}]{{0,20}}|[{UP}]{{2}}|[{LOW}]{{4,5}})){{1,3}})|"
     rf"(?P<surname>[{UP}][{LOW}]{{2,20}})[{UP}]{{2}})(?![\w@]*@)(?![^\W_])"
 )
-_SPACED = re.compile(rf"(?<![\w-])[{UP}](?:[ \u00a0][{UP}]){{3,19}}(?![\w-])")
+_JOINED = re.compile(rf"(?<!\w)(?:[{UP}][{LOW}]{{1,25}}){{2}}(?P<patronymic>[{UP}][{LOW}]{{4,25}})(?!\w)")
+# Also П е т р о в а.
+_SPACED = re.compile(
+    rf"(?<![\w-])(?:[{UP}](?:[ \u00a0][{UP}]){{3,19}}|[{UP}{LOW}](?:[ \u00a0][{LOW}]){{4,19}})(?![\w-])"
+)
 _CUT = re.compile(
     rf"(?<![\w-])(?=(?:(?P<ahead>[{UP}][{LOW}]{{2,20}})\s)?(?P<first>[{UP}][{LOW}]{{1,15}})\s(?P<second>[{LOW}]{{2,15}})(?!\w)"
     rf"(?:\s(?P<beside>[{UP}][{LOW}]{{1,20}})(?!\w))?)"
@@ -42,6 +51,7 @@ def find_broken(text: str, clinical: ClinicalWords) -> Iterator[Span]:
     yield from _cut(text, clinical)
     yield from _carets(text, clinical)
     yield from _separated(text)
+    yield from _joined(text)
     yield from _in_fields(text)
     yield from _in_file_names(text, clinical)
 
@@ -51,7 +61,8 @@ def _spaced(text: str, clinical: ClinicalWords) -> Iterator[Span]:
     for match in _SPACED.finditer(text):
         word = re.sub(r"\s", "", match[0])
         part = reading(word)
-        certain = part.listed or part.given > 0 or part.surname + part.patronymic > 0.2 or not part.known
+        certain = part.listed or part.given > 0 or part.surname + part.patronymic > 0.2
+        certain = certain or (word.isupper() and not part.known)
         if certain and (word not in clinical or part.everyday) and not announces(word) and not is_heading(word.title()):
             yield match.span()
 
@@ -96,10 +107,20 @@ def _carets(text: str, clinical: ClinicalWords) -> Iterator[Span]:
 
 def _separated(text: str) -> Iterator[Span]:
     """A whole name with signs between its words: Петрова;Анна;Львовна, Петрова (Анна Львовна)."""
-    for match in _SEPARATED.finditer(text):
+    position = 0
+    while match := _SEPARATED.search(text, position):
+        position = match.end("first")
         words = [reading(word) for word in match.group("second", "third", "given", "inner") if word]
         patronymic = match["kinship"] or any(word.patronymic > 0.5 for word in words)
         if patronymic and not announces(match["first"]):
+            position = match.end()
+            yield match.span()
+
+
+def _joined(text: str) -> Iterator[Span]:
+    """A whole name without spaces: ПетроваАннаЛьвовна."""
+    for match in _JOINED.finditer(text):
+        if reading(match["patronymic"]).patronymic > 0.5:
             yield match.span()
 
 
@@ -107,11 +128,16 @@ def _in_fields(text: str) -> Iterator[Span]:
     """The values of fields for names: lastName="Петрова", "given": "Анна"."""
     for match in _FIELD_OF_NAME.finditer(text):
         yield match.span("value")
+    for match in _IN_TAGS.finditer(text):
+        value = match["value"] or match["name"]
+        if match["value"] or not (announces(value) or value.lower() in NO_NAME_BEHIND):
+            yield match.span("value" if match["value"] else "name")
 
 
 def _in_file_names(text: str, clinical: ClinicalWords) -> Iterator[Span]:
     """Names joined as in names of files and accounts: Petrova.Anna, Petrova_A_L, ПетроваАЛ."""
     for match in _IN_FILE_NAME.finditer(text):
         words = [word for word in re.split("[._]", match["joined"] or match["surname"]) if len(word) > 2]
-        if words and not any(word in clinical for word in words) and any(map(latin.may_be_joined, words)):
+        excluded = any(word in clinical and not reading(word).everyday for word in words)
+        if words and not excluded and any(map(latin.may_be_joined, words)):
             yield match.span()

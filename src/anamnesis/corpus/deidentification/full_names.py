@@ -6,16 +6,30 @@ from itertools import pairwise
 
 from anamnesis.corpus.deidentification import latin
 from anamnesis.corpus.deidentification.bare_names import like_a_term
-from anamnesis.corpus.deidentification.tokens import Span, Token, adjoin, is_heading, side_by_side
-from anamnesis.corpus.deidentification.vocabulary import is_thing, names_a_thing
-from anamnesis.corpus.deidentification.words import KINSHIP, agree, ends_like_surname, is_korean, is_place
-from anamnesis.corpus.deidentification.writing import ENDS, INSIDE_SENTENCE
+from anamnesis.corpus.deidentification.tokens import Span, Token, adjoin, announces, is_heading, side_by_side
+from anamnesis.corpus.deidentification.vocabulary import follows_a_medicine, is_thing, names_a_thing
+from anamnesis.corpus.deidentification.words import (
+    KINSHIP,
+    agree,
+    ends_like_surname,
+    is_given_name,
+    is_korean,
+    is_misspelt,
+    is_place,
+    is_subject,
+    reading,
+)
+from anamnesis.corpus.deidentification.writing import ENDS, INSIDE_SENTENCE, UP, WORD
 
+# Кожа Капитолина С.
+_INITIAL_BEHIND = re.compile(rf"\s[{UP}]\.(?=\s?(?:[,;)\n]|$))")
+_INITIAL_AND_PATRONYMIC = re.compile(rf"(?<!\w)(?P<surname>{WORD})\s[{UP}]\.\s?(?P<patronymic>{WORD})")
 _KINSHIP_BEHIND = re.compile(rf"(?:\s{{1,4}}|-){KINSHIP.pattern}")
 
 
 def find_full_names(text: str, tokens: list[Token]) -> Iterator[Span]:
     yield from _full(text, tokens)
+    yield from _with_an_initial(text)
     yield from _pairs(text, tokens)
     yield from _alone(text, tokens)
 
@@ -74,12 +88,20 @@ def _fits(token: Token, given: bool = False) -> bool:
 _RUSSIAN = re.compile(r"[а-яё]{3}")
 
 
+def _with_an_initial(text: str) -> Iterator[Span]:
+    """A patronymic behind an initial: Трегубов Д. Акимович."""
+    for match in _INITIAL_AND_PATRONYMIC.finditer(text):
+        if reading(match["patronymic"]).patronymic > 0.5 and not announces(match["surname"]):
+            yield match.span()
+
+
 def _pairs(text: str, tokens: list[Token]) -> Iterator[Span]:
     """A first name beside a surname, in either order."""
     # Two capitalized Latin words in a Russian report are a name, unless they are on the list of clinical words.
     russian = _RUSSIAN.search(text) is not None
     for index, (left, right) in enumerate(pairwise(tokens)):
-        if is_thing(left.word) and not right.reading.plain_given:
+        given_behind = right.reading.plain_given and not right.clinical and is_subject(right.word)
+        if is_thing(left.word) and not given_behind:
             continue
         if left.latin and right.latin and adjoin(text, left, right):
             belong = _latin_pair(left, right, russian, text[left.end : right.start])
@@ -95,7 +117,8 @@ def _pairs(text: str, tokens: list[Token]) -> Iterator[Span]:
                 and (_pair(left, right) or _pair(right, left))
             )
         if belong:
-            yield left.start, right.end
+            initial = _INITIAL_BEHIND.match(text, right.end)
+            yield left.start, initial.end() if initial else right.end
 
 
 def _pair(given: Token, surname: Token) -> bool:
@@ -116,6 +139,7 @@ def _pair(given: Token, surname: Token) -> bool:
         # A first name beside a first name that is also a surname: Роман Анна.
         unknown = not family.known and not surname.abbreviated
         listed = family.listed and (not family.known or not family.common or agree(surname.word, given.word))
+        listed = listed or (is_korean(surname.word) and given.word.istitle() == surname.word.istitle())
         return likely or listed or family.likely_given or unknown
     if likely and not first.known and given.word.istitle() and surname.word.istitle() and not given.latin:
         return not like_a_term(given.word)
@@ -176,6 +200,7 @@ def _alone(text: str, tokens: list[Token]) -> Iterator[Span]:
             and len(token.word) > 3
             and not token.clinical
             and not names_a_thing(text, token.start)
+            and not (follows_a_medicine(text, token.start) and not token.reading.plain_surname)
         ):
             yield token.start, token.end
 
@@ -185,8 +210,8 @@ def _certain(text: str, token: Token) -> bool:
     if token.latin:
         return latin.is_plain_surname(token.word)
     part = token.reading
-    if part.plain_surname or (part.known and part.given >= 0.9 and part.common == 0):
-        return True
+    if part.plain_surname or (part.given >= 0.9 and part.common == 0):
+        return part.known or (token.word.istitle() and (is_given_name(token.word) or not is_misspelt(token.word)))
     if not part.listed or not ends_like_surname(token.word):
         return False
     # The genitive of a word may be a surname; its capital says nothing at the beginning of a sentence: Платов много.

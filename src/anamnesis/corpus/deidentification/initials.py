@@ -4,19 +4,21 @@ import re
 from collections.abc import Iterator
 
 from anamnesis.corpus.deidentification import latin
+from anamnesis.corpus.deidentification.bare_names import like_a_term
 from anamnesis.corpus.deidentification.tokens import Span, announces, is_heading
 from anamnesis.corpus.deidentification.vocabulary import SEAL_OR_ACTING, ClinicalWords, names_a_thing
-from anamnesis.corpus.deidentification.words import reading
+from anamnesis.corpus.deidentification.words import ends_like_surname, reading
 from anamnesis.corpus.deidentification.writing import DOTTED, INITIAL, LIKE_MEDICINES, LOW, PARTICLE, UP, WORD
 
 _SURNAME_FIRST = re.compile(
-    rf"(?<!\w)(?P<surname>{PARTICLE}{WORD})(?:(?<=[{LOW}])|(?!\w)\s{{0,3}}|\s?,\s?(?=[^,]{{3,7}}(?:[,;\n]|$))|"
+    rf"(?<!\w)(?P<surname>{PARTICLE}{WORD})(?:(?<=[{LOW}])|(?!\w)\s{{0,3}}|\s?,\s?(?=[^,]{{2,7}}(?:[,;|<\n]|$))|"
     rf"[.,]\s?(?=[{UP}]\.\s?[{UP}]\.))"
-    rf"(?P<initials>{DOTTED}|{INITIAL}\.|[{UP}][\s-][{UP}]\.?(?!\w|-)|(?<=\s)[{UP}]{{2}}(?!\w)|"
+    rf"(?P<initials>{DOTTED}|{INITIAL}\.|[{UP}][\s-][{UP}]\.?(?![^\W_]|-)|(?<=\s)[{UP}]{{2}}(?!\w)|"
     rf"(?<=\s)[{UP}](?=\s?(?:[,;\n]|\d{{4}}|$)))"
 )
 # In capitals, the end of the surname is not visible: ИВАНОВА.Б.
 _GLUED = re.compile(rf"(?<!\w)(?P<surname>[{UP}]{{3,30}}(?:-[{UP}]{{3,30}})?)[{UP}]\.\s?[{UP}]\.")
+_DOTTED_NEXT = re.compile(rf"\s{{0,3}}{DOTTED}")
 _NEXT_WORD = re.compile(rf"\s{{0,3}}(?P<word>{WORD})")
 _INITIALS_FIRST = re.compile(
     rf"(?<![\w.])(?P<initials>{INITIAL}\s?\.(?:\s?|[,-]){INITIAL}(?:\s?\.\s{{0,3}}|\s{{1,3}})|[{UP}][\s-][{UP}]\s|{INITIAL}\.\s{{0,2}}|"
@@ -24,10 +26,12 @@ _INITIALS_FIRST = re.compile(
 )
 # Two capitals behind a word that are hardly initials: a disease, pressure, a part of the body.
 _NO_INITIALS = frozenset(("сд", "ад", "аг", "гб", "щж", "пж", "лж", "од", "кт", "уз", "тт", "св", "os", "od", "iu"))
+# Latin letters that no Cyrillic one looks like.
+_FOREIGN = re.compile("[DFGIJLNQRSUVWZ]")
 _CAPITALIZED_LATIN = "(?:[A-Z][a-z]{2,20}|[A-Z]{3,20})"
 _LATIN_INITIALLED = re.compile(
-    rf"(?<![\w.@])(?:(?P<given>{_CAPITALIZED_LATIN})\s[A-Z][a-z]?\.\s(?P<surname>{_CAPITALIZED_LATIN})(?!\w)|"
-    rf"(?P<alone>{_CAPITALIZED_LATIN})(?:,\s?[A-Z][a-z]?\.|\s[A-Z](?=\s?(?:[,;<\n]|$))))"
+    rf"(?<![\w.@])(?:(?P<given>{_CAPITALIZED_LATIN})\s[A-Z][A-Za-z]?\.\s(?P<surname>{_CAPITALIZED_LATIN})(?!\w)|"
+    rf"(?P<alone>{_CAPITALIZED_LATIN})(?:,\s?[A-Z][A-Za-z]?\.|\s[A-Z](?=\s?(?:[,;<\n]|$))))"
 )
 
 
@@ -48,13 +52,12 @@ def _with_initials(text: str, clinical: ClinicalWords) -> Iterator[Span]:
             position = match.end()
             initials, surname = match["initials"], match["surname"]
             at = match.start("initials")
-            letters = [letter for letter in initials if letter.isupper()]
-            if at in taken or not _plausible(
-                surname, "".join(letters), initials.count("."), _is_parted(text, match), clinical
-            ):
+            letters = "".join(letter for letter in initials if letter.isupper())
+            parted = regex is _SURNAME_FIRST and _is_parted(text, match)
+            if at in taken or not _plausible(surname, letters, initials.count("."), parted, clinical):
                 position = max(match.start() + 1, match.start("initials" if regex is _SURNAME_FIRST else "surname"))
                 continue
-            if "".join(letters).lower() in SEAL_OR_ACTING and not reading(surname.split()[-1]).of_name:
+            if letters.lower() in SEAL_OR_ACTING and not reading(surname.split()[-1]).of_name:
                 position = match.end("initials")
                 continue
             if regex is _SURNAME_FIRST and _belong_to_the_next(text, match):
@@ -72,6 +75,8 @@ def _is_parted(text: str, match: re.Match[str]) -> bool:
 
 def _belong_to_the_next(text: str, match: re.Match[str]) -> bool:
     """Whether initials between two words belong to the second: "Врач КЛД А.А. Петрова"."""
+    if not match["initials"].count(".") and _DOTTED_NEXT.match(text, match.end()):
+        return not reading(match["surname"]).likely_surname
     following = _NEXT_WORD.match(text, match.end())
     if not following or reading(match["surname"]).likely_surname or match["initials"].count(".") < 2:
         return False
@@ -86,10 +91,15 @@ def _plausible(surname: str, letters: str, dots: int, parted: bool, clinical: Cl
         return False
     word = surname.split()[-1]
     part = reading(word)
+    if not latin.is_latin(word) and _FOREIGN.search(letters):
+        return False
     if len(letters) == 2 and dots and not parted:
         return True
+    if len(letters) == 2 and dots:
+        return part.listed or part.everyday or part.given >= 0.5 or part.likely_surname or not part.known
     if word in clinical:
-        return part.everyday and part.nominal and dots == 1 and word.istitle()
+        one = dots == 1 or (len(letters) == 2 and letters.lower() not in _NO_INITIALS)
+        return part.everyday and part.nominal and one and word.istitle()
     if latin.is_latin(word):
         return dots > 0 and len(word) > 1 and word[0].isupper() and not latin.is_species(word)
     if len(letters) == 2 and not dots and letters.lower() in _NO_INITIALS and not part.likely_surname:
@@ -99,7 +109,10 @@ def _plausible(surname: str, letters: str, dots: int, parted: bool, clinical: Cl
         return likely and word.istitle() and (part.known or part.listed)
     if likely:
         return dots > 0 or part.known or (part.listed or not LIKE_MEDICINES.search(word))
-    return word.istitle() and part.listed and part.nominal
+    if not part.known or part.given >= 0.5:
+        sure = len(letters) == 2 or (parted and dots > 0)
+        return sure and word.istitle() and len(word) > 3 and not like_a_term(word)
+    return word.istitle() and part.listed and (part.nominal or ends_like_surname(word))
 
 
 def _latin_initialled(text: str, clinical: ClinicalWords) -> Iterator[Span]:

@@ -16,10 +16,12 @@ from anamnesis.corpus.deidentification.vocabulary import (
     NO_NAME_BEHIND,
     NOT_INITIALS,
     ClinicalWords,
+    is_thing,
 )
 from anamnesis.corpus.deidentification.words import (
     KINSHIP,
     ends_like_surname,
+    is_korean,
     is_misspelt,
     is_oblique,
     may_be_name,
@@ -29,21 +31,24 @@ from anamnesis.corpus.deidentification.writing import LOW
 
 _LOWER_CASE = re.compile(
     r"(?<!\w)(?:(?P<surname>[а-яё]{2,20}(?:-[а-яё]{3,20})?)\s(?P<initials>[а-яё]\.(?:\s?[а-яё]\.)?)|"
-    r"(?<!\w\.)(?<!\w\.\s)(?P<before>[а-яё]\.\s?[а-яё]\.)\s{0,2}(?P<behind>[а-яё]{2,20}(?:-[а-яё]{3,20})?)(?!\w)|"
+    r"(?<!\w\.)(?<!\w\.\s)(?P<before>[а-яё]\.(?:\s?|[,-])[а-яё](?:\.\s{0,2}|\s))(?P<behind>[а-яё]{2,20}(?:-[а-яё]{3,20})?)(?!\w)|"
     r"(?P<full>(?:[а-яё]{2,20}\s){1,2}[а-яё]{3,16}(?:(?:[оеё]в|ь)ич|[оеё]вн|[ьи]ничн)(?:а|у|ем|ом|е|ы|ой)?(?!\w)))"
 )
 _LOWER_NEXT = re.compile(r"\s([а-яё]{3,20}(?:-[а-яё]{3,20})?)(?!\w)")
 _LOWER_BARE = re.compile(
-    r"(?<![\w@.-])[а-яё]{3,18}(?:[оеё]в(?:а|у|ой|ым)?|швили|дзе|енко|янц?|[сц]к(?:ая|ую)|штейн(?:а|у|ом)?|[иы]н(?:ой|у)|"
+    r"(?<![\w@.-])[а-яё]{3,18}(?:[оеё]в(?:а|у|ой|ым)?|швили|дзе|енко|янц?|[сц]к(?:ая|ую|ому|ого)|[а-я]ава|[чщ]ук(?:а|у|ом)?|ман(?:а|у|ом)?|штейн(?:а|у|ом)?|[иы]н(?:ой|у)|"
     r"(?:[оеё]в|ь)ич(?:а|у|ем)?|(?:[оеё]вн|[ьи]ничн)(?:а|ы|е|у|ой))(?![\w@-])"
 )
-_LOWER_PAIR = re.compile(r"(?<![\w.@-])(?=([а-яё]{3,20})[ \n]([а-яё]{3,20}(?:-[а-яё]{3,20})?)(?![\w@-]))", re.I)
+_LOWER_PAIR = re.compile(
+    r"(?<![\w.@-])(?=([а-яё]{3,20}(?:-[а-яё]{3,20})?|ни|но|ан|эм)[ \n]([а-яё]{3,20}(?:-[а-яё]{3,20})?)(?![\w@-]))",
+    re.I,
+)
 _LOWER_AFTER = re.compile(
-    r"(?:(?:\((?:а|ла|лась)\))?[\s:–—-]{1,3}(?:(?:узи|узд|кдл|клд)\s)?)((?:(?<=\s)|(?<=[:–—-]))[а-яё]{2,20}(?:-[а-яё]{3,20})?)"
+    r"(?:(?:\((?:а|ла|лась)\))?[\s:–—(-]{1,3}(?:(?:узи|узд|кдл|клд)\s)?)((?:(?<=\s)|(?<=[:–—(-]))[а-яё]{2,20}(?:-[а-яё]{3,20})?)"
     r"((?:\s[а-яё]{2,20}){0,2})(?![\w-])"
 )
 _COLON = re.compile(r"\s?:")
-_LOWER_LATIN = re.compile(r"(?<![\w@.])[a-z]{3,20}(?:\s[a-z]{3,20}){1,2}(?![\w@])(?!\.\w)")
+_LOWER_LATIN = re.compile(r"(?<![\w@.])[a-z]{3,20}(?:\s[a-z]\.)?(?:\s[a-z]{3,20}){1,2}(?![\w@])(?!\.\w)")
 _LOWER_DESCENT = re.compile(
     rf"(?<!\w)(?P<before>(?:[{LOW}]{{2,20}}\s){{1,2}}[{LOW}]{{2,20}})[\s-]{KINSHIP.pattern}(?:\s(?P<behind>[{LOW}]{{3,20}}))?(?!\w)"
 )
@@ -74,12 +79,17 @@ def _lower_case(text: str) -> Iterator[Span]:
                 yield start, behind.end() if behind and _is_lower_surname(behind[1], 2) else match.end()
         elif match["before"]:
             part = reading(match["behind"])
-            if _are_initials(match["before"]) and (part.likely_surname or (part.listed and part.noun)):
+            sure = part.listed and part.likely_surname
+            if (sure or _are_initials(match["before"])) and (part.likely_surname or (part.listed and part.noun)):
                 yield match.span()
-        elif announces(match["surname"]):
-            position = match.start("initials")
-        elif _are_initials(match["initials"]) and _is_lower_surname(match["surname"], match["initials"].count(".")):
+        elif (
+            not announces(match["surname"])
+            and _are_initials(match["initials"])
+            and _is_lower_surname(match["surname"], match["initials"].count("."))
+        ):
             yield match.span()
+        else:
+            position = match.start("initials")
 
 
 def _lower_bare(text: str, clinical: ClinicalWords) -> Iterator[Span]:
@@ -108,7 +118,7 @@ def _is_lower_surname(word: str, initials: int) -> bool:
 def _lower_pairs(text: str, clinical: ClinicalWords) -> Iterator[Span]:
     """A first name beside a surname, at least one of them without a capital."""
     for match in _LOWER_PAIR.finditer(text):
-        if match[1][0].isupper() and match[2][0].isupper():
+        if (match[1][0].isupper() and match[2][0].isupper()) or is_thing(match[1]):
             continue
         if any(word in clinical and not reading(word).everyday for word in match.groups()):
             continue
@@ -124,7 +134,13 @@ def _lower_latin(text: str, clinical: ClinicalWords) -> Iterator[Span]:
         words = match[0].split()
         if not ENGLISH_STOP_WORDS.isdisjoint(words):
             continue
-        surnames = [word for word in words if latin.is_surname(word) or latin.is_patronymic(word)]
+        initial = any(word.endswith(".") for word in words)
+        words = [word for word in words if not word.endswith(".")]
+        surnames = [
+            word
+            for word in words
+            if latin.is_surname(word) or latin.is_patronymic(word) or (initial and latin.is_everyday(word))
+        ]
         given = [word for word in words if latin.is_given(word) and [word] != surnames]
         if given and surnames and not any(word in clinical for word in words):
             yield match.span()
@@ -150,6 +166,8 @@ def _certain_pair(first: str, second: str) -> bool:
     given, surname = reading(first), reading(second)
     if surname.plain_surname:
         return given.likely_given
+    if is_korean(second):
+        return given.given >= 0.9 and given.common == 0
     if surname.listed and ends_like_surname(second):
         return given.plain_given
     if given.given >= 0.5 and given.common == 0 and not announces(second):

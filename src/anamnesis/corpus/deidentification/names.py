@@ -21,7 +21,7 @@ from anamnesis.corpus.deidentification.lower_case import find_lower_case
 from anamnesis.corpus.deidentification.tagged import find_tagged
 from anamnesis.corpus.deidentification.tokens import Announcement, Span, Token, between, is_heading
 from anamnesis.corpus.deidentification.vocabulary import PATIENT, STAFF, ClinicalWords
-from anamnesis.corpus.deidentification.words import ends_like_surname, reading, stem
+from anamnesis.corpus.deidentification.words import ends_like_surname, is_place, reading, stem
 from anamnesis.corpus.deidentification.writing import SENTENCE_ENDS, UP, WORD
 
 _TOKEN = re.compile(rf"{WORD}|[{UP}]")
@@ -35,6 +35,9 @@ _PATIENT_BEHIND = re.compile(
 )
 _STAFF_BEHIND = re.compile(rf"[\s,/()_–—-]{{1,4}}(?:{STAFF})(?!\w)")
 _AND, _AND_BEFORE = re.compile(r"\s(?:и|&)\s"), re.compile(r"\s(?:и|&)\s$")
+# Less joins a name with a word than "и" does: Чхеидзе / Здоровая; Карп (Шубин, ...); Нойман, Рождественская.
+_LOOSE, _LOOSE_BEFORE = re.compile(r"\s?/\s|,\s|\s\(|;\s"), re.compile(r"(?:\s?/\s|,\s|\s\()$")
+_PAUSE = re.compile(r"\s?(?:[.,;)/(\n¤]|$)")
 
 
 def find_names(
@@ -64,6 +67,7 @@ def find_names(
     if ruled:
         ruled.extend(_elsewhere(tokens, ruled))
         ruled.extend(_coordinated(text, tokens, _united(ruled)))
+        ruled.extend(_in_a_list(text, tokens, _united(ruled)))
     likely = list(find_tagged(text, tokens, tagged)) if tagged else []
     if likely:
         likely.extend(_elsewhere(tokens, likely))
@@ -117,6 +121,27 @@ def _coordinated(text: str, tokens: list[Token], spans: list[Span]) -> Iterator[
             after, before = _AND.match(text, token.end), _AND_BEFORE.search(text, max(0, token.start - 4), token.start)
             if (after and after.end() in starts) or (before and before.start() in ends):
                 yield token.start, token.end
+
+
+def _in_a_list(text: str, tokens: list[Token], spans: list[Span]) -> Iterator[Span]:
+    """A capitalized surname that is also a word, in a list with names and followed by a pause.
+
+    Between two names, it may be any listed word: "Дьячкова, Ни, Майер".
+    """
+    starts, ends = {start for start, _ in spans}, {end for _, end in spans}
+    for token in tokens:
+        part = token.reading
+        if not part.listed or not token.word.istitle() or token.clinical or token.announces or is_place(token.word):
+            continue
+        after = _LOOSE.match(text, token.end)
+        before = _LOOSE_BEFORE.search(text, max(0, token.start - 3), token.start)
+        behind_name = before is not None and before.start() in ends
+        before_name = after is not None and after.end() in starts
+        pause = _PAUSE.match(text, token.end) is not None
+        pair = after is not None and after[0].strip() in ("/", "(")
+        surname = part.everyday or ends_like_surname(token.word) or token.word.lower().endswith(("ых", "их"))
+        if (behind_name and (before_name or (surname and pause))) or (before_name and surname and pair):
+            yield token.start, token.end
 
 
 def _united(spans: list[Span]) -> list[Span]:

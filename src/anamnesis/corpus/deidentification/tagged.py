@@ -1,13 +1,17 @@
 """What the tagger has marked, without the words that are certainly no name."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from anamnesis.corpus.deidentification.bare_names import describes_the_next
 from anamnesis.corpus.deidentification.full_names import follows
 from anamnesis.corpus.deidentification.tokens import Span, Token, between, is_heading
-from anamnesis.corpus.deidentification.vocabulary import QUALIFICATIONS, is_thing, names_a_thing
+from anamnesis.corpus.deidentification.vocabulary import QUALIFICATIONS, follows_a_medicine, is_thing, names_a_thing
 from anamnesis.corpus.deidentification.words import is_misspelt
 from anamnesis.corpus.deidentification.writing import INITIALS_BEFORE, INITIALS_BEHIND, INSIDE_SENTENCE, LIKE_MEDICINES
+
+# Печ. не увеличена
+_ABBREVIATED = re.compile(r"(?<!\w\w\w\w\w)\.\s[а-яё]")
 
 
 def find_tagged(text: str, tokens: list[Token], tagged: Sequence[Span]) -> Iterator[Span]:
@@ -53,7 +57,7 @@ def _convincing(text: str, inside: list[Token]) -> bool:
     part = token.reading
     if INITIALS_BEHIND.match(text, token.end) or INITIALS_BEFORE.search(text, max(0, token.start - 8), token.start):
         return part.of_name or part.listed
-    if describes_the_next(text, token):
+    if describes_the_next(text, token) or _ABBREVIATED.match(text, token.end) or follows_a_medicine(text, token.start):
         return False
     if len(token.word) < 3 or token.abbreviated or names_a_thing(text, token.start):
         return False

@@ -8,7 +8,7 @@ PLAIN = rf"(?:[{UP}](?:['’ʼ][{UP}])?[{LOW}]+|[{UP}](?:['’ʼ])?[{UP}]+)"
 WORD = rf"{PLAIN}(?:['’ʼ][{LOW}]+|(?:\s?[-–]|[-–]\s)(?=[{UP}]){PLAIN}|-[{LOW}]+){{0,3}}"
 PARTICLE = r"(?:(?:[Дд]е|[Вв]ан|[Фф]он|[Дд]ер|[Ээ]ль|[Аа]ль|[Аа]бу|[Тт]ер|[Лл]а|[Бб]ен)[\s-]){0,2}"
 # Latin initials have two letters for one Russian letter: Yu., Sh.
-INITIAL = rf"(?:Y[aueo]|[SCZK]h|Ts|Shch|[{UP}])"
+INITIAL = rf"(?:(?:S[Hh][Cc][Hh]|Y[AUEOaueo]|[IJ][AUaue]|[SCZK][Hh]|T[Ss])(?=\s?\.)|[{UP}])"
 # Also А.,Б. and А.-Б.
 DOTTED = rf"{INITIAL}\s?\.(?:\s?|[,-]){INITIAL}(?:\s?\.|(?!\w))(?!\s?\.?\s?[Нн](?!\w))"
 INITIALS_BEHIND = re.compile(rf"\s{{0,3}}(?:{DOTTED}|[{UP}]\.|[{UP}]\s[{UP}](?!\w)|(?<=\s)[{UP}]{{2}}(?!\w))")
