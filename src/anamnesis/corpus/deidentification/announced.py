@@ -30,6 +30,7 @@ _IS_LAST = re.compile(r"\s{0,2}(?:[.;,)\n¤]|$)")
 
 
 def find_announced(text: str, lower: str, tokens: list[Token], announced: list[Announcement]) -> Iterator[Span]:
+    """Names by the words that announce them, or by a date of birth behind them."""
     yield from _behind_words(text, lower, tokens, announced)
     yield from _before_birth(text, tokens)
 

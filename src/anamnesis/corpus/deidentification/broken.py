@@ -59,12 +59,15 @@ def find_broken(text: str, clinical: ClinicalWords) -> Iterator[Span]:
 def _spaced(text: str, clinical: ClinicalWords) -> Iterator[Span]:
     """A name whose letters are apart: П Е Т Р О В А."""
     for match in _SPACED.finditer(text):
-        word = re.sub(r"\s", "", match[0])
+        word, start = re.sub(r"\s", "", match[0]), match.start()
+        if word.islower() and reading(word[1:]).listed and not reading(word).listed:
+            # A preposition: у п е т р о в о й.
+            word, start = word[1:], start + 2
         part = reading(word)
         certain = part.listed or part.given > 0 or part.surname + part.patronymic > 0.2
         certain = certain or (word.isupper() and not part.known)
         if certain and (word not in clinical or part.everyday) and not announces(word) and not is_heading(word.title()):
-            yield match.span()
+            yield start, match.end()
 
 
 def _cut(text: str, clinical: ClinicalWords) -> Iterator[Span]:

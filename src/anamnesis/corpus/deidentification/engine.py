@@ -172,7 +172,7 @@ def _read(text: str, clinical: ClinicalWords, tagged: Sequence[tuple[int, int]],
 
 
 def _mask(match: re.Match[str]) -> str:
-    """Characters that no pattern matches, as many as the placeholder has."""
+    """As many ¤ as the placeholder has characters: ¤ is part of no finding, but a pause to some rules."""
     return "¤" * len(match[0])
 
 

@@ -7,7 +7,7 @@ from anamnesis.corpus.deidentification.bare_names import describes_the_next
 from anamnesis.corpus.deidentification.full_names import follows
 from anamnesis.corpus.deidentification.tokens import Span, Token, between, is_heading
 from anamnesis.corpus.deidentification.vocabulary import QUALIFICATIONS, follows_a_medicine, is_thing, names_a_thing
-from anamnesis.corpus.deidentification.words import is_misspelt
+from anamnesis.corpus.deidentification.words import is_misspelt, is_short_form
 from anamnesis.corpus.deidentification.writing import INITIALS_BEFORE, INITIALS_BEHIND, INSIDE_SENTENCE, LIKE_MEDICINES
 
 # Печ. не увеличена
@@ -39,6 +39,7 @@ def _no_name(token: Token) -> bool:
     return (
         token.clinical
         or is_thing(token.word)
+        or is_short_form(token.word)
         or token.announces
         or is_heading(token.word)
         or token.word in QUALIFICATIONS
