@@ -8,7 +8,7 @@ from anamnesis.corpus.deidentification import latin
 from anamnesis.corpus.deidentification.bare_names import describes_the_next, is_done_by_persons, like_a_term
 from anamnesis.corpus.deidentification.tokens import Announcement, Span, Token, is_heading, side_by_side
 from anamnesis.corpus.deidentification.vocabulary import ABBREVIATIONS, QUALIFICATIONS, TREATMENT, names_a_thing
-from anamnesis.corpus.deidentification.words import is_oblique, is_place, is_short_form
+from anamnesis.corpus.deidentification.words import is_oblique, is_place, is_short_form, is_verb
 from anamnesis.corpus.deidentification.writing import ENDS, INITIALS_BEHIND, SENTENCE_ENDS, UP
 
 _QUALIFICATION = re.compile(
@@ -131,7 +131,7 @@ def _acceptable(text: str, token: Token, near: bool, sure: bool, gap: str) -> bo
     if near and part.everyday and part.nominal and not is_oblique(token.word) and _IS_LAST.match(text, token.end):
         # A word that ends the sentence behind "ДОКТОР", "Выписал(а)": Зуб.
         return not token.clinical or not (capitals or {".", ":"} & set(gap))
-    if _IS_LAST.match(text, token.end) and _OF_DEPARTMENT.fullmatch(gap):
+    if _IS_LAST.match(text, token.end) and _OF_DEPARTMENT.fullmatch(gap) and not any(map(is_verb, gap.split())):
         # Зав. отделением Черных
         surname = part.likely_surname or part.everyday or not (part.known or like_a_term(token.word))
         return surname and not capitals and not names_a_thing(text, token.start)

@@ -31,7 +31,7 @@ STAFF = (
     r"лечащ(?:ий|ая|его|ему|им)|рецензент\w{0,2}|составил[аи]?|одобрен[оа]?|оперировал[аи]?|анестези(?:ст|олог)\w{0,3}|"
     r"невролог\w?|гериатр\w?|вр(?=\.)|смотрел[аи]?|наркоз\sдавал[аи]?|лечил(?:ся|ась)\sу|вызвали|контроль\sкачества|"
     r"выписал[аи]?|ассистировал[аи]?|назначил[аи]?|дежурил[аи]?|диктует|диктовал[аи]?|"
-    r"принял(?=\(а\))|вернул(?=\(а\))|записал[аи]?|вёл|вела|оформил[аи]?|заполнил[аи]?|напечатал[аи]?|приготовил[аи]?|осмотрел[аи]?|осмотрен[аы]?|консультирован[аы]?|выполнен[оа](?=\s?:)|по\sпросьбе|по\sсловам|(?:reported|signed|performed|read|dictated|referred|reviewed|verified|interpreted|collected)\sby|signed(?=\s?:)|attending|technician|radiologist|sonographer|consultant|nurse|выдал[аи]?|главврач\w?|коллег\w{1,2}"
+    r"принял(?=\(а\))|вернул(?=\(а\))|записал[аи]?|вёл|вела|оформил[аи]?|заполнил[аи]?|напечатал[аи]?|приготовил[аи]?|осмотрел[аи]?|выполнен[оа](?=\s?:)|(?:reported|signed|performed|read|dictated|referred|reviewed|verified|interpreted|collected)\sby|signed(?=\s?:)|attending|technician|radiologist|sonographer|consultant|nurse|выдал[аи]?|главврач\w?|коллег\w{1,2}"
 )
 # Patients and their relatives.
 PATIENT = (
@@ -44,6 +44,7 @@ PATIENT = (
     r"девушк\w{1,2}|получател\w{1,2}|застрахован\w{2,4}|владел\w{2,3}|контактное\sлицо|доверенн\w{2,3}\sлицо|"
     r"господин\w?|госпож\w{1,2}|заявител\w{1,3}|зовут|звать|клиент\w{0,3}|рожениц\w{1,2}|новорожд\w{4,6}|"
     r"на\s(?:приёме|приеме|бланке|обложке|конверте|этикетке)|в\s(?:загран)?паспорте|опознан[аы]?\sкак|"
+    r"по\sпросьбе|"
     r"patient|surname|name|fio|mrs?|ms"
 )
 # Of these, the next word is a name unless it says what the person has or does; fields even have names that are words.
