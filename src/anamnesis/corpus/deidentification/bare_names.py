@@ -8,11 +8,20 @@ import re
 from collections.abc import Iterator, Sequence
 
 from anamnesis.corpus.deidentification.tokens import Span, Token, is_heading
-from anamnesis.corpus.deidentification.vocabulary import EPONYM_BEFORE, QUALIFICATIONS
-from anamnesis.corpus.deidentification.words import ends_like_surname, is_korean, is_oblique, is_place, is_verb
+from anamnesis.corpus.deidentification.vocabulary import QUALIFICATIONS, follows_a_medicine, is_thing, names_a_thing
+from anamnesis.corpus.deidentification.words import (
+    ends_like_surname,
+    governs,
+    is_korean,
+    is_misspelt,
+    is_noun_beside,
+    is_oblique,
+    is_place,
+    is_verb,
+)
 
 _INSIDE = re.compile(r"[а-яёa-z,–—]\s{1,2}$")
-_BEGINS = re.compile(r"(?:^|[.!?;:|]\s*|\n\s*|\]\s*|¤\s*)$")
+_BEGINS = re.compile(r"(?:^|[.!?;:|]\s*|\n\s*|\]\s*|¤\s*|(?<!\d)\d\d?[.:]\d\d\s)$")
 _ENDS = re.compile(r"\s{0,2}(?:\.(?=\s*(?:[А-ЯЁA-Z\d¤]|$))|[!?;|\n]|$)")
 # Behind an abbreviation, the sentence goes on: Свид. о рождении.
 _ABBREVIATION = re.compile(r"\.\s?[а-яё\d]")
@@ -36,7 +45,20 @@ _PERSONAL = re.compile(
 )
 _NEXT = re.compile(r"\s(?:не\s|уже\s|сам[аи]?\s)?([а-яё]{3,16})(?!\w)")
 # A heading of a line, or the first of a list of persons.
-_INTRODUCES = re.compile(r"\s?(?:[–—:]\s?|\s-\s|,\s?(?=\d\d|[А-ЯЁ]\w)|\s(?=\d\d?[./]\d\d?[./]|(?:19|20)\d\d))")
+_INTRODUCES = re.compile(
+    r"\s?(?:[–—:]\s?|\s-\s|,\s?(?=\d\d|[А-ЯЁ]\w)|\s(?=\d\d?[./]\d\d?[./]|(?:19|20)\d\d|"
+    r"(?i:(?:янв|фев|мар|апр|ма[йя]|июн|июл|авг|сен|окт|ноя|дек)[а-яё]{0,5})\.?\s\d))"
+)
+# Another name of the person follows: Зуб (до 2016 – Суханова), нога (была старкова).
+_FORMERLY = re.compile(
+    r"\s(?:\((?:до\s(?:(?:19|20)\d\d|брака|замуж)|девич|была?\s[а-яёА-ЯЁ]|ранее\s|урожд|бывш|после\sзамуж)|до\sзамуж|до\sбрака)"
+)
+# Words that a person is greeted or asked with: Злата, ответьте.
+_GREETING = re.compile(
+    r",\s(?:привет|здравствуй|добр(?:ый|ое)|спасибо|ответь|подскаж|напиши|позвони|посмотри|помоги|скажи|передай|прошу|пожалуйста|срочно|отдай)"
+)
+# The score of a scale: Ранкин 1.
+_SCORED = re.compile(r"\s\d{1,3}(?=[,;]\s|\.(?!\d)|$)")
 # What no part of the body does: Зуб позвонил.
 _HUMAN = re.compile(
     r"\s{1,3}(?:не\s)?(?:курит|жалуется|жаловал\w{1,4}|предъявля\w{2,4}|обратил(?:ся|ась)|отказал(?:ся|ась)|приш(?:[её]л|ла)|"
@@ -64,6 +86,22 @@ _LIKE_A_TERM = re.compile(
 _OF_MEN = re.compile(r"(?:[оеё]в|[иы]н)$")
 
 
+# A quantity of a medicine follows: Рингер 200 мл.
+_DOSED = re.compile(r"\s\d+(?:[.,]\d+)?\s?(?:мл|мг|мкг|ед|таб|капс|кап|фл|амп)(?!\w)")
+_DESCRIBING = re.compile(r"(?:\w+-)?\w+(?:[сц]к|н)(?:ая|ий|ое|ой|ую|ого|ым|ом|ие|их)")
+# Миланская или Йокогамская система
+_EITHER = re.compile(r"\s(?:и|или)\s[А-ЯЁ][а-яё-]+(?:ая|ий|ое|ый|ой)\s[а-яё]{4}")
+_DESCRIBED = re.compile(r"\s(?:(?:и|или)\s[А-ЯЁа-яё-]+\s)?([а-яё]{4,20})(?!\w)")
+
+
+def describes_the_next(text: str, token: Token) -> bool:
+    """Whether the word is the adjective of the noun behind it: Парижская система."""
+    if not _DESCRIBING.fullmatch(token.word.lower()) or token.reading.plain_surname:
+        return False
+    described = _DESCRIBED.match(text, token.end)
+    return described is not None and is_noun_beside(described[1], token.word)
+
+
 def like_a_term(word: str) -> bool:
     """Whether a word that the dictionary lacks ends like a term of medicine or a misspelt common word."""
     return "'" not in word and _LIKE_A_TERM.fullmatch(word.lower()) is not None
@@ -75,13 +113,15 @@ def find_bare(text: str, tokens: Sequence[Token]) -> Iterator[Span]:
     for token in tokens:
         if token.clinical and token.reading.everyday and token.word.istitle() and _is_person_anyway(text, token):
             yield token.start, token.end
+        if token.reading.listed and not token.announces and _FORMERLY.match(text, token.end):
+            yield token.start, token.end
         if not _may_be_bare(text, token):
             continue
         inside = _INSIDE.search(text, max(0, token.start - 3), token.start) is not None
-        begins = not inside and _BEGINS.search(text, max(0, token.start - 3), token.start) is not None
+        begins = not inside and _BEGINS.search(text, max(0, token.start - 7), token.start) is not None
         if _is_surname(text, token, inside) or (begins and _stands_for_a_person(text, token)):
             yield token.start, token.end
-        elif inside and _out_of_place(token):
+        elif inside and _out_of_place(token) and not is_thing(token.word) and not _is_thing_here(text, token):
             if orderly is None:
                 orderly = not any(_needless(text, other) for other in tokens)
             if orderly:
@@ -109,7 +149,11 @@ def _may_be_bare(text: str, token: Token) -> bool:
         and token.word not in QUALIFICATIONS
         and not is_heading(token.word)
         and not (not token.reading.known and len(token.word) < 9 and _ABBREVIATION.match(text, token.end))
-        and not EPONYM_BEFORE.search(text, max(0, token.start - 24), token.start)
+        and not names_a_thing(text, token.start)
+        and not _DOSED.match(text, token.end)
+        and not (_SCORED.match(text, token.end) and not token.reading.plain_surname)
+        and not (describes_the_next(text, token) and not (token.reading.listed and not _EITHER.match(text, token.end)))
+        and not (follows_a_medicine(text, token.start) and not token.reading.plain_surname)
     )
 
 
@@ -119,7 +163,8 @@ def _is_surname(text: str, token: Token, inside: bool) -> bool:
     if not token.word.istitle():
         return not part.known and part.listed and ends_like_surname(token.word)
     if not part.known:
-        return part.listed or (part.likely_surname and not like_a_term(token.word))
+        surname = part.likely_surname and not like_a_term(token.word)
+        return part.listed or (surname and (inside or not is_misspelt(token.word)))
     if part.surname <= 0.2 and not (part.listed and _OF_MEN.search(token.word)):
         return False
     return inside or part.common == 0 or _is_subject_or_sentence(text, token)
@@ -136,9 +181,11 @@ def _stands_for_a_person(text: str, token: Token) -> bool:
         return False
     if not part.known:
         whole = len(token.word) > 4 and _ENDS.match(text, token.end) is not None
-        return not like_a_term(token.word) and (
+        return not (like_a_term(token.word) or is_misspelt(token.word)) and (
             whole or _PERSONAL.match(text, token.end) is not None or _verb_behind(text, token.end)
         )
+    if part.likely_given and _GREETING.match(text, token.end):
+        return True
     if part.likely_given and (_PERSONAL.match(text, token.end) or (part.nominal and _ENDS.match(text, token.end))):
         return True
     if not part.listed or not part.nominal or len(token.word) < 3:
@@ -154,6 +201,14 @@ def _verb_behind(text: str, end: int) -> bool:
     """Whether an action follows: Соловей согласился."""
     following = _NEXT.match(text, end)
     return following is not None and is_verb(following[1])
+
+
+def _is_thing_here(text: str, token: Token) -> bool:
+    """Whether a common noun that a capital makes look like a name goes on as a noun: Набор реагентов."""
+    following = _NEXT.match(text, token.end)
+    if following is None or _PERSON_BEFORE.search(text, max(0, token.start - 5), token.start):
+        return False
+    return token.reading.known and governs(token.word.lower(), following[1])
 
 
 def _out_of_place(token: Token) -> bool:

@@ -169,8 +169,10 @@ def _read(text: str, clinical: ClinicalWords, tagged: Sequence[tuple[int, int]],
 
 
 def _mask(match: re.Match[str]) -> str:
-    """Characters of no name, as many as the placeholder has. The lower-case text keeps it: what follows a placeholder
-    may be announced by it (`BEHIND_NAME`)."""
+    """As many ¤ as the placeholder has characters: ¤ is part of no finding, but a pause to some rules.
+
+    The lower-case text keeps the placeholder: it may announce what follows it (`BEHIND_NAME`).
+    """
     return "¤" * len(match[0])
 
 

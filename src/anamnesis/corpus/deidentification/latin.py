@@ -7,7 +7,7 @@ import re
 from functools import lru_cache
 
 from anamnesis.corpus.deidentification.resources import natasha_words
-from anamnesis.corpus.deidentification.words import packaged_names, stem
+from anamnesis.corpus.deidentification.words import packaged_names, reading, stem
 
 _LETTERS = str.maketrans(
     dict(zip("абвгдезийклмнопрстуфхыэё", "abvgdeziiklmnoprstufhiee", strict=True))
@@ -116,9 +116,27 @@ def is_surname(word: str) -> bool:
     return _SURNAME.fullmatch(plain) is not None or plain in _surnames() or plain.removesuffix("a") in _surnames()
 
 
+@lru_cache(maxsize=1)
+def _everyday_surnames() -> frozenset[str]:
+    return frozenset(_of_cyrillic(word) for word in packaged_names()["words"] | packaged_names()["korean"])
+
+
+def is_everyday(word: str) -> bool:
+    """Whether it is a surname that is a word, or one of the short Korean ones: Bublik, Kan."""
+    return rough(word) in _everyday_surnames()
+
+
 def is_plain_surname(word: str) -> bool:
     """A surname even without any other sign of one: by its ending and by a list."""
     plain = rough(word)
     return _PLAIN_SURNAME.fullmatch(plain) is not None and (
         plain in _surnames() or plain.removesuffix("a") in _surnames()
     )
+
+
+def may_be_joined(word: str) -> bool:
+    """Whether a word of either script may be a name beside initials or in the name of a file."""
+    if is_latin(word):
+        return is_surname(word) or is_given(word) or is_everyday(word)
+    part = reading(word)
+    return part.likely_surname or part.listed or part.given >= 0.5

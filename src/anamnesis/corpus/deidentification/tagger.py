@@ -22,7 +22,7 @@ _WORD = re.compile(rf"{LETTER}{{2,}}")
 def tag(texts: Sequence[str]) -> list[list[Span]]:
     """Where the tagger sees a person, for each text.
 
-    With one thread, so that the same texts give the same result on any machine, and processes do not compete.
+    One thread: the result does not depend on the number of cores, and parallel processes do not compete for them.
     """
     spans: list[list[Span]] = [[] for _ in texts]
     order = sorted((at for at, text in enumerate(texts) if not text.isspace() and text), key=lambda at: len(texts[at]))

@@ -1,6 +1,8 @@
 """The capitalized words of a text, and what is asked about them again and again."""
 
 import re
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -47,3 +49,19 @@ def is_heading(word: str) -> bool:
     part = reading(word)
     surname = part.surname > part.common and part.listed and ends_like_surname(word)
     return HEADING.match(word) is not None and not surname
+
+
+def between(starts: Sequence[int], start: int, end: int) -> range:
+    """Which of the words that begin at the sorted `starts` begin between two places."""
+    return range(bisect_left(starts, start), bisect_left(starts, end))
+
+
+def adjoin(text: str, left: Token, right: Token) -> bool:
+    """Whether only spaces, or a comma and a space, are between two words."""
+    gap = text[left.end : right.start]
+    return len(gap) <= 4 and (gap.isspace() or (gap.strip() in (",", "") and gap[-1:].isspace()))
+
+
+def side_by_side(text: str, left: Token, right: Token) -> bool:
+    """Whether only spaces are between two words."""
+    return right.start - left.end <= 4 and text[left.end : right.start].isspace()

@@ -1,6 +1,7 @@
 """Which part of a name a word may be: by the dictionary of pymorphy3 (OpenCorpora), by lists, or by its ending."""
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -18,8 +19,9 @@ _REMEMBERED = 200_000
 _SURNAME_ENDING = re.compile(
     r".{2,}(?:(?:[оеё]в|[иы]н)(?:а|у|ой|ым|ом|е|ых|ы)?|[сц]к(?:ий|ого|ому|им|ом|ая|ой|ую|их)|(?:енк|йк)о|"
     r"[чщ]ук(?:а|у|ом|е)?|[юу]к(?:а|у|ом|е)?|[яа]нц?(?:а|у|ом|ем|е)?|швили|дзе|заде|[лр]иев\w{0,2}|их|ых|"
-    r"ман(?:а|у|ом|е)?|берг(?:а|у|ом|е)?)"
+    r"ман(?:а|у|ом|е)?|берг(?:а|у|ом|е)?|[бв]ейли|бекли|оглу|[а-я]иани|[а-я]{2}ава)"
 )
+_OF_A_GIVEN_NAME = re.compile(r".{3,}[оеё]в(?:а|у|ой|ым|ом|е|ых|ы)?")
 _PATRONYMIC_ENDING = re.compile(
     r".{2,}(?:(?:[оеё]в|[ьи])ич(?:а|у|ем|ом|е)?|(?:[оеё]вн|[ьи]ничн)(?:а|ы|е|у|ой|ою)|[кқг][иы]з[иыа]|о[гғ]л[иыу]|"
     r"[уў][гғ]л[иы])"
@@ -35,6 +37,10 @@ _OFTEN_A_WORD = 0.2
 # What a list of names adds to a word that the dictionary lacks, and to one that it has as something else.
 _LISTED_SURNAME = 0.5
 _LISTED_GIVEN = 0.2
+# Shorter words are near to some common word by chance.
+_SHORTEST_MISSPELT = 6
+_ALPHABET = "абвгдежзийклмнопрстуфхцчшщъыьэюя"
+_OF_NAMES_OR_PLACES = frozenset(("Surn", "Name", "Patr", "Geox", "Orgn", "Poss"))
 _CASE_ENDING = re.compile(r"(?<=..)(?:ого|ому|ыми|ой|ою|ым|ом|ем|им|ая|ую|ий|ый|их|ых|[аеуыиюя])$")
 
 
@@ -107,7 +113,9 @@ def reading(word: str) -> Reading:
     word = word.lower().replace("’", "'").strip("-'")
     analyzer = _analyzer()
     # The last part decides about a double surname such as Петрова-Водкина.
-    last = word.rsplit("-", 1)[-1]
+    first, _, last = word.rpartition("-")
+    if first and _is_double_surname(first, last):
+        return Reading(1.0, 0.0, 0.0, 0.0, False, True)
     known = analyzer.word_is_known(word)
     if not known and last != word and analyzer.word_is_known(last):
         word, known = last, True
@@ -120,7 +128,10 @@ def reading(word: str) -> Reading:
         return reading(russian)
     if not known:
         surname = 1.0 if _SURNAME_ENDING.fullmatch(word) else _LISTED_SURNAME * listed
-        given = 0.0 if forms.isdisjoint(_given_names() | packaged_names()["given"]) else 1.0
+        given_names = _given_names() | packaged_names()["given"]
+        # The genitive plural of a given name is a surname: Наджафов.
+        names = {word.replace("ё", "е")} if _OF_A_GIVEN_NAME.fullmatch(word) else forms
+        given = 0.0 if names.isdisjoint(given_names) else 1.0
         patronymic = 1.0 if _PATRONYMIC_ENDING.fullmatch(word) else 0.0
         if given and not listed:
             surname = 0.0
@@ -131,6 +142,8 @@ def reading(word: str) -> Reading:
         kind = next((kind for kind in ("Surn", "Name", "Patr") if kind in grammemes), "")
         if kind or not grammemes & {"Poss", "Geox"}:
             shares[kind] += parse.score
+    if listed and _OF_A_GIVEN_NAME.fullmatch(word) and shares["Name"] and not shares["Surn"]:
+        shares["Surn"], shares["Name"] = shares["Name"], 0.0
     if word.replace("ё", "е") in _given_names():
         # That list has only names that are hardly anything else; the dictionary takes София for a town.
         shares["Name"], shares[""] = max(shares["Name"], 0.5), min(shares[""], _OFTEN_A_WORD / 2)
@@ -148,6 +161,15 @@ def reading(word: str) -> Reading:
         everyday=everyday,
         nominal=_is_nominal(parses, {"NOUN", "ADJF"}, everyday) or (everyday and word.endswith(("ых", "их"))) or korean,
         noun=_is_nominal(parses, {"NOUN"}, everyday),
+    )
+
+
+def _is_double_surname(first: str, last: str) -> bool:
+    """Whether both halves are surnames, even if the dictionary has them as words: Сухово-Лыкова."""
+    return (
+        reading(last).listed
+        and ends_like_surname(last)
+        and (first.endswith("ово") or (reading(first).listed and ends_like_surname(first)))
     )
 
 
@@ -205,6 +227,32 @@ def is_verb(word: str) -> bool:
 
 
 @lru_cache(maxsize=_REMEMBERED)
+def is_given_name(word: str) -> bool:
+    """Whether a list has the word itself among given names."""
+    return word.lower().replace("ё", "е") in _given_names() | packaged_names()["given"]
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def is_subject(word: str) -> bool:
+    """Whether the word may be a given name in the nominative."""
+    return "nomn" in _cases(word, name=True)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def is_short_form(word: str) -> bool:
+    """Whether the word is most likely a predicate: спокоен, осмотрен."""
+    grammemes = _analyzer().parse(word.lower())[0].tag.grammemes
+    return _analyzer().word_is_known(word.lower()) and not grammemes.isdisjoint({"ADJS", "PRTS"})
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def governs(noun: str, word: str) -> bool:
+    """Whether a noun may go on with this word: набор реагентов, масло иммерсионное."""
+    tags = [parse.tag for parse in _analyzer().parse(word)]
+    return ("NOUN" in tags[0] and tags[0].case == "gent") or ("ADJF" in tags[0] and is_noun_beside(noun, word))
+
+
+@lru_cache(maxsize=_REMEMBERED)
 def _cases(word: str, name: bool) -> frozenset[str]:
     parses = _analyzer().parse(word.lower())
     names = [parse for parse in parses if "Name" in parse.tag.grammemes] if name else []
@@ -212,8 +260,59 @@ def _cases(word: str, name: bool) -> frozenset[str]:
 
 
 def agree(word: str, given: str) -> bool:
-    """Whether a word may be in the grammatical case of a first name. Surnames like Седых are the same in all."""
-    return word.lower().endswith(("ых", "их")) or not _cases(word, name=False).isdisjoint(_cases(given, name=True))
+    """Whether a word may be in the grammatical case of a first name. Surnames like Седых are the same in all.
+
+    The dictionary has no case of a surname that it takes for a plural: Яхонтов Всеволод, Яхонтова Олега.
+    """
+    if word.lower().endswith(("ых", "их")) or (reading(word).listed and _OF_A_GIVEN_NAME.fullmatch(word.lower())):
+        return True
+    return not _cases(word, name=False).isdisjoint(_cases(given, name=True))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def is_misspelt(word: str) -> bool:
+    """Whether a long word that the dictionary lacks is a common word with one typing error: Исследовн узел."""
+    word = word.lower()
+    if len(word) < _SHORTEST_MISSPELT or _analyzer().word_is_known(word):
+        return False
+    return any(_is_common(corrected) for corrected in _corrected(word))
+
+
+def _corrected(word: str) -> Iterator[str]:
+    """All words that are one typing error away."""
+    for at in range(len(word)):
+        before, letter, behind = word[:at], word[at], word[at + 1 :]
+        yield before + behind
+        if behind:
+            yield before + behind[0] + letter + behind[1:]
+        for other in _ALPHABET:
+            yield before + other + behind
+            yield before + other + letter + behind
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _is_common(word: str) -> bool:
+    analyzer = _analyzer()
+    return analyzer.word_is_known(word) and not any(
+        parse.tag.grammemes & _OF_NAMES_OR_PLACES for parse in analyzer.parse(word)
+    )
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def is_noun_beside(noun: str, adjective: str) -> bool:
+    """Whether the noun may be in the gender and case of the adjective."""
+    described = [parse.tag for parse in _analyzer().parse(noun) if "NOUN" in parse.tag]
+    describing = [parse.tag for parse in _analyzer().parse(adjective.lower()) if parse.tag.case]
+    return any(
+        one.case == other.case and one.number == other.number and (one.number == "plur" or one.gender == other.gender)
+        for one in described
+        for other in describing
+    )
+
+
+def may_be_name(word: str) -> bool:
+    part = reading(word)
+    return part.of_name or part.listed
 
 
 def is_korean(word: str) -> bool:
