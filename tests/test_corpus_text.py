@@ -238,7 +238,7 @@ def test_names_of_the_own_patient_are_replaced_and_counted_by_engine(tmp_path: P
     )
     cells = {
         "Пациент": "ДЗЮБА^О^П", "Описание": "Узел у дзюбы. Пациентка Тирексин отменила.",
-        "Заключение": "Зоб. Материал привезла Айталина из района.", "Категория": "II",
+        "Заключение": "Зоб. Материал привезла Голуб из района.", "Категория": "II",
     }  # fmt: skip
     preparer = Preparer(settings(tmp_path, deidentification=both), Pseudonyms(None, None))
     report = preparer.prepare(Row("a", 1, cells))

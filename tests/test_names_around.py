@@ -38,7 +38,7 @@ KINDS = ["зоб", "киста", "аденома", "рак"]
         ("зоб Гуся", "Гусь А.Б.", True),
         ("зоб у дзюбы", "ДЗЮБА^ОЛЬГА", True),
         ("зоб, К 12345", "К-012345", True),
-        ("аденома, привезла Айталина", "12", True),
+        ("аденома, привезла Голуб", "12", True),
         ("цСЯЮПНБЮ лЮПХЪ", "12", True),
         ("зоб цСЯЮПНБЮ", "12", True),
         ("Ãóñàðîâà", "12", True),
@@ -65,10 +65,10 @@ def test_a_category_that_identifies(category: str, patient: str, expected: bool)
 
 def test_a_category_is_judged_by_the_engine_of_the_settings() -> None:
     """The tagger alone takes the word for a person; the user's list says what is none."""
-    category = "аденома, привезла Айталина"
+    category = "аденома, привезла Голуб"
     assert not identifies(category, "12", Deidentifier())
     assert identifies(category, "12", Deidentifier(tagger=True))
-    assert not identifies(category, "12", Deidentifier(tagger=True, further=("айталин*",)))
+    assert not identifies(category, "12", Deidentifier(tagger=True, further=("голуб*",)))
 
 
 def test_a_row_whose_category_identifies_is_refused_and_its_category_is_shown_nowhere(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ _FIELD_OF_NAME = re.compile(
 # Also <Surname>Петрова</Surname> and пациент=Петрова.
 _IN_TAGS = re.compile(
     rf"<(?i:(?:last|first|middle|family|given|sur)_?name|family|patronymic|фамилия|имя|отчество|фио)>\s?(?P<value>{WORD}"
-    rf"(?:\s{WORD}){{0,2}})\s?</|(?<!\w)(?i:пациент|врач|фио|patient|doctor|user|пользователь)=(?P<name>{WORD})(?=[\s;&|]|$)"
+    rf"(?:\s{WORD}){{0,2}})(?!\w)|(?<!\w)(?i:пациент|врач|фио|patient|doctor|user|пользователь)=(?P<name>{WORD})(?=[\s;&|]|$)"
 )
 _IN_FILE_NAME = re.compile(
     rf"(?<![\w.@/])(?:(?P<joined>[{UP}][{LOW}]{{2,20}}(?:[._](?:[{UP}][{LOW}]{{0,20}}|[{UP}]{{2}}|[{LOW}]{{4,5}})){{1,3}})|"
