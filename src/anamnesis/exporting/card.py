@@ -100,7 +100,8 @@ def described(model: Model, hub: HubModel | None) -> str:
         return f"{model.source.removeprefix(WHEEL_PREFIX)} of the Python package index, sha256 {model.revision}"
     if model.source == "pretrain":
         return "a small model pretrained by this project"
-    return f"a local model ({Path(model.source).name})"
+    local = Path(model.source).expanduser()
+    return f"the local model {local.name if local.is_absolute() else local}"
 
 
 def _head(about: About) -> dict[str, Any]:
@@ -310,8 +311,7 @@ def _limits(about: About) -> str:
     lines = [
         "It is a research model, and no medical device: do not decide about a patient by it.",
         f"It names one of {len(about.account['by_category']['train'])} categories whatever it reads, and reads "
-        f"descriptions in Russian in the layout above. Other questions it answers worse than its base: see forgetting "
-        f"above.",
+        f"descriptions in Russian in the layout above. What it has forgotten of its base is among the results.",
         "What is said here was measured on held-out reports of the same corpus. Another laboratory's may differ.",
     ]
     if about.synthetic:
