@@ -574,7 +574,7 @@ def test_a_tokenizer_that_the_converter_does_not_know_is_refused_in_its_words(
     script = "raise NotImplementedError('BPE pre-tokenizer was not recognized')\n"
     (world.folder / "convert_hf_to_gguf.py").write_text(script)
     monkeypatch.setenv("LLAMA_CPP", str(world.folder))
-    with pytest.raises(InputError, match=r"cannot convert this model \(.*was not recognized\): take a newer"):
+    with pytest.raises(InputError, match=r"cannot convert this model \(.*was not recognized\): install what it asks"):
         world.export(form="gguf")
     assert list(world.files.exports.iterdir()) == []
 

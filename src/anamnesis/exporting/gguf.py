@@ -48,7 +48,8 @@ def convert(folder: Path, dtype: torch.dtype, file: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
     if done.returncode or not file.is_file():
         lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no message"]
+        said = lines[-1].strip().rstrip(".")
         raise InputError(
-            f"llama.cpp's converter cannot convert this model ({lines[-1].strip().rstrip('.')}): take a newer "
+            f"llama.cpp's converter cannot convert this model ({said}): install what it asks for, take a newer "
             f"llama.cpp, or export with FORMAT=merged."
         )
