@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help repro forecast result verdict shelve verify across review sample pretrain test lint smoke mutants
+.PHONY: help repro forecast result verdict export shelve verify across review sample pretrain test lint smoke mutants
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -62,9 +62,13 @@ base:
 forecast: $(INSTALLED)  ## say what a run will take and show, from a few timed steps: make forecast [PROFILE=smollm2-135m] [GPU=H100]
 	@python -m commands.forecast $(if $(PROFILE),--profile "$$PROFILE") $(if $(GPU),--gpu "$$GPU")
 
-# NAME, NAMES, QUESTION, METRICS, BASE, FILES, PROFILE, GPU, PER_THOUSAND, READ and LEAKS reach the commands through the environment: they may hold any character.
+# RUN, FORMAT, CHECK, NAME, NAMES, QUESTION, METRICS, BASE, FILES, PROFILE, GPU, PER_THOUSAND, READ and LEAKS reach the commands through the environment: they may hold any character.
 verdict: $(INSTALLED)  ## check an arm against the limits of params.yaml: make verdict METHOD=ema
 	@python -m commands.verdict "$$METHOD"
+
+# Not a stage: of many runs one is exported, by hand, and what it makes can be made again in a minute.
+export: $(INSTALLED)  ## write a trained model for use elsewhere, and measure it: make export RUN=ema-0 [FORMAT=adapter | FORMAT=gguf | CHECK=folder]
+	@python -m commands.export "$$RUN" $(if $(FORMAT),--format "$$FORMAT") $(if $(CHECK),--check "$$CHECK")
 
 shelve: $(INSTALLED)  ## keep the finished experiment in results/: make shelve NAME=default QUESTION='What is forgotten?' [REPLACE=1] [MINUTES=6]
 	@python -m commands.shelve "$$NAME" --question "$$QUESTION" $(if $(REPLACE),--replace) $(if $(MINUTES),--minutes $(MINUTES))

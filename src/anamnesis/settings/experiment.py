@@ -26,6 +26,7 @@ from anamnesis.settings.evaluation import (
     Evaluation,
     Task,
 )
+from anamnesis.settings.export import Export
 from anamnesis.settings.fisher import FisherText
 from anamnesis.settings.knowledge import Knowledge
 from anamnesis.settings.methods import Method, check_shares
@@ -50,6 +51,7 @@ SCIENCE: dict[str, type] = {
     "training": Training,
     "fisher": FisherText,
     "verdict": Verdict,
+    "export": Export,
 }
 SCALE: dict[str, type] = {
     "model": Model,

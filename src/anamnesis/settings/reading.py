@@ -9,6 +9,7 @@ from anamnesis.settings.compute import Compute
 from anamnesis.settings.corpus import Corpus, Domains
 from anamnesis.settings.evaluation import Evaluation
 from anamnesis.settings.experiment import check_all, method_names, seed_numbers, split_name
+from anamnesis.settings.export import Export
 from anamnesis.settings.fisher import FisherText
 from anamnesis.settings.methods import Method
 from anamnesis.settings.modeling import Model
@@ -39,6 +40,7 @@ class Experiment:
     training: Training
     fisher: FisherText
     verdict: Verdict
+    export: Export
     model: Model
     optimization: Optimization
     teacher_cache: TeacherCache
@@ -108,6 +110,7 @@ def read_experiment(root: Path, profile: str | None = None) -> Experiment:
         training=section(science, "training", Training),
         fisher=section(science, "fisher", FisherText),
         verdict=section(science, "verdict", Verdict),
+        export=section(science, "export", Export),
         model=section(scale, "model", Model, file),
         optimization=section(scale, "optimization", Optimization, file),
         teacher_cache=section(scale, "teacher_cache", TeacherCache, file),
