@@ -740,7 +740,7 @@ def _more_foreign_passports(rng: random.Random) -> Written:
 
 def _more_streets(patient: Patient, rng: random.Random) -> str:
     street = rng.choice(patient.places["streets"])
-    kinds = ("ул", "ул.", "у.", "улица", "наб.", "набережная", "пл.", "площадь", "аллея", "линия")
+    kinds: tuple[str, ...] = ("ул", "ул.", "у.", "улица", "наб.", "набережная", "пл.", "площадь", "аллея", "линия")
     if not street.endswith("ая"):
         kinds += _words(
             "пр-т пр. просп. проспект пр-кт пер. переулок пр-д проезд б-р бульв. бульвар ш. шоссе туп. тупик"
