@@ -1,4 +1,4 @@
-"""Dates that lack a part or are told by a season, a quarter or a feast: "осенью 2019-го", "в мае прошлого года", "к 15-му".
+"""Dates without a part, or told by a season, a quarter or a feast: "осенью 2019-го", "в мае прошлого года".
 
 A day or a month alone is a date only where the words around it leave no other reading: "на 5-е, пожалуйста", but
 "на 5-е сутки".
