@@ -99,8 +99,8 @@ _EVENT = (
     r"лечени|анамнез|диагноз|осень|весн|зим|лет(?:о|ом)|конц|начал|середин)\w*+\.?"
 )
 _NOT_A_UNIT = rf"(?! ?(?:(?:{UNITS}|до)(?![\w/])|г/|%|[-–—x×х*]|,\d))"
-_MONTHS = "|".join(_GENITIVE)
-_MONTH_SHORT = rf"{_MONTHS}|янв|февр?|мар|апр|май|июн|июл|авг|сент?|окт|нояб?р?|дек"
+GENITIVE_MONTHS = "|".join(_GENITIVE)
+_MONTH_SHORT = rf"{GENITIVE_MONTHS}|янв|февр?|мар|апр|май|июн|июл|авг|сент?|окт|нояб?р?|дек"
 _ANY_DAY, _MONTH_NUMBER = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])"
 
 
@@ -216,7 +216,7 @@ _PARTIAL = [
         "от", "дат", "забор", "взят", "прием", "приём", "явк", "визит", "осмотр",
     ),
     _hinted(
-        rf"(?<!\d)[«\"“]?\d{{1,2}}[»\"”]?{_ORDINAL}\s{{0,3}}(?:{_MONTHS})(?!\w)(?:\s?г(?!\w)\.?)?",
+        rf"(?<!\d)[«\"“]?\d{{1,2}}[»\"”]?{_ORDINAL}\s{{0,3}}(?:{GENITIVE_MONTHS})(?!\w)(?:\s?г(?!\w)\.?)?",
         gate=_DAY_OF_MONTH,
     ),
     _hinted(rf"(?<![\d.,/]){_ANY_DAY}{_ORDINAL}(?:[./-]|\s{{0,2}})(?:{_MONTH_SHORT})(?!\w)", gate=_DAY_OF_MONTH),
@@ -265,7 +265,7 @@ _PARTIAL = [
     _hinted(r"(?<!на\s)(?<!\d)\d\d-?(?:го|м|ом)\s(?:г\.|год[ау](?!\w))(?!\s?жизни)", "г.", "год"),
     _hinted(r"(?<!\w)в\s(?P<whole>\d\d\sгоду)(?!\w|\s?жизни)", "году"),
     _hinted(r"(?<![\d.,])(?:0?[1-9]|[12]\d|3[01])\s?[-–—]\s?(?=\d\d?\.\d\d\.\d\d)"),
-    _hinted(rf"(?<!\w)с\s(?P<whole>\d\d?)\sпо\s\d\d?\s(?:{_MONTHS})(?!\w)", gate=_DAY_OF_MONTH),
+    _hinted(rf"(?<!\w)с\s(?P<whole>\d\d?)\sпо\s\d\d?\s(?:{GENITIVE_MONTHS})(?!\w)", gate=_DAY_OF_MONTH),
     _hinted(r"(?<!\w)(?:с|до|после)\s(?P<whole>[5-9]\d\s?(?:г\.|года(?!\w)))(?!\s?жизни)", "г.", "год"),
 ]  # fmt: skip
 
@@ -340,17 +340,31 @@ _HAS_DAY_AND_MONTH = re.compile(r"(?<!\d)[0-3]?\d[./][01]\d(?!\d)")
 _ALL = [*_FULL, *_PARTIAL]
 _HINTS = {hint for _, hint in _ALL}
 _YEARS_WORD = (
-    r"(?:(?:-?(?:го|м|й|ом|х)(?!\w))?\s?(?:гг?(?![\w/])\.?(?:\s?г\.)?|год(?:[ауые]|ом|ах|ов)?(?!\w))"
-    r"|-(?:го|м|й|ом|х)(?!\w))"
+    r"(?:(?:-?(?:го|м|й|ый|ом|му|х)(?!\w))?\s?(?:гг?(?![\w/])\.?(?:\s?г\.)?|год(?:[ауые]|ом|ах|ов)?(?!\w))"
+    r"|-(?:го|м|й|ый|ом|му|х)(?!\w))"
+)
+# What happens once or a few times in a life.
+_ONCE = (
+    r"(?:онмк|инсульт|инфаркт|о?им(?!\w)|перелом|травм|роды|родов|беременност|аборт|выкидыш|привив|вакцин|ковид|covid|"
+    r"брак(?!\w)|развод|смерт|умер|служ(?:ил|ба)|последн|предыдущ|прежн|химиотерап|рйт|радиойод|лт(?!\w)|кт(?!\w)|"
+    r"мрт|экг|эгдс|фгдс|флюорограф|фг(?!\w)|маммограф|рентген|сцинтиграф|пэт|кесарев|кс(?!\w)|стент|шунтир|аксш|"
+    r"протезир|грыжесеч|пластик|удал|рецидив|метастаз|менопауз|менархе|переех|приех|с\sтех\sпор|раз(?!\w)|год(?!\w)|"
+    r"санатор|госпитал|стационар|дебют|установл|начал|архив|выпуск)"
 )
 # A year comes with the word for year, a preposition or an event.
 _LONE_YEAR = re.compile(
-    rf"(?<![\w.,/×№#+-])(?<![№#×*<>=]\s)(?P<before>(?:(?<!\w)(?:{_EVENT}|в|во|с|со|до|после|около|от|к|ко|между)"
-    rf"[\s:(–—-]{{1,3}})?)(?P<years>{_ANY_YEAR}(?!\d)(?:{_YEARS_WORD})?(?:(?:\s?(?:[,;–—-]|и|по|до)\s?|"
+    rf"(?<![\w.,/×№#+-])(?<![№#×*<>=]\s)(?P<before>(?:(?<!\w)(?:{_EVENT}|{_ONCE}\w*+|в|во|с|со|"
+    rf"до|после|около|от|к|ко|между|за|перед|примерно|приблизительно|ориентировочно)[\s:,(–—-]{{1,3}})?)(?P<years>{_ANY_YEAR}(?!\d)(?:{_YEARS_WORD})?(?:(?:\s?(?:[,;–—-]|и|по|до)\s?|"
     rf"\sи\sв\s)(?={_ANY_YEAR}(?!\d)){_ANY_YEAR}(?:{_YEARS_WORD})?){{0,4}})(?![\d/]|[.,-]\d|-?[a-zа-яё])"
     r"(?! ?(?:[×x*%]|[нпфм]?к?г/|[мнп]к?[гл](?!\w)|[смк]?м\d?(?!\w)|ед(?!\w)|мк|клет|раз|кл(?!\w)|"
-    r"bethesda|бетесд|tbsrtc|воз\b))"
+    r"bethesda|бетесд|tbsrtc|воз\b|руб|шт(?!\w)|тыс|ккал|кал(?!\w)))"
 )
+# In brackets, or first of an item: "(2014)", "2014: узел", "; 2016 - биопсия".
+_OPENS, _CLOSES = re.compile(r"\(\s?\Z"), re.compile(r"\s?\)")
+_FIRST, _BEHIND_COLON = re.compile(r"(?:^|[\n;]\s?|[,.]\s)\Z"), re.compile(r":\s\Z")
+_BEFORE_ITEM = re.compile(r"\s?[:–—-]\s?[а-яё]{2}")
+_COUNTED = re.compile(r"тиреоглоб|антител|клет|копи[йя]|лимфоц|нейтроф|вирус|штук|число|количеств")
+_CITED = re.compile(r"соавт|et al|авт\.|журнал|изд(?!\w)|издат|doi|литератур|стр\.|том(?!\w)")
 _STANDARD = re.compile(
     r"(?<![а-яёa-z])(?:воз|who|бетесд|bethesda|tbsrtc|[a-z]{0,2}-?t[bi]-?rads|классификац|рекомендац|гайдлайн|редакц|"
     r"издани|ата(?!\w)|ata(?!\w)|eta|верси|критери|стандарт|терминолог|мкб|icd|tnm|ajcc|методич|руководств|консенсус|"
@@ -414,16 +428,32 @@ def _years(lower: str) -> Iterator[Found]:
     category is between them: "Bethesda 2017", but "Bethesda III, 2019 г." and "Bethesda: узел с 2019"."""
     for match in _LONE_YEAR.finditer(lower):
         years, before = match["years"], match["before"]
-        if not before and years[-1].isdigit():
+        start, bare = match.start("years"), not before and years[-1].isdigit()
+        if bare and not _is_apart(lower, start, match.end()):
             continue
-        start = match.start("years")
         clause = _CLAUSE_ENDS.split(lower[max(0, start - 70) : match.start()])[-1]
         if _LAW.search(clause):
             continue
         standard = next(reversed(list(_STANDARD.finditer(clause))), None)
-        if standard and (not before or before.startswith("от")) and not _CATEGORY.search(clause, standard.end()):
+        if (
+            standard
+            and (bare or not before or "," in before or before.startswith("от"))
+            and not _CATEGORY.search(clause, standard.end())
+        ):
             continue
         yield Found(start, match.end("years"), "date")
+
+
+def _is_apart(lower: str, start: int, end: int) -> bool:
+    """Whether a year is alone between brackets or begins an item, and belongs to no measurement or citation."""
+    before = lower[max(0, start - 48) : start]
+    if _CITED.search(before):
+        return False
+    item = _BEFORE_ITEM.match(lower, end) is not None
+    if item and _FIRST.search(before):
+        return True
+    apart = (item and _BEHIND_COLON.search(before)) or (_OPENS.search(before) and _CLOSES.match(lower, end))
+    return bool(apart) and not (MEASURED.search(before) or _COUNTED.search(before))
 
 
 # A date of birth, by the words before it or behind it.
