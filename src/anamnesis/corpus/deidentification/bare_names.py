@@ -20,14 +20,15 @@ from anamnesis.corpus.deidentification.words import (
     is_verb,
 )
 
-_INSIDE = re.compile(r"[а-яёa-z,–—]\s{1,2}$")
-_BEGINS = re.compile(r"(?:^|[.!?;:|]\s*|\n\s*|\]\s*|¤\s*|(?<!\d)\d\d?[.:]\d\d\s)$")
+# A preposition with a capital begins the sentence: У Сухого.
+INSIDE = re.compile(r"(?:[а-яёa-z,–—]|(?<!\w)[УКСОВ])\s{1,2}$")
+BEGINS = re.compile(r"(?:^|[.!?;:|]\s*|\n\s*|\]\s*|¤\s*|(?<!\d)\d\d?[.:]\d\d\s)$")
 _ENDS = re.compile(r"\s{0,2}(?:\.(?=\s*(?:[А-ЯЁA-Z\d¤]|$))|[!?;|\n]|$)")
 # Behind an abbreviation, the sentence goes on: Свид. о рождении.
 _ABBREVIATION = re.compile(r"\.\s?[а-яё\d]")
 _PAUSE = re.compile(r"\s{0,2}(?:\.(?!\s*[а-яё])|[,;:!?)(/|\n¤]|\d{4}|\d\d?[./]\d|$|[-–—]\s|[А-ЯЁ])")
 # What a person does, and what is done to a person, behind the subject.
-_PERSONAL = re.compile(
+PERSONAL = re.compile(
     r"\s{1,3}(?:(?:не|уже|сегодня|вчера|ранее|сам[аи]?|был[аи]?|также|снова|повторно|давно|очень)\s){0,2}"
     r"(?:курит|жалуется|жаловал\w{1,4}|отмеча(?:ет|л[аи]?)|предъявля\w{2,4}|обратил(?:ся|ась)|поступ\w{2,5}|явил\w{1,4}|"
     r"осмотрен[аы]?|выписан[аы]?|госпитализирован[аы]?|направлен[аы]?|принима(?:ет|л[аи]?)|получ(?:ает|ал[аи]?|ил[аи]?)|"
@@ -117,20 +118,20 @@ def find_bare(text: str, tokens: Sequence[Token]) -> Iterator[Span]:
             yield token.start, token.end
         if not _may_be_bare(text, token):
             continue
-        inside = _INSIDE.search(text, max(0, token.start - 3), token.start) is not None
-        begins = not inside and _BEGINS.search(text, max(0, token.start - 7), token.start) is not None
+        inside = INSIDE.search(text, max(0, token.start - 3), token.start) is not None
+        begins = not inside and BEGINS.search(text, max(0, token.start - 7), token.start) is not None
         if _is_surname(text, token, inside) or (begins and _stands_for_a_person(text, token)):
             yield token.start, token.end
         elif inside and _out_of_place(token) and not is_thing(token.word) and not _is_thing_here(text, token):
             if orderly is None:
-                orderly = not any(_needless(text, other) for other in tokens)
+                orderly = not any(is_needless(text, other) for other in tokens)
             if orderly:
                 yield token.start, token.end
 
 
 def _is_person_anyway(text: str, token: Token) -> bool:
     """Whether even a part of the body is a person here: Нога курит, жалоб у Сухой нет."""
-    if _BEGINS.search(text, max(0, token.start - 3), token.start):
+    if BEGINS.search(text, max(0, token.start - 3), token.start):
         return is_done_by_persons(text, token.end)
     return _PERSON_BEFORE.search(text, max(0, token.start - 5), token.start) is not None
 
@@ -171,7 +172,7 @@ def _is_surname(text: str, token: Token, inside: bool) -> bool:
 
 
 def _is_subject_or_sentence(text: str, token: Token) -> bool:
-    return (_PERSONAL.match(text, token.end) or _PAUSE.match(text, token.end)) is not None
+    return (PERSONAL.match(text, token.end) or _PAUSE.match(text, token.end)) is not None
 
 
 def _stands_for_a_person(text: str, token: Token) -> bool:
@@ -182,15 +183,15 @@ def _stands_for_a_person(text: str, token: Token) -> bool:
     if not part.known:
         whole = len(token.word) > 4 and _ENDS.match(text, token.end) is not None
         return not (like_a_term(token.word) or is_misspelt(token.word)) and (
-            whole or _PERSONAL.match(text, token.end) is not None or _verb_behind(text, token.end)
+            whole or PERSONAL.match(text, token.end) is not None or _verb_behind(text, token.end)
         )
     if part.likely_given and _GREETING.match(text, token.end):
         return True
-    if part.likely_given and (_PERSONAL.match(text, token.end) or (part.nominal and _ENDS.match(text, token.end))):
+    if part.likely_given and (PERSONAL.match(text, token.end) or (part.nominal and _ENDS.match(text, token.end))):
         return True
     if not part.listed or not part.nominal or len(token.word) < 3:
         return False
-    if _PERSONAL.match(text, token.end) or (_VERB.match(text, token.end) and is_oblique(token.word)):
+    if PERSONAL.match(text, token.end) or (_VERB.match(text, token.end) and is_oblique(token.word)):
         return True
     if part.everyday and (_INTRODUCES.match(text, token.end) or _verb_behind(text, token.end)):
         return True
@@ -221,7 +222,7 @@ def _out_of_place(token: Token) -> bool:
     return (part.listed or part.likely_given) and part.nominal and not is_place(token.word)
 
 
-def _needless(text: str, token: Token) -> bool:
+def is_needless(text: str, token: Token) -> bool:
     """Whether a common word has a capital inside a sentence."""
     part = token.reading
     return (
@@ -230,5 +231,5 @@ def _needless(text: str, token: Token) -> bool:
         and not part.listed
         and part.surname + part.given + part.patronymic == 0
         and part.common > 0
-        and _INSIDE.search(text, max(0, token.start - 3), token.start) is not None
+        and INSIDE.search(text, max(0, token.start - 3), token.start) is not None
     )

@@ -18,6 +18,7 @@ from anamnesis.corpus.deidentification.findings import BOTH, RULES, TAGGER, Foun
 from anamnesis.corpus.deidentification.full_names import find_full_names
 from anamnesis.corpus.deidentification.initials import find_initialled
 from anamnesis.corpus.deidentification.lower_case import find_lower_case
+from anamnesis.corpus.deidentification.persons import find_persons
 from anamnesis.corpus.deidentification.tagged import find_tagged
 from anamnesis.corpus.deidentification.tokens import Announcement, Span, Token, between, is_heading
 from anamnesis.corpus.deidentification.vocabulary import PATIENT, STAFF, ClinicalWords
@@ -63,6 +64,7 @@ def find_names(
         *find_full_names(text, tokens),
         *find_bare(text, tokens),
         *find_announced(text, lower, tokens, announced),
+        *find_persons(text, tokens, clinical),
     ]
     if ruled:
         ruled.extend(_elsewhere(tokens, ruled))
