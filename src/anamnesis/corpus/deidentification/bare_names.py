@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from anamnesis.corpus.deidentification.tokens import Span, Token, is_heading
 from anamnesis.corpus.deidentification.vocabulary import QUALIFICATIONS, follows_a_medicine, is_thing, names_a_thing
 from anamnesis.corpus.deidentification.words import (
+    cases,
     ends_like_surname,
     governs,
     is_korean,
@@ -27,9 +28,10 @@ _ENDS = re.compile(r"\s{0,2}(?:\.(?=\s*(?:[А-ЯЁA-Z\d¤]|$))|[!?;|\n]|$)")
 # Behind an abbreviation, the sentence goes on: Свид. о рождении.
 _ABBREVIATION = re.compile(r"\.\s?[а-яё\d]")
 _PAUSE = re.compile(r"\s{0,2}(?:\.(?!\s*[а-яё])|[,;:!?)(/|\n¤]|\d{4}|\d\d?[./]\d|$|[-–—]\s|[А-ЯЁ])")
+IN_A_YEAR = r"(?:в\s(?:(?:19|20)\d\d(?:-?м)?|прошлом|этом|том)\s(?:г\.\s|году\s)?)?"
 # What a person does, and what is done to a person, behind the subject.
 PERSONAL = re.compile(
-    r"\s{1,3}(?:(?:не|уже|сегодня|вчера|ранее|сам[аи]?|был[аи]?|также|снова|повторно|давно|очень)\s){0,2}"
+    rf"\s{{1,3}}{IN_A_YEAR}(?:(?:не|уже|сегодня|вчера|ранее|сам[аи]?|был[аи]?|также|снова|повторно|давно|очень)\s){{0,2}}"
     r"(?:курит|жалуется|жаловал\w{1,4}|отмеча(?:ет|л[аи]?)|предъявля\w{2,4}|обратил(?:ся|ась)|поступ\w{2,5}|явил\w{1,4}|"
     r"осмотрен[аы]?|выписан[аы]?|госпитализирован[аы]?|направлен[аы]?|принима(?:ет|л[аи]?)|получ(?:ает|ал[аи]?|ил[аи]?)|"
     r"отказал(?:ся|ась)|отказывается|приш(?:[её]л|ла)|прид[её]т|приходил[аи]?|приед\w{2,3}|приех\w{2,4}|жив[её]т|прожива\w{2,4}|"
@@ -42,7 +44,7 @@ PERSONAL = re.compile(
     r"консультировал[аи]?|назначил[аи]?|выписал[аи]?|вёл|вела|дежурил[аи]?|ассистировал[аи]?|диктует|пишет|писал[аи]?|"
     r"спрашива\w{2,3}|уточня\w{2,3}|интересу\w{2,4}|перенес(?:ла)?|перен[её]с|похудел[аи]?|поправил\w{2,3}|беремен\w{1,2}|"
     r"замужем|женат|разведен[аы]?|здоров[аы]?|бодр[аы]?|в\sсознании|контактен|контактна|ориентирован[аы]?|"
-    r"\w{2,12}[аеия]ть(?:ся)?|\w{0,5}йти)(?!\w)"
+    r"(?!(?:\w*дцать|пять|девять|десять)(?!\w))\w{2,12}[аеия]ть(?:ся)?|\w{0,5}йти)(?!\w)"
 )
 _NEXT = re.compile(r"\s(?:не\s|уже\s|сам[аи]?\s)?([а-яё]{3,16})(?!\w)")
 # A heading of a line, or the first of a list of persons.
@@ -60,9 +62,15 @@ _GREETING = re.compile(
 )
 # The score of a scale: Ранкин 1.
 _SCORED = re.compile(r"\s\d{1,3}(?=[,;]\s|\.(?!\d)|$)")
+# What seasons, instruments and feelings do: Зима прошла.
+_HAPPENS = re.compile(
+    r"\s(?:не\s)?(?:провоциру|прош[её]?л|вызыва(?!л)|привод|вош[её]?л|попа[ла]|наступ|длит|явля|быва|начал(?:ся|ась)|стих|окреп|дышит|"
+    r"сохран|усил|исчез|появ|переш[её]?л|вышл[ао](?!\w))"
+)
 # What no part of the body does: Зуб позвонил.
 _HUMAN = re.compile(
-    r"\s{1,3}(?:не\s)?(?:курит|жалуется|жаловал\w{1,4}|предъявля\w{2,4}|обратил(?:ся|ась)|отказал(?:ся|ась)|приш(?:[её]л|ла)|"
+    rf"\s{{1,3}}{IN_A_YEAR}(?:не\s)?"
+    r"(?:курит|лечил(?:ся|ась)|жалуется|жаловал\w{1,4}|предъявля\w{2,4}|обратил(?:ся|ась)|отказал(?:ся|ась)|приш(?:[её]л|ла)|"
     r"прид[её]т|приед\w{2,3}|приех\w{2,4}|жив[её]т|прожива\w{2,4}|работал?[аи]?|родил(?:ся|ась)|позвони\w{1,4}|звони\w{1,3}|"
     r"просит|просил[аи]?|сказал[аи]?|сообщи\w{1,3}|хочет|выписан[аы]?|госпитализирован[аы]?|вызван[аы]?|вызвать|замужем|женат|"
     r"консультиру\w{2}|консультировал[аи]?|осмотрел[аи]?|назначил[аи]?|выписал[аи]?|дежурил[аи]?|уведомл[её]н[аы]?|пь[её]т|спит|"
@@ -154,7 +162,10 @@ def _may_be_bare(text: str, token: Token) -> bool:
         and not _DOSED.match(text, token.end)
         and not (_SCORED.match(text, token.end) and not token.reading.plain_surname)
         and not (describes_the_next(text, token) and not (token.reading.listed and not _EITHER.match(text, token.end)))
-        and not (follows_a_medicine(text, token.start) and not token.reading.plain_surname)
+        and not (
+            follows_a_medicine(text, token.start)
+            and not (token.reading.plain_surname or (token.reading.everyday and "gent" in cases(token.word)))
+        )
     )
 
 
@@ -193,7 +204,8 @@ def _stands_for_a_person(text: str, token: Token) -> bool:
         return False
     if PERSONAL.match(text, token.end) or (_VERB.match(text, token.end) and is_oblique(token.word)):
         return True
-    if part.everyday and (_INTRODUCES.match(text, token.end) or _verb_behind(text, token.end)):
+    acts = not is_thing(token.word) and not _HAPPENS.match(text, token.end) and _verb_behind(text, token.end)
+    if part.everyday and (acts or _INTRODUCES.match(text, token.end)):
         return True
     return part.noun and not is_place(token.word) and _ENDS.match(text, token.end) is not None
 

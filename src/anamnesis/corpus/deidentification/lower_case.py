@@ -20,8 +20,10 @@ from anamnesis.corpus.deidentification.vocabulary import (
 )
 from anamnesis.corpus.deidentification.words import (
     KINSHIP,
+    cases,
     ends_like_surname,
     is_korean,
+    is_lifeless,
     is_misspelt,
     is_oblique,
     may_be_name,
@@ -238,6 +240,6 @@ def _lower_name(word: str, direct: bool, field: bool) -> bool:
         return part.listed or not (like_a_term(word) or is_misspelt(word))
     if part.likely_given or (part.likely_surname and part.common < 0.8):
         return True
-    if field and part.listed and ends_like_surname(word):
+    if field and ((part.listed and ends_like_surname(word)) or (is_lifeless(word) and "nomn" in cases(word))):
         return True
     return part.listed and (part.noun or (part.nominal and (field or word.endswith("х")))) and not is_oblique(word)

@@ -28,18 +28,23 @@ _SPEAKS = (
     r"описал[аи]?|записал[аи]?|записывает|осмотрел[аи]?|осматривает|назначил[аи]?|дежурит|дежурил[аи]?|оперирует|оперировал[аи]?|"
     r"ассистировал[аи]?|консультировал[аи]?|спрашива\w{2,3}|звонил[аи]?|позвонил[аи]?|приехал[аи]?|прин[её]с(?:ла)?|прив[её]з(?:ла)?|"
     r"перепутал[аи]?|обещал[аи]?|спросил[аи]?|родила|беременна|женился|готовится\sк|смотрела?\sповторно|выполнила?(?=[,.]|$)|"
-    r"(?:на|в)\s(?:диете|больничном|реанимации|коридоре|палате|очереди|консультации)|против\s(?:операци|пункци|лечен|госпит)\w+|"
+    r"(?:на|в)\s(?:диете|больничном|очереди|консультации)|против\s(?:операци|пункци|лечен|госпит)\w+|"
     r"на\s\d{2,3}(?:[.,]\d)?\sмкг|из\s(?:\w+\s)?палаты|с\s(?:мужем|женой|мамой|матерью|дочерью|сыном)\s\w+)(?!\w)"
 )
 _SPEAKING = re.compile(rf"\s(?:(?:не|уже|сегодня|вчера|снова|сам[аи]?|опять)\s){{0,2}}{_SPEAKS}", re.I)
-_DISCHARGED = re.compile(r"\s(?:не\s)?(?:выписан|госпитализирован|осмотрен|переведен|вызван|уведомлен|опознан)а?(?!\w)", re.I)
+_DISCHARGED = re.compile(
+    r"\s(?:не\s)?(?:выписан|госпитализирован|осмотрен|переведен|вызван|уведомлен|опознан)а?(?!\w)", re.I
+)
 # With whom one speaks, and about whom; to whom one goes.
 _AT = re.compile(
     r"(?<!\w)(?:у|для|со\sслов|по\sсловам|по\sданным|вместе\sс|передай(?:те)?|доложено|принадлежит|покажи(?:те)?|показать|"
     r"спроси(?:те)?\sу|позвони(?:те)?|отправь(?:те)?|скажи(?:те)?)\s$",
     re.I,
 )
-_WITH, _SPOKEN = re.compile(r"(?<!\w)[Сс]о?\s$"), re.compile(r"\s(?:поговори|созвони|говори|обсуди|беседов|согласова)\w+")
+_WITH, _SPOKEN = (
+    re.compile(r"(?<!\w)[Сс]о?\s$"),
+    re.compile(r"\s(?:поговори|созвони|говори|обсуди|беседов|согласова)\w+"),
+)
 _TO, _ON = re.compile(r"(?<!\w)[Кк]о?\s$"), re.compile(r"\sна\s(?:узи|пере|при[её]м|конс|пункц|осмотр)", re.I)
 _DONE_TO_PERSONS = re.compile(
     r"(?<!\w)(?:выпи(?:са|ш)\w{1,4}|отпусти\w{1,4}|выслуша\w{1,4}|наблюда(?:ем|ли?|ть)|(?:про)?пунктирова\w{1,3}|привез(?:ли|ите)|"
@@ -54,7 +59,7 @@ _COMES_BEFORE = re.compile(
     r"оперирует|ассистирует|жалуется|отказал(?:ся|ась)|приехал[аи]?|пропустил[аи]?\sвизит|забыл[аи]?\s\w{3,10}|спит|курит)\s$",
     re.I,
 )
-_ABSTRACT = re.compile(r".*(?:ия|ие|ье|ость|ство|ура|ка|ация|изм|аж|ок|мент|тор|лог|ика|ёж)")
+_ABSTRACT = re.compile(r".*(?:ия|ие|ье|ость|ство|ура|ика|[рв]ка|ация|изм|аж|мент|тор|лог|ика|ёж)")
 _ROLL = re.compile(
     r"(?i:палата\s(?:№\s?)?\d{1,3}|бригада|на\s(?:завтра|сегодня|выписку|пункцию|операцию)|в\sочереди|дежурят)"
     r"\s?:\s(?P<list>[А-ЯЁ][А-ЯЁа-яё-]{1,20}(?:,\s[А-ЯЁ][А-ЯЁа-яё-]{1,20}){1,12})(?=\s?[.;\n–—]|\s?$)"
@@ -63,7 +68,8 @@ _RESULT = re.compile(r":\s(?:ТТГ|Т[34]|ПТГ|ТГ|САХАР|ГЛЮКОЗА
 # Names without capitals.
 _LOWER = r"(?P<name>[а-яё]{2,18})"
 _ASKED = (
-    r"(?:сахар|глюкоза|ттг|т[34]|калий|кальций|натрий|давление|температура|пульс|голос|сняли|взяли|нет|рецидив|узел|отёк|отек)(?!\w)"
+    r"(?:сахар|глюкоза|ттг|т[34]|калий|кальций|натрий|давление|температура|пульс|голос|сняли|взяли|нет|рецидив|узел|"
+    r"от[её]к)(?!\w)"
 )
 _LOWER_PLACES = tuple(
     re.compile(rf"(?<![\w-]){place}")
@@ -84,14 +90,19 @@ _LATIN_ACTION = re.compile(
     r"\s(?:arrived|came\s(?:for|in|to|late)|called|refuse[sd]|complain(?:s|ed)|denie[sd]|wants|ask(?:s|ed)|signed|was\sseen|missed|"
     r"agreed|states|stated|takes|lives|smokes)(?!\w)"
 )
-_LATIN_THINGS = frozenset("results report slides biopsy sample samples blood she he they who nobody family mother father".split())
+_LATIN_THINGS = frozenset(
+    (
+        *("results", "report", "slides", "biopsy", "sample", "samples", "blood", "she", "he", "they", "who", "nobody"),
+        *("family", "mother", "father"),
+    )
+)
 _KOREAN_BEHIND = re.compile(
     r"\s(?:(?:после|на|в|из|без|с|у|до|от)\s|[–—-]\s|и\s[А-ЯЁ]|(?:вчера|сегодня|завтра)(?!\w))|,\s\d{1,3}\s(?:лет|год)"
 )
 
 
-def find_persons(text: str, tokens: Sequence[Token], clinical: ClinicalWords) -> Iterator[Span]:
-    orderly: bool | None = None
+def find_persons(text: str, lower: str, tokens: Sequence[Token], clinical: ClinicalWords) -> Iterator[Span]:
+    inside: list[Token] = []
     for token in tokens:
         if token.latin:
             if _is_latin_person(text, token):
@@ -103,18 +114,18 @@ def find_persons(text: str, tokens: Sequence[Token], clinical: ClinicalWords) ->
             if _begins_as_person(text, token):
                 yield token.start, token.end
             elif _is_person_inside(text, token):
-                if orderly is None:
-                    orderly = not any(is_needless(text, other) for other in tokens)
-                if orderly:
-                    yield token.start, token.end
+                inside.append(token)
+    # A text that has capitals at other words too shows nothing by them.
+    if inside and not any(is_needless(text, other) for other in tokens if other not in inside):
+        yield from ((token.start, token.end) for token in inside)
     yield from _rolls(text, clinical)
-    yield from _without_capitals(text, clinical)
+    yield from _without_capitals(text, lower, clinical)
 
 
 def _is_latin_person(text: str, token: Token) -> bool:
     return (
         token.word.istitle()
-        and not (token.clinical or token.announces or token.word.lower() in _LATIN_THINGS)
+        and not (token.announces or token.word.lower() in _LATIN_THINGS)
         and not latin.is_species(token.word)
         and _LATIN_ACTION.match(text, token.end) is not None
         and BEGINS.search(text, max(0, token.start - 7), token.start) is not None
@@ -124,7 +135,7 @@ def _is_latin_person(text: str, token: Token) -> bool:
 def _is_capital_person(text: str, token: Token) -> bool:
     """Whether a word in capitals is a person: СУГРОБ ВЫПИСАНА, СУГРОБ: ТТГ 4."""
     part = token.reading
-    if not _is_noun(token) or not BEGINS.search(text, max(0, token.start - 7), token.start):
+    if token.clinical or not _is_noun(token) or not BEGINS.search(text, max(0, token.start - 7), token.start):
         return False
     if part.everyday and _RESULT.match(text, token.end):
         return True
@@ -139,8 +150,8 @@ def _is_noun(token: Token) -> bool:
         part.known
         and (part.noun or part.everyday)
         and len(token.word) > 2
-        and not (token.clinical or token.announces or is_heading(token.word) or is_place(token.word))
-        and not is_thing(token.word)
+        and not (token.announces or is_heading(token.word) or is_thing(token.word))
+        and (part.everyday or not is_place(token.word))
         and token.word.lower() not in NO_NAME_BEHIND
     )
 
@@ -150,15 +161,20 @@ def _may_be_person(token: Token) -> bool:
         return False
     if is_korean(token.word):
         return not token.clinical
-    return _is_noun(token)
+    return _is_noun(token) and (not token.clinical or token.reading.everyday)
 
 
 def _begins_as_person(text: str, token: Token) -> bool:
     """Whether the first word of a sentence does what only persons do."""
-    if not BEGINS.search(text, max(0, token.start - 7), token.start) or "nomn" not in cases(token.word):
+    if (
+        token.clinical
+        or not BEGINS.search(text, max(0, token.start - 7), token.start)
+        or "nomn" not in cases(token.word)
+    ):
         return False
     if is_korean(token.word):
-        return not is_function_word(token.word) and _KOREAN_BEHIND.match(text, token.end) is not None
+        function = is_function_word(token.word) and token.word != "Ли"
+        return not function and _KOREAN_BEHIND.match(text, token.end) is not None
     if not _SPEAKING.match(text, token.end):
         return False
     return token.reading.everyday or (is_lifeless(token.word) and not _ABSTRACT.fullmatch(token.word.lower()))
@@ -169,8 +185,10 @@ def _is_person_inside(text: str, token: Token) -> bool:
     if not INSIDE.search(text, max(0, token.start - 3), token.start):
         return False
     if is_korean(token.word):
-        return True
+        return not is_function_word(token.word)
     before = text[max(0, token.start - 32) : token.start]
+    if token.clinical:
+        return _DONE_TO_PERSONS.search(before) is not None and is_animate_object(token.word)
     if _AT.search(before) or (_WITH.search(before) and _SPOKEN.match(text, token.end)):
         return True
     if _TO.search(before) and _ON.match(text, token.end):
@@ -178,7 +196,9 @@ def _is_person_inside(text: str, token: Token) -> bool:
     if _DONE_TO_PERSONS.search(before):
         return is_animate_object(token.word)
     subject = "nomn" in cases(token.word)
-    return subject and (_COMES_BEFORE.search(before) or PERSONAL.match(text, token.end)) is not None
+    return subject and any(
+        (_COMES_BEFORE.search(before), PERSONAL.match(text, token.end), _SPEAKING.match(text, token.end))
+    )
 
 
 def _rolls(text: str, clinical: ClinicalWords) -> Iterator[Span]:
@@ -188,17 +208,26 @@ def _rolls(text: str, clinical: ClinicalWords) -> Iterator[Span]:
         readings = [reading(word[0]) for word in words]
         if not any(part.listed or part.plain_surname for part in readings):
             continue
-        if all((part.noun or part.listed or not part.known) and word[0] not in clinical for word, part in zip(words, readings, strict=True)):
+        if all(
+            (part.noun or part.listed or not part.known) and word[0] not in clinical
+            for word, part in zip(words, readings, strict=True)
+        ):
             start = match.start("list")
             yield from ((start + word.start(), start + word.end()) for word in words)
 
 
-def _without_capitals(text: str, clinical: ClinicalWords) -> Iterator[Span]:
+def _without_capitals(text: str, lower: str, clinical: ClinicalWords) -> Iterator[Span]:
     """Surnames that are words, or short Korean ones, without a capital where only a person is: кто вёл сугроба?"""
     for place in (*_LOWER_PLACES, _LOWER_BEGINS):
-        for match in place.finditer(text):
-            word = match["name"]
-            if _is_lower_person(word) and word not in clinical and not announces(word) and word not in NO_NAME_BEHIND:
+        for match in place.finditer(lower):
+            word = text[match.start("name") : match.end("name")]
+            if (
+                word.islower()
+                and _is_lower_person(word)
+                and word not in clinical
+                and not announces(word)
+                and word not in NO_NAME_BEHIND
+            ):
                 yield match.span("name")
 
 

@@ -210,7 +210,11 @@ def forms_of_name(word: str) -> frozenset[str]:
 @lru_cache(maxsize=_REMEMBERED)
 def is_place(word: str) -> bool:
     """Whether the word is most likely a place: Москва."""
-    return "Geox" in _analyzer().parse(word.lower())[0].tag.grammemes
+    parses = _analyzer().parse(word.lower())
+    # The dictionary takes "с Хабаровском" for an adjective.
+    if word.lower().endswith("ском") and "ADJF" in parses[0].tag:
+        return any("Geox" in parse.tag for parse in parses)
+    return "Geox" in parses[0].tag.grammemes
 
 
 @lru_cache(maxsize=_REMEMBERED)
