@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from anamnesis.corpus.deidentification.tokens import Span, Token, is_heading
 from anamnesis.corpus.deidentification.vocabulary import QUALIFICATIONS, follows_a_medicine, is_thing, names_a_thing
 from anamnesis.corpus.deidentification.words import (
+    cases,
     ends_like_surname,
     governs,
     is_korean,
@@ -20,15 +21,17 @@ from anamnesis.corpus.deidentification.words import (
     is_verb,
 )
 
-_INSIDE = re.compile(r"[а-яёa-z,–—]\s{1,2}$")
-_BEGINS = re.compile(r"(?:^|[.!?;:|]\s*|\n\s*|\]\s*|¤\s*|(?<!\d)\d\d?[.:]\d\d\s)$")
+# A preposition with a capital begins the sentence: У Сухого.
+INSIDE = re.compile(r"(?:[а-яёa-z,–—]|(?<!\w)[УКСОВ])\s{1,2}$")
+BEGINS = re.compile(r"(?:^|[.!?;:|]\s*|\n\s*|\]\s*|¤\s*|(?<!\d)\d\d?[.:]\d\d\s)$")
 _ENDS = re.compile(r"\s{0,2}(?:\.(?=\s*(?:[А-ЯЁA-Z\d¤]|$))|[!?;|\n]|$)")
 # Behind an abbreviation, the sentence goes on: Свид. о рождении.
 _ABBREVIATION = re.compile(r"\.\s?[а-яё\d]")
 _PAUSE = re.compile(r"\s{0,2}(?:\.(?!\s*[а-яё])|[,;:!?)(/|\n¤]|\d{4}|\d\d?[./]\d|$|[-–—]\s|[А-ЯЁ])")
+IN_A_YEAR = r"(?:в\s(?:(?:19|20)\d\d(?:-?м)?|прошлом|этом|том)\s(?:г\.\s|году\s)?)?"
 # What a person does, and what is done to a person, behind the subject.
-_PERSONAL = re.compile(
-    r"\s{1,3}(?:(?:не|уже|сегодня|вчера|ранее|сам[аи]?|был[аи]?|также|снова|повторно|давно|очень)\s){0,2}"
+PERSONAL = re.compile(
+    rf"\s{{1,3}}{IN_A_YEAR}(?:(?:не|уже|сегодня|вчера|ранее|сам[аи]?|был[аи]?|также|снова|повторно|давно|очень)\s){{0,2}}"
     r"(?:курит|жалуется|жаловал\w{1,4}|отмеча(?:ет|л[аи]?)|предъявля\w{2,4}|обратил(?:ся|ась)|поступ\w{2,5}|явил\w{1,4}|"
     r"осмотрен[аы]?|выписан[аы]?|госпитализирован[аы]?|направлен[аы]?|принима(?:ет|л[аи]?)|получ(?:ает|ал[аи]?|ил[аи]?)|"
     r"отказал(?:ся|ась)|отказывается|приш(?:[её]л|ла)|прид[её]т|приходил[аи]?|приед\w{2,3}|приех\w{2,4}|жив[её]т|прожива\w{2,4}|"
@@ -40,8 +43,8 @@ _PERSONAL = re.compile(
     r"доставлен[аы]?|прив[её]з(?:ла|ли)?|привел[аи]?|прив[её]л|сдал[аи]?|сда[её]т|забрал[аи]?|взял[аи]?|осматривал\w{0,3}|"
     r"консультировал[аи]?|назначил[аи]?|выписал[аи]?|вёл|вела|дежурил[аи]?|ассистировал[аи]?|диктует|пишет|писал[аи]?|"
     r"спрашива\w{2,3}|уточня\w{2,3}|интересу\w{2,4}|перенес(?:ла)?|перен[её]с|похудел[аи]?|поправил\w{2,3}|беремен\w{1,2}|"
-    r"замужем|женат|разведен[аы]?|здоров[аы]?|бодр[аы]?|в\sсознании|контактен|контактна|ориентирован[аы]?|"
-    r"\w{2,12}[аеия]ть(?:ся)?|\w{0,5}йти)(?!\w)"
+    r"с\sжалобами|замужем|женат|разведен[аы]?|здоров[аы]?|бодр[аы]?|в\sсознании|контактен|контактна|ориентирован[аы]?|"
+    r"(?!(?:\w*дцать|пять|девять|десять)(?!\w))\w{2,12}[аеия]ть(?:ся)?|\w{0,5}йти)(?!\w)"
 )
 _NEXT = re.compile(r"\s(?:не\s|уже\s|сам[аи]?\s)?([а-яё]{3,16})(?!\w)")
 # A heading of a line, or the first of a list of persons.
@@ -59,9 +62,15 @@ _GREETING = re.compile(
 )
 # The score of a scale: Ранкин 1.
 _SCORED = re.compile(r"\s\d{1,3}(?=[,;]\s|\.(?!\d)|$)")
+# What seasons, instruments and feelings do: Зима прошла.
+_HAPPENS = re.compile(
+    r"\s(?:не\s)?(?:провоциру|прош[её]?л|вызыва(?!л)|привод|вош[её]?л|попа[ла]|наступ|длит|явля|быва|начал(?:ся|ась)|стих|окреп|дышит|"
+    r"сохран|усил|исчез|появ|переш[её]?л|вышл[ао](?!\w))"
+)
 # What no part of the body does: Зуб позвонил.
 _HUMAN = re.compile(
-    r"\s{1,3}(?:не\s)?(?:курит|жалуется|жаловал\w{1,4}|предъявля\w{2,4}|обратил(?:ся|ась)|отказал(?:ся|ась)|приш(?:[её]л|ла)|"
+    rf"\s{{1,3}}{IN_A_YEAR}(?:не\s)?"
+    r"(?:курит|лечил(?:ся|ась)|жалуется|жаловал\w{1,4}|предъявля\w{2,4}|обратил(?:ся|ась)|отказал(?:ся|ась)|приш(?:[её]л|ла)|"
     r"прид[её]т|приед\w{2,3}|приех\w{2,4}|жив[её]т|прожива\w{2,4}|работал?[аи]?|родил(?:ся|ась)|позвони\w{1,4}|звони\w{1,3}|"
     r"просит|просил[аи]?|сказал[аи]?|сообщи\w{1,3}|хочет|выписан[аы]?|госпитализирован[аы]?|вызван[аы]?|вызвать|замужем|женат|"
     r"консультиру\w{2}|консультировал[аи]?|осмотрел[аи]?|назначил[аи]?|выписал[аи]?|дежурил[аи]?|уведомл[её]н[аы]?|пь[её]т|спит|"
@@ -77,7 +86,7 @@ _LIKE_A_TERM = re.compile(
     r"ол|ола|олом|ил|ила|илом|ин|ина|ином|ид|ида|он|она|оном|ен|ат|ата|ам|ант|ал|ала|фен|зол|кс|рт|лонг|мед|вит|цит\w?|"
     r"ает|яет|ует|ится|ется|ались|алась|ался|ила|ола|ать|ить|еть|ировано|ирован\w?|тся|ться|льн\w{1,3}|"
     r"(?:цит|фаг|бласт|трофобласт|гормон|маркер|антиген|антител|глобулин|рецептор)(?:ов|ы|ам|ами|ах|а|у|ом|е)?|"
-    r"\w{2,}(?:оз|ит|ом)(?:ов|ы|ам|ами|ах)|\w*тирео\w*|(?:макро|микро|псевдо|гипер|гипо|интер|пери|анти|поли|моно|пост|ультра|эндо|экзо|мульти|лимфо)\w{4,}|\w{3,}(?:оидн|ичн|альн|ивн|озн|ённ|енн|анн)(?:а|о|ы|ый|ая|ое|ые)|"
+    r"\w{2,}(?:оз|ит|ом)(?:ов|ы|ам|ами|ах)|\w*(?:тирео|фолликул|лимфоц|коллоид)\w*|(?:макро|микро|псевдо|гипер|гипо|интер|пери|анти|поли|моно|пост|ультра|эндо|экзо|мульти|лимфо)\w{4,}|\w{3,}(?:оидн|ичн|альн|ивн|озн|ённ|енн|анн)(?:а|о|ы|ый|ая|ое|ые)|"
     r"патия|патии|терапи\w|аз[аыу]|тек[аиу]?|мици\w+|прил\w?|дипин\w?|сартан\w?|статин\w?|гель|мазь|крем|спрей|свечи)"
 )
 
@@ -117,20 +126,20 @@ def find_bare(text: str, tokens: Sequence[Token]) -> Iterator[Span]:
             yield token.start, token.end
         if not _may_be_bare(text, token):
             continue
-        inside = _INSIDE.search(text, max(0, token.start - 3), token.start) is not None
-        begins = not inside and _BEGINS.search(text, max(0, token.start - 7), token.start) is not None
+        inside = INSIDE.search(text, max(0, token.start - 3), token.start) is not None
+        begins = not inside and BEGINS.search(text, max(0, token.start - 7), token.start) is not None
         if _is_surname(text, token, inside) or (begins and _stands_for_a_person(text, token)):
             yield token.start, token.end
         elif inside and _out_of_place(token) and not is_thing(token.word) and not _is_thing_here(text, token):
             if orderly is None:
-                orderly = not any(_needless(text, other) for other in tokens)
+                orderly = not any(is_needless(text, other) for other in tokens)
             if orderly:
                 yield token.start, token.end
 
 
 def _is_person_anyway(text: str, token: Token) -> bool:
     """Whether even a part of the body is a person here: Нога курит, жалоб у Сухой нет."""
-    if _BEGINS.search(text, max(0, token.start - 3), token.start):
+    if BEGINS.search(text, max(0, token.start - 3), token.start):
         return is_done_by_persons(text, token.end)
     return _PERSON_BEFORE.search(text, max(0, token.start - 5), token.start) is not None
 
@@ -153,7 +162,10 @@ def _may_be_bare(text: str, token: Token) -> bool:
         and not _DOSED.match(text, token.end)
         and not (_SCORED.match(text, token.end) and not token.reading.plain_surname)
         and not (describes_the_next(text, token) and not (token.reading.listed and not _EITHER.match(text, token.end)))
-        and not (follows_a_medicine(text, token.start) and not token.reading.plain_surname)
+        and not (
+            follows_a_medicine(text, token.start)
+            and not (token.reading.plain_surname or (token.reading.everyday and "gent" in cases(token.word)))
+        )
     )
 
 
@@ -171,7 +183,7 @@ def _is_surname(text: str, token: Token, inside: bool) -> bool:
 
 
 def _is_subject_or_sentence(text: str, token: Token) -> bool:
-    return (_PERSONAL.match(text, token.end) or _PAUSE.match(text, token.end)) is not None
+    return (PERSONAL.match(text, token.end) or _PAUSE.match(text, token.end)) is not None
 
 
 def _stands_for_a_person(text: str, token: Token) -> bool:
@@ -182,17 +194,18 @@ def _stands_for_a_person(text: str, token: Token) -> bool:
     if not part.known:
         whole = len(token.word) > 4 and _ENDS.match(text, token.end) is not None
         return not (like_a_term(token.word) or is_misspelt(token.word)) and (
-            whole or _PERSONAL.match(text, token.end) is not None or _verb_behind(text, token.end)
+            whole or PERSONAL.match(text, token.end) is not None or _verb_behind(text, token.end)
         )
     if part.likely_given and _GREETING.match(text, token.end):
         return True
-    if part.likely_given and (_PERSONAL.match(text, token.end) or (part.nominal and _ENDS.match(text, token.end))):
+    if part.likely_given and (PERSONAL.match(text, token.end) or (part.nominal and _ENDS.match(text, token.end))):
         return True
     if not part.listed or not part.nominal or len(token.word) < 3:
         return False
-    if _PERSONAL.match(text, token.end) or (_VERB.match(text, token.end) and is_oblique(token.word)):
+    if PERSONAL.match(text, token.end) or (_VERB.match(text, token.end) and is_oblique(token.word)):
         return True
-    if part.everyday and (_INTRODUCES.match(text, token.end) or _verb_behind(text, token.end)):
+    acts = not is_thing(token.word) and not _HAPPENS.match(text, token.end) and _verb_behind(text, token.end)
+    if part.everyday and (acts or _INTRODUCES.match(text, token.end)):
         return True
     return part.noun and not is_place(token.word) and _ENDS.match(text, token.end) is not None
 
@@ -221,7 +234,7 @@ def _out_of_place(token: Token) -> bool:
     return (part.listed or part.likely_given) and part.nominal and not is_place(token.word)
 
 
-def _needless(text: str, token: Token) -> bool:
+def is_needless(text: str, token: Token) -> bool:
     """Whether a common word has a capital inside a sentence."""
     part = token.reading
     return (
@@ -230,5 +243,5 @@ def _needless(text: str, token: Token) -> bool:
         and not part.listed
         and part.surname + part.given + part.patronymic == 0
         and part.common > 0
-        and _INSIDE.search(text, max(0, token.start - 3), token.start) is not None
+        and INSIDE.search(text, max(0, token.start - 3), token.start) is not None
     )

@@ -24,6 +24,7 @@ from anamnesis.corpus.deidentification.writing import ENDS, INSIDE_SENTENCE, UP,
 # Кожа Капитолина С.
 _INITIAL_BEHIND = re.compile(rf"\s[{UP}]\.(?=\s?(?:[,;)\n]|$))")
 _INITIAL_AND_PATRONYMIC = re.compile(rf"(?<!\w)(?P<surname>{WORD})\s[{UP}]\.\s?(?P<patronymic>{WORD})")
+_IRISH = re.compile(r"[OО]['’ʼ][А-ЯЁ][а-яё]{2}")
 _KINSHIP_BEHIND = re.compile(rf"(?:\s{{1,4}}|-){KINSHIP.pattern}")
 
 
@@ -207,6 +208,8 @@ def _alone(text: str, tokens: list[Token]) -> Iterator[Span]:
 
 def _certain(text: str, token: Token) -> bool:
     """Whether the word is a name even without any other sign of one."""
+    if _IRISH.match(token.word):
+        return True
     if token.latin:
         return latin.is_plain_surname(token.word)
     part = token.reading

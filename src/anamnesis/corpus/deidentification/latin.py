@@ -61,7 +61,9 @@ _FIRST = (
 
 
 def is_latin(word: str) -> bool:
-    return word[0].isascii()
+    """By the first letter; an O with an apostrophe may be of either script: O'Коннор."""
+    letter = word[2] if len(word) > 2 and word[1] in "'’ʼ" else word[0]
+    return letter.isascii()
 
 
 @lru_cache(maxsize=100_000)

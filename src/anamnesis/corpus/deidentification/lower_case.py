@@ -20,8 +20,11 @@ from anamnesis.corpus.deidentification.vocabulary import (
 )
 from anamnesis.corpus.deidentification.words import (
     KINSHIP,
+    cases,
     ends_like_surname,
+    is_given_name,
     is_korean,
+    is_lifeless,
     is_misspelt,
     is_oblique,
     may_be_name,
@@ -47,6 +50,7 @@ _LOWER_AFTER = re.compile(
     r"(?:(?:\((?:а|ла|лась)\))?[\s:–—(-]{1,3}(?:(?:узи|узд|кдл|клд)\s)?)((?:(?<=\s)|(?<=[:–—(-]))[а-яё]{2,20}(?:-[а-яё]{3,20})?)"
     r"((?:\s[а-яё]{2,20}){0,2})(?![\w-])"
 )
+_VOWEL = re.compile("[аеёиоуыэюя]")
 _COLON = re.compile(r"\s?:")
 _LOWER_LATIN = re.compile(r"(?<![\w@.])[a-z]{3,20}(?:\s[a-z]\.)?(?:\s[a-z]{3,20}){1,2}(?![\w@])(?!\.\w)")
 _LOWER_DESCENT = re.compile(
@@ -120,12 +124,20 @@ def _lower_pairs(text: str, clinical: ClinicalWords) -> Iterator[Span]:
     for match in _LOWER_PAIR.finditer(text):
         if (match[1][0].isupper() and match[2][0].isupper()) or is_thing(match[1]):
             continue
-        if any(word in clinical and not reading(word).everyday for word in match.groups()):
+        if any(
+            word in clinical and not _may_be_beside(other, word)
+            for word, other in pairwise((*match.groups(), match[1]))
+        ):
             continue
         if match[1][0].isupper() != match[2][0].isupper() and any(reading(w).common > 0.5 for w in match.groups()):
             continue
         if _certain_pair(match[1], match[2]) or _certain_pair(match[2], match[1]):
             yield match.start(1), match.end(2)
+
+
+def _may_be_beside(word: str, clinical: str) -> bool:
+    """Whether a clinical word is a surname beside this one: "лера нога", but not the misspelt "леаой доли"."""
+    return reading(clinical).everyday and (reading(word).known or is_given_name(word))
 
 
 def _lower_latin(text: str, clinical: ClinicalWords) -> Iterator[Span]:
@@ -235,9 +247,9 @@ def _lower_name(word: str, direct: bool, field: bool) -> bool:
     if not direct:
         return False
     if not part.known:
-        return part.listed or not (like_a_term(word) or is_misspelt(word))
+        return part.listed or not (like_a_term(word) or is_misspelt(word) or not _VOWEL.search(word))
     if part.likely_given or (part.likely_surname and part.common < 0.8):
         return True
-    if field and part.listed and ends_like_surname(word):
+    if field and ((part.listed and ends_like_surname(word)) or (is_lifeless(word) and "nomn" in cases(word))):
         return True
     return part.listed and (part.noun or (part.nominal and (field or word.endswith("х")))) and not is_oblique(word)

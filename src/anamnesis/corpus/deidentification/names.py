@@ -18,10 +18,11 @@ from anamnesis.corpus.deidentification.findings import BOTH, RULES, TAGGER, Foun
 from anamnesis.corpus.deidentification.full_names import find_full_names
 from anamnesis.corpus.deidentification.initials import find_initialled
 from anamnesis.corpus.deidentification.lower_case import find_lower_case
+from anamnesis.corpus.deidentification.persons import find_persons
 from anamnesis.corpus.deidentification.tagged import find_tagged
 from anamnesis.corpus.deidentification.tokens import Announcement, Span, Token, between, is_heading
 from anamnesis.corpus.deidentification.vocabulary import PATIENT, STAFF, ClinicalWords
-from anamnesis.corpus.deidentification.words import ends_like_surname, is_place, reading, stem
+from anamnesis.corpus.deidentification.words import ends_like_surname, is_korean, is_place, reading, stem
 from anamnesis.corpus.deidentification.writing import SENTENCE_ENDS, UP, WORD
 
 _TOKEN = re.compile(rf"{WORD}|[{UP}]")
@@ -37,6 +38,7 @@ _STAFF_BEHIND = re.compile(rf"[\s,/()_–—-]{{1,4}}(?:{STAFF})(?!\w)")
 _AND, _AND_BEFORE = re.compile(r"\s(?:и|&)\s"), re.compile(r"\s(?:и|&)\s$")
 # Less joins a name with a word than "и" does: Чхеидзе / Здоровая; Карп (Шубин, ...); Нойман, Рождественская.
 _LOOSE, _LOOSE_BEFORE = re.compile(r"\s?/\s|,\s|\s\(|;\s"), re.compile(r"(?:\s?/\s|,\s|\s\()$")
+_PARTICLES = re.compile(r"(?<!\w)(?:(?:[Дд]е|[Вв]ан|[Фф]он|[Дд]ер|[Дд]ен|[Дд]а|[Дд]и|[Лл]а|[Ээ]ль|[Аа]ль)\s){1,2}$")
 _PAUSE = re.compile(r"\s?(?:[.,;)/(\n¤]|$)")
 
 
@@ -63,6 +65,7 @@ def find_names(
         *find_full_names(text, tokens),
         *find_bare(text, tokens),
         *find_announced(text, lower, tokens, announced),
+        *find_persons(text, lower, tokens, clinical),
     ]
     if ruled:
         ruled.extend(_elsewhere(tokens, ruled))
@@ -71,7 +74,7 @@ def find_names(
     likely = list(find_tagged(text, tokens, tagged)) if tagged else []
     if likely:
         likely.extend(_elsewhere(tokens, likely))
-    spans = _united([*ruled, *likely])
+    spans = [_with_particle(text, *span) for span in _united([*ruled, *likely])]
     if spans:
         yield from _with_kinds(text, lower, spans, announced, _united(ruled), _united(likely))
 
@@ -114,7 +117,10 @@ def _coordinated(text: str, tokens: list[Token], spans: list[Span]) -> Iterator[
             token.word.istitle()
             and not (token.clinical or token.announces)
             and (
-                not part.known or part.likely_given or (part.listed and (part.nominal or ends_like_surname(token.word)))
+                not part.known
+                or part.likely_given
+                or is_korean(token.word)
+                or (part.listed and (part.nominal or ends_like_surname(token.word)))
             )
             and not is_heading(token.word)
         ):
@@ -142,6 +148,12 @@ def _in_a_list(text: str, tokens: list[Token], spans: list[Span]) -> Iterator[Sp
         surname = part.everyday or ends_like_surname(token.word) or token.word.lower().endswith(("ых", "их"))
         if (behind_name and (before_name or (surname and pause))) or (before_name and surname and pair):
             yield token.start, token.end
+
+
+def _with_particle(text: str, start: int, end: int) -> Span:
+    """The span with the particles before a foreign surname: ван Дейк."""
+    before = _PARTICLES.search(text, max(0, start - 12), start)
+    return (before.start() if before else start), end
 
 
 def _united(spans: list[Span]) -> list[Span]:

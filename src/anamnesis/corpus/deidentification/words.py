@@ -210,7 +210,11 @@ def forms_of_name(word: str) -> frozenset[str]:
 @lru_cache(maxsize=_REMEMBERED)
 def is_place(word: str) -> bool:
     """Whether the word is most likely a place: Москва."""
-    return "Geox" in _analyzer().parse(word.lower())[0].tag.grammemes
+    parses = _analyzer().parse(word.lower())
+    # The dictionary takes "с Хабаровском" for an adjective.
+    if word.lower().endswith("ском") and "ADJF" in parses[0].tag:
+        return any("Geox" in parse.tag for parse in parses)
+    return "Geox" in parses[0].tag.grammemes
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -257,6 +261,35 @@ def _cases(word: str, name: bool) -> frozenset[str]:
     parses = _analyzer().parse(word.lower())
     names = [parse for parse in parses if "Name" in parse.tag.grammemes] if name else []
     return frozenset(str(parse.tag.case) for parse in names or parses)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def cases(word: str) -> frozenset[str]:
+    """The grammatical cases that the word may be in."""
+    return _cases(word, name=False)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def is_lifeless(word: str) -> bool:
+    """Whether the dictionary has the word as the noun of a thing only."""
+    nouns = [parse.tag for parse in _analyzer().parse(word.lower()) if "NOUN" in parse.tag]
+    return bool(nouns) and all("inan" in tag for tag in nouns)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def is_animate_object(word: str) -> bool:
+    """Whether the noun may be the object of a verb as a person is: стола, as "вижу стола" would be said of one."""
+    tags = [parse.tag for parse in _analyzer().parse(word.lower()) if "NOUN" in parse.tag and "sing" in parse.tag]
+    return any(tag.case == ("gent" if tag.gender == "masc" else "accs") for tag in tags) and not any(
+        tag.gender != "femn" and tag.case == "nomn" for tag in tags
+    )
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def is_function_word(word: str) -> bool:
+    """Whether the word is most likely a conjunction, a preposition, a particle or a pronoun."""
+    tag = _analyzer().parse(word.lower())[0].tag
+    return any(part in tag for part in ("CONJ", "PREP", "PRCL", "NPRO", "INTJ", "Apro"))
 
 
 def agree(word: str, given: str) -> bool:
