@@ -64,7 +64,7 @@ REPLACED = [
 
 # Only the tagger sees these.
 TAGGED = [
-    ("По словам Веры, узел давно", "По словам [ИМЯ], узел давно"),
+    ("По мнению Веры, узел давно", "По мнению [ИМЯ], узел давно"),
 ]
 
 WHOLE = [
@@ -107,7 +107,7 @@ def test_words_of_reports_stay(engine: Deidentifier, text: str) -> None:
 
 
 def test_names_are_counted_by_the_engines_that_found_them() -> None:
-    texts = ["По словам Веры, узел", "гусарова анна, узел", "Осмотрена Анна Гусарова. Узел", "Узел 12 мм"]
+    texts = ["По мнению Веры, узел", "гусарова анна, узел", "Осмотрена Анна Гусарова. Узел", "Узел 12 мм"]
     assert [found.names_by for found in BOTH.replace(texts)] == [{"tagger": 1}, {"rules": 1}, {"both": 1}, {}]
 
 
