@@ -19,6 +19,9 @@ _DRAWN = re.compile(r"([\u2500-\u259f])\1\1")
 # words, and at most 0.40 of them in a wrong encoding.
 LEAST_KNOWN = 0.45
 SURELY_KNOWN = 0.6
+# In a short text, a wrong encoding may leave few words and many signs; by chance, half of those words are known.
+_FEW_WORDS = 10
+_STRANGE = re.compile("[^\x00-\x7fА-яЁё№«»“”„°±×²³µ\u2010-\u2026≤≥≈\xa0]")
 # A shorter word may be an abbreviation, which becomes a word by chance.
 _LEAST_LETTERS = 4
 
@@ -138,7 +141,8 @@ def _is_in_one_case(word: str) -> bool:
 def mixed_up(text: str) -> Mixed | None:
     """How the encodings of a text were mixed up, if the dictionary knows the words only after the exchange."""
     words, known = counts(text)
-    if known > LEAST_KNOWN * words or not words:
+    is_doubtful = words < _FEW_WORDS and _STRANGE.search(text) is not None
+    if not words or (known > LEAST_KNOWN * words and not is_doubtful):
         return None
     best, most = None, max(3.0, SURELY_KNOWN * words, 2 * known)
     for mixed in SINGLE_BYTE:
