@@ -20,6 +20,8 @@ _COMMON = 0.9
 _ENDING = re.compile(rf"(?:{'|'.join(map(re.escape, READERS))})(?:\.gz)?$", re.IGNORECASE)
 # A longer name of small letters is a phrase.
 _MOST_WORDS = 4
+# Words of no person's name: list_of_the_samples.
+_OF_PHRASES = {"the", "of", "is"}
 # Between the words of a name: ivanov_ivan, Иванов-Иван, Иванов.Иван, ИвановИван.
 _JOINTS = re.compile(r"[_+~-]+")
 _ALL_JOINTS = re.compile(r"[_+~.-]+|(?<=[a-zа-яё])(?=[A-ZА-ЯЁ])")
@@ -87,5 +89,5 @@ def _forms(name: str) -> Iterator[str]:
         yield _JOINTS.sub(" ", written)
         yield (separated := _ALL_JOINTS.sub(" ", written))
         words = [word for word in separated.split() if word not in HEADER_WORDS]
-        if separated.islower() and len(words) <= _MOST_WORDS:
+        if separated.islower() and len(words) <= _MOST_WORDS and _OF_PHRASES.isdisjoint(separated.split()):
             yield " ".join(words).title()
