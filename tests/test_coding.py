@@ -178,6 +178,18 @@ def test_a_wrong_encoding_is_undone_in_the_whole_row(really: str, wrongly: str) 
     assert decoded(row) == ({"a": text, "b": "Гусарова", "c": "IV"}, ["wrong_encoding"])
 
 
+@pytest.mark.parametrize(("really", "wrongly"), [("cp866", "cp1251"), ("cp866", "koi8_r"), ("koi8_r", "cp1251")])
+def test_a_wrong_encoding_that_leaves_few_words_is_undone(really: str, wrongly: str) -> None:
+    """Read as cp1251, most letters of cp866 are signs, and half of the words that are left are known by chance."""
+    text = "Узел 347 мм. паспорт РФ; 36.59 159352; выдан. Фон чистый."
+    assert decoded({"a": read_as(text, really, wrongly)}) == ({"a": text}, ["wrong_encoding"])
+
+
+def test_a_short_text_with_signs_stays() -> None:
+    text = "ТТГ 2,3 мкМЕ/мл §4 ® © узел ¬ T3 Ø 12 мм"
+    assert decoded({"a": text}) == ({"a": text}, [])
+
+
 def test_utf8_that_was_read_wrongly_twice_is_undone() -> None:
     twice = read_as(read_as(TEXT, "utf-8", "cp1251"), "utf-8", "cp1252")
     assert decoded({"a": twice})[0] == {"a": TEXT}

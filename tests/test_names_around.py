@@ -121,6 +121,7 @@ def test_a_file_or_folder_named_after_a_person_is_refused_without_its_name(name:
     ["отчёты 1.csv", "fna_synthetic.jsonl", "выгрузка_12.03.2021.xlsx", "ТАБ_2020-2021.csv", "export-2021.xlsx",
      "Москва.csv", "Больница 5", "corpus.jsonl.gz", "export_20210312_143000.csv", "исследования_2021.csv",
      "Казань_цитология_2019-2021.csv", "BethesdaReports.csv", "results_100000", "Новая папка (2)", "pytest-of-root",
+     "list_of_the_samples", "test_the_sample_is_of_the_prep0",
      read_as("отчёты.csv", "cp866", "cp1251")],
 )  # fmt: skip
 def test_other_names_are_accepted(name: str) -> None:
