@@ -11,7 +11,7 @@ from typing import Any
 import click
 from accelerate import PartialState
 from datasets import Dataset
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback, set_seed
 
 from anamnesis.compute import configure_compute, is_main_process
 from anamnesis.files import read_json, read_jsonl, write_json
@@ -46,7 +46,7 @@ from anamnesis.training.curves import CurvesCallback
 from anamnesis.training.data import distinct, encode_reports, report_collator, supervised_counts
 from anamnesis.training.monitor import KeepWithin, Monitor
 from anamnesis.training.replay import read_texts
-from anamnesis.training.trainer import check_processes_agree, make_trainer
+from anamnesis.training.trainer import DistillationTrainer, check_processes_agree, make_trainer
 from stages._paths import (
     ADAPTERS,
     BASE,
@@ -178,7 +178,32 @@ def train(run: Run) -> bool:
 
 
 def train_in(run: Run, domain: str, finished: Sequence[Finished], folder: Path) -> bool:
-    """Train in one domain, and save the run if it is the last; whether it went on from a checkpoint.
+    """Train in one domain, and save the run if it is the last; whether it went on from a checkpoint."""
+    steps_before = len(finished) * run.optimization.max_steps
+    earlier = [point for one in finished for point in one.curves]
+    callbacks = [CurvesCallback(CURVES / run.name, earlier, steps_before)] if is_main_process() else []
+    trainer, reports = trainer_of(run, domain, finished, folder, callbacks)
+    checkpoint = last_checkpoint(folder)
+    if checkpoint is not None:
+        log.info("resuming from %s", checkpoint)
+    trainer.train(resume_from_checkpoint=checkpoint)
+
+    student, teacher = trainer.student, trainer.teacher
+    check_processes_agree(student, teacher)
+    if is_main_process():
+        if domain == run.arm.domains[-1]:
+            save(run, student, teacher, finished, trainer.kept_within)
+        else:
+            curves = points(trainer.state.log_history, steps_before)
+            keep(folder, finish(run, student, teacher, reports, curves))
+    PartialState().wait_for_everyone()
+    return checkpoint is not None
+
+
+def trainer_of(
+    run: Run, domain: str, finished: Sequence[Finished], folder: Path, callbacks: list[TrainerCallback]
+) -> tuple[DistillationTrainer, Dataset]:
+    """What trains the run in one domain, with its checkpoints in `folder`, and the domain's reports.
 
     The base is loaded anew for each domain, so that a run that is resumed at a domain's beginning differs in nothing.
     """
@@ -205,8 +230,6 @@ def train_in(run: Run, domain: str, finished: Sequence[Finished], folder: Path) 
             if states is None
             else "is read from its kept states",
         )
-    steps_before = len(finished) * run.optimization.max_steps
-    earlier = [point for one in finished for point in one.curves]
     monitor = None
     if arm.budget is not None:
         monitor = open_monitor(inputs["monitor"], student, tokenizer, run.headings, run.training)
@@ -221,7 +244,7 @@ def train_in(run: Run, domain: str, finished: Sequence[Finished], folder: Path) 
         run.compute,
         run.seed,
         folder,
-        callbacks=[CurvesCallback(CURVES / run.name, earlier, steps_before)] if is_main_process() else [],
+        callbacks=callbacks,
         fisher=load_fisher(inputs["fisher"]) if "fisher" in inputs else None,
         base=teacher if arm.teacher == "static" else frozen_base(student, states),
         token_weights=token_weights,
@@ -229,20 +252,7 @@ def train_in(run: Run, domain: str, finished: Sequence[Finished], folder: Path) 
         replayed=replayed,
         finished=finished,
     )
-    checkpoint = last_checkpoint(folder)
-    if checkpoint is not None:
-        log.info("resuming from %s", checkpoint)
-    trainer.train(resume_from_checkpoint=checkpoint)
-
-    check_processes_agree(student, teacher)
-    if is_main_process():
-        if domain == arm.domains[-1]:
-            save(run, student, teacher, finished, trainer.kept_within)
-        else:
-            curves = points(trainer.state.log_history, steps_before)
-            keep(folder, finish(run, student, teacher, reports, curves))
-    PartialState().wait_for_everyone()
-    return checkpoint is not None
+    return trainer, reports
 
 
 def finish(

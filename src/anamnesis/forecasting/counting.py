@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from anamnesis.errors import InputError
 from anamnesis.forecasting.forecast import Forecast, keeps_states
-from anamnesis.forecasting.shapes import Shape, linear_weights, shape_of
+from anamnesis.forecasting.shapes import Shape, Sizes, linear_weights, shape_of
 from anamnesis.forecasting.steps import (
     backward_flops,
     base_bytes,
@@ -24,8 +24,10 @@ from anamnesis.methods.inputs import needed
 from anamnesis.methods.losses import CHUNK_LOGITS
 from anamnesis.methods.margin import TEXTS_FOR_THRESHOLDS
 from anamnesis.settings.evaluation import EXAMS, MMLU, Task
+from anamnesis.settings.methods import Method
 from anamnesis.settings.reading import Experiment
 from anamnesis.settings.replay import Replay
+from anamnesis.settings.training import Optimization
 from anamnesis.settings.tuner import Tuner
 
 # Shares of the GPU's rate in training and in reading a text; assumptions, to be replaced by a measurement. Small
@@ -226,31 +228,59 @@ def _made_for_methods(experiment: Experiment, read: _Reading) -> dict[str, float
 
 
 def _training(experiment: Experiment, method: str, shape: Shape, gpu: Gpu, tokens: int, kept: bool) -> float:
-    """Penalties and the weights of tokens have no product as large as the model's, and are not counted."""
     of, arm, tuner = experiment.optimization, experiment.methods[method], experiment.tuner_of(method)
-    step = of.batch_size * of.gradient_accumulation_steps
-    teacher = "cached" if arm.teacher == "static" and kept else arm.teacher
     supervised = round(SUPERVISED_SHARE * tokens)
-    work = of.max_steps * step_flops(shape, tuner, step, tokens, supervised, teacher, of.gradient_checkpointing)
-    if (replay := arm.replay) is not None:
-        work += of.max_steps * _replay(shape, tuner, replay, replay.share * step, of.gradient_checkpointing)
-        if replay.loss == "margin":
-            work += forward_flops(shape, None, TEXTS_FOR_THRESHOLDS, TEXT_TOKENS)
+    work = of.max_steps * method_flops(shape, arm, tuner, of, tokens, supervised, TEXT_TOKENS, kept)
+    if arm.replay is not None and arm.replay.loss == "margin":
+        work += forward_flops(shape, None, TEXTS_FOR_THRESHOLDS, TEXT_TOKENS)
     if arm.budget is not None:
         points = 1 + -(-of.max_steps // arm.budget.every_steps)
         work += points * _monitoring(experiment, shape, tuner, tokens, supervised)
     return work / (gpu.rate * UTILISATION)
 
 
-def _replay(shape: Shape, tuner: Tuner, replay: Replay, texts: float, checkpointing: bool) -> float:
+def method_flops(
+    shape: Sizes,
+    arm: Method,
+    tuner: Tuner,
+    of: Optimization,
+    tokens: int,
+    supervised: int,
+    text_tokens: int,
+    kept: bool,
+) -> float:
+    """Operations of one optimizer step of a method, as `step_flops` counts them, with its replay.
+
+    Penalties and the weights of tokens have no product as large as the model's, and are not counted; nor is a budget,
+    which is not measured at every step.
+
+    Args:
+        shape: the model.
+        arm: the method.
+        tuner: what it trains.
+        of: how many reports a step has, and whether it keeps its activations.
+        tokens: tokens of a report.
+        supervised: those of them under the loss.
+        text_tokens: tokens of a replayed text.
+        kept: whether the frozen teacher's states are kept.
+    """
+    step = of.batch_size * of.gradient_accumulation_steps
+    teacher = "cached" if arm.teacher == "static" and kept else arm.teacher
+    work = step_flops(shape, tuner, step, tokens, supervised, teacher, of.gradient_checkpointing)
+    if arm.replay is not None:
+        work += _replay(shape, tuner, arm.replay, arm.replay.share * step, text_tokens, of.gradient_checkpointing)
+    return work
+
+
+def _replay(shape: Sizes, tuner: Tuner, replay: Replay, texts: float, text_tokens: int, checkpointing: bool) -> float:
     """Operations of a step's replayed texts."""
-    passes = forward_flops(shape, tuner, texts, TEXT_TOKENS) * (2 if checkpointing else 1)
-    passes += backward_flops(shape, tuner, texts, TEXT_TOKENS)
+    passes = forward_flops(shape, tuner, texts, text_tokens) * (2 if checkpointing else 1)
+    passes += backward_flops(shape, tuner, texts, text_tokens)
     if replay.loss != "labels":
-        passes += forward_flops(shape, None, texts, TEXT_TOKENS)
+        passes += forward_flops(shape, None, texts, text_tokens)
     # Logits and their gradient, and the base's logits; the margin is taken of states.
     heads = {"labels": 2, "teacher": 3, "margin": 2 if replay.label_weight else 0}[replay.loss]
-    return passes + heads * head_flops(shape, texts * TEXT_TOKENS)
+    return passes + heads * head_flops(shape, texts * text_tokens)
 
 
 def _monitoring(experiment: Experiment, shape: Shape, tuner: Tuner, tokens: int, supervised: int) -> float:
