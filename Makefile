@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help repro forecast result verdict export shelve verify across review sample pretrain test lint smoke mutants
+.PHONY: help repro forecast result verdict export release shelve verify across review sample pretrain test lint smoke mutants
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -69,6 +69,10 @@ verdict: $(INSTALLED)  ## check an arm against the limits of params.yaml: make v
 # Not a stage: of many runs one is exported, by hand, and what it makes can be made again in a minute.
 export: $(INSTALLED)  ## write a trained model for use elsewhere, and measure it: make export RUN=ema-0 [FORMAT=adapter | FORMAT=gguf | CHECK=folder]
 	@python -m commands.export "$$RUN" $(if $(FORMAT),--format "$$FORMAT") $(if $(CHECK),--check "$$CHECK")
+
+# Not a stage either: it reads what stages and `make export` made, and refuses whatever does not belong together.
+release: $(INSTALLED)  ## put an exported model that passes into releases/, with proof: make release RUN=ema-0 NAME=ema-v1 [REPLACE=1]; or check one: make release CHECK=releases/ema-v1
+	@python -m commands.release $(if $(CHECK),--check "$$CHECK",--run "$$RUN" --name "$$NAME" $(if $(REPLACE),--replace))
 
 shelve: $(INSTALLED)  ## keep the finished experiment in results/: make shelve NAME=default QUESTION='What is forgotten?' [REPLACE=1] [MINUTES=6]
 	@python -m commands.shelve "$$NAME" --question "$$QUESTION" $(if $(REPLACE),--replace) $(if $(MINUTES),--minutes $(MINUTES))

@@ -14,6 +14,7 @@ from anamnesis.compute import configure_compute
 from anamnesis.errors import InputError
 from anamnesis.exporting.card import FORMS, read_details
 from anamnesis.exporting.export import Chosen, Files, check_folder, choose, export, refuse
+from anamnesis.exporting.record import EXPORTS
 from anamnesis.publishing.repository import Repository
 from anamnesis.settings.reading import read_experiment
 from commands import ROOT
@@ -29,8 +30,6 @@ from stages._paths import (
     VALIDATION_REPORTS,
 )
 from stages._stage import stage
-
-EXPORTS = Path("exports")
 
 
 @click.command(help=__doc__)

@@ -3,7 +3,8 @@
 import json
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from anamnesis.exporting.card import card, described
 from anamnesis.exporting.export import Chosen, Files, check_folder, choose, export, refuse
 from anamnesis.exporting.measuring import Fidelity, divergence, load_exported, shortfalls
 from anamnesis.exporting.merging import dequantized, merge, model_of_run, precision, save_plain
+from anamnesis.exporting.record import made_from
 from anamnesis.files import read_json, write_json, write_jsonl
 from anamnesis.modeling.loading import keep_packed, load_base, save_base
 from anamnesis.modeling.source.obtaining import obtain
@@ -248,6 +250,15 @@ def test_an_export_of_a_4_bit_run_is_the_evaluated_model_for_plain_transformers(
     record = read_json(folder / "export.json")
     assert record["measured"]["."]["domain_kl_nats"] == found.domain_kl_nats
     assert (record["form"], record["dtype"], record["commit"]) == ("merged", "float16", "c0ffee")
+    assert record["files"] == {
+        name: sha256(content).hexdigest() for name, content in files_of(folder).items() if name != "export.json"
+    }
+    values, account = world.experiment().values, read_json(world.files.account)
+    base, run = world.files.base / "model.safetensors", world.files.adapters / "none-0"
+    assert record["made_from"] == asdict(made_from(base, run, values, account, None))
+    assert record["made_from"]["results"] is None
+    others = [({}, account, None), (values, {}, None), (values, account, {})]
+    assert all(asdict(made_from(base, run, *other)) != record["made_from"] for other in others)
 
 
 def naive(world: World, base: Any, tokenizer: PreTrainedTokenizerBase) -> Path:

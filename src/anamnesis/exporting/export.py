@@ -2,7 +2,6 @@
 
 import gc
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -21,15 +20,16 @@ from anamnesis.exporting.card import About, card
 from anamnesis.exporting.gguf import TYPES, convert, converter
 from anamnesis.exporting.measuring import Asked, Exported, Fidelity, load_exported, measure, shortfalls
 from anamnesis.exporting.merging import check_form, dequantized, merge, model_of_run, precision, save_plain
-from anamnesis.files import UNFINISHED, read_json, write_json, written_whole
-from anamnesis.hashes import digest
+from anamnesis.exporting.record import RECORD, MadeFrom, digests, made_from
+from anamnesis.files import read_json, write_json, written_whole
+from anamnesis.folders import put, unfinished
 from anamnesis.modeling.loading import load_base
 from anamnesis.modeling.source.conversion import unpack
 from anamnesis.modeling.source.refusal import UnusableModelError
 from anamnesis.modeling.student.saving import RUN, is_trained, saved_models, share_name
 from anamnesis.settings.reading import Experiment
 
-CARD, RECORD, MODELFILE = "README.md", "export.json", "Modelfile"
+CARD, MODELFILE = "README.md", "Modelfile"
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes")
 
 
@@ -127,7 +127,7 @@ def export(
     if form == "gguf":
         converter()
     target = files.exports / chosen.name
-    with _unfinished(target) as folder:
+    with unfinished(target) as folder:
         dtype = _build(chosen, form, experiment, files, folder)
         # The merged model goes before the evaluated one is loaded.
         gc.collect()
@@ -135,6 +135,9 @@ def export(
         broken = [f"{name}: {one}" for name, of in found.items() for one in shortfalls(of, experiment.export)]
         if broken:
             raise InputError(_refusal(f"the export of {chosen.name}", broken) + " Nothing was exported.")
+        account = read_json(files.account)
+        weights, run = files.base / "model.safetensors", files.adapters / chosen.run
+        sources = made_from(weights, run, experiment.values, account, details)
         about = About(
             name=chosen.name,
             method=chosen.method,
@@ -144,16 +147,16 @@ def export(
             dtype=dtype,
             experiment=experiment,
             hub=on_hub(experiment.model, files.root),
-            base_digest=digest(files.base / "model.safetensors"),
+            base_digest=sources.base,
             synthetic=synthetic,
-            account=read_json(files.account),
+            account=account,
             details=details,
             found=found,
         )
         with written_whole(folder / CARD) as page:
             page.write(card(about))
-        write_json(folder / RECORD, _record(about, files.adapters / chosen.run, commit))
-        _put(folder, target)
+        write_json(folder / RECORD, _record(about, sources, digests(folder), commit))
+        put(folder, target)
     return found
 
 
@@ -176,33 +179,6 @@ def refuse(what: str, found: Fidelity, experiment: Experiment) -> None:
 
 def _refusal(what: str, broken: list[str]) -> str:
     return f"{what} is not the model that was evaluated: {'; '.join(broken)}."
-
-
-@contextmanager
-def _unfinished(target: Path) -> Iterator[Path]:
-    """A folder beside the target, which is gone at the end of the block unless it was renamed."""
-    folder = target.with_name(target.name + UNFINISHED)
-    shutil.rmtree(folder, ignore_errors=True)
-    if _earlier(target).exists() and not target.exists():
-        _earlier(target).rename(target)
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _put(folder: Path, target: Path) -> None:
-    """Replace the target; if the process is killed in between, the next export puts the earlier one back."""
-    earlier = _earlier(target)
-    if target.exists():
-        target.rename(earlier)
-    folder.rename(target)
-    shutil.rmtree(earlier, ignore_errors=True)
-
-
-def _earlier(target: Path) -> Path:
-    return target.with_name(f"{target.name}.earlier{UNFINISHED}")
 
 
 def _build(chosen: Chosen, form: str, experiment: Experiment, files: Files, folder: Path) -> str | None:
@@ -273,8 +249,8 @@ def _asked(experiment: Experiment, files: Files) -> Asked:
     )
 
 
-def _record(about: About, run: Path, commit: str) -> dict[str, Any]:
-    """What export.json says: from what the export was made, and what was measured."""
+def _record(about: About, sources: MadeFrom, files: dict[str, str], commit: str) -> dict[str, Any]:
+    """What export.json says: from what the export was made, what was measured, and what its files are."""
     return {
         "name": about.name,
         "form": about.form,
@@ -282,8 +258,9 @@ def _record(about: About, run: Path, commit: str) -> dict[str, Any]:
         "model": about.model,
         "seed": about.seed,
         "dtype": about.dtype,
-        "base": {"hub": asdict(about.hub) if about.hub else None, "sha256": about.base_digest},
-        "adapter_sha256": digest(run),
+        "hub": asdict(about.hub) if about.hub else None,
+        "made_from": asdict(sources),
+        "files": files,
         "bounds": asdict(about.experiment.export),
         "measured": {name: asdict(one) for name, one in about.found.items()},
         "commit": commit,

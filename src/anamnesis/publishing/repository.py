@@ -10,6 +10,7 @@ from typing import Any
 
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
+from dvc.stage import PipelineStage
 
 from anamnesis.errors import InputError
 from anamnesis.settings.sections import read_yaml
@@ -64,7 +65,7 @@ class Repository:
         with Repo(str(self.root)) as repo:
             return {
                 stage.name: [Output(Path(out.def_path), out.use_cache) for out in stage.outs]
-                for stage in repo.index.stages
+                for stage in _of_pipeline(repo)
             }
 
     def outputs(self) -> list[Path]:
@@ -85,7 +86,7 @@ class Repository:
                 graph = repo.index.graph
                 return [
                     stage.name
-                    for stage in repo.index.stages
+                    for stage in _of_pipeline(repo)
                     if stage.changed(allow_missing=True, upstream=list(graph.successors(stage)))
                 ]
         except DvcException as error:
@@ -103,6 +104,11 @@ class Repository:
 
     def _run(self, *command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(command, cwd=self.root, capture_output=True, text=True, encoding="utf-8", check=False)
+
+
+def _of_pipeline(repo: Repo) -> list[PipelineStage]:
+    """The stages of dvc.yaml. What `dvc add` tracks (a release, an export of reports) is for DVC a stage as well."""
+    return [stage for stage in repo.index.stages if isinstance(stage, PipelineStage)]
 
 
 def _paths(stage: dict[str, Any], key: str) -> list[str]:
