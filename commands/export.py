@@ -16,7 +16,7 @@ from anamnesis.exporting.card import FORMS, read_details
 from anamnesis.exporting.export import Chosen, Files, check_folder, choose, export, refuse
 from anamnesis.publishing.repository import Repository
 from anamnesis.settings.reading import read_experiment
-from commands import ROOT
+from commands import EXPORTS, ROOT
 from stages._paths import (
     ACCOUNT,
     ADAPTERS,
@@ -29,8 +29,6 @@ from stages._paths import (
     VALIDATION_REPORTS,
 )
 from stages._stage import stage
-
-EXPORTS = Path("exports")
 
 
 @click.command(help=__doc__)
