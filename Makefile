@@ -62,8 +62,8 @@ base:
 forecast: $(INSTALLED)  ## say what a run will take and show, from a few timed steps: make forecast [PROFILE=smollm2-135m] [GPU=H100]
 	@python -m commands.forecast $(if $(PROFILE),--profile "$$PROFILE") $(if $(GPU),--gpu "$$GPU")
 
-# Not a stage either: exports come after the run.
-page: $(INSTALLED)  ## write one page to look at the experiment and its exports in a browser: make page [NAME=smollm2-135m]
+# Not a stage either: exports and sweeps come after the run.
+page: $(INSTALLED)  ## write one page to look at the experiment, its exports and its sweeps in a browser: make page [NAME=smollm2-135m]
 	@python -m commands.page $(if $(NAME),"$$NAME")
 
 # RUN, FORMAT, CHECK, NAME, NAMES, QUESTION, METRICS, BASE, FILES, PROFILE, GPU, PER_THOUSAND, READ and LEAKS reach the commands through the environment: they may hold any character.

@@ -1,7 +1,7 @@
 """Write one page to look at a finished experiment: its report, and what came after the run.
 
-Without NAME it is the experiment of this checkout, with its exports: scratch/page.html. With NAME, that entry of
-results/: scratch/page-NAME.html. The page needs nothing but a browser.
+Without NAME it is the experiment of this checkout, with its exports and sweeps: scratch/page.html. With NAME, that
+entry of results/: scratch/page-NAME.html. The page needs nothing but a browser.
 """
 
 import click
@@ -13,13 +13,16 @@ from commands import EXPORTS, ROOT
 from stages._paths import SCRATCH
 from stages._stage import stage
 
+SWEEPS = SCRATCH / "sweeps"
+
 
 @click.command(help=__doc__)
 @click.argument("name", required=False)
 @stage
 def main(name: str | None) -> None:
     if name is None:
-        written, page = SCRATCH / "page.html", experiment_page(ROOT, exports=ROOT / EXPORTS)
+        page = experiment_page(ROOT, exports=ROOT / EXPORTS, sweeps=ROOT / SWEEPS)
+        written = SCRATCH / "page.html"
     else:
         entry = find_entry(ROOT, name).name
         written, page = SCRATCH / f"page-{entry}.html", experiment_page(ROOT / SHELF / entry, entry)

@@ -23,7 +23,7 @@ from anamnesis.errors import InputError
 from anamnesis.figures import MARKERS
 from anamnesis.files import write_json
 from anamnesis.hashes import digest
-from anamnesis.publishing.looking import experiment_page, export_sections, leakage_sections
+from anamnesis.publishing.looking import experiment_page, export_sections, leakage_sections, sweep_sections
 from anamnesis.publishing.shelf import SHELF, entries
 from tests.browser import dom, needs_browser
 from tests.checkout import ROOT
@@ -302,6 +302,21 @@ def test_leakage_is_shown_if_it_was_measured(shown: Overview, tmp_path: Path) ->
     write_json(tmp_path / "metrics/leakage.json", {"none": {"exposure": measured(3.5, 2, 5)}, "ema": {}})
     (section,) = leakage_sections(tmp_path)
     assert rows_of(section) == [["", "`exposure`"], ["`none`", "3.500 [2.000, 5.000]"], ["`ema`", ""]]
+
+
+def test_a_sweep_is_shown_by_its_own_page(shown: Overview, tmp_path: Path) -> None:
+    folder = tmp_path / "rates"
+    folder.mkdir()
+    (folder / "front.png").write_bytes(b"\x89PNG")
+    text = "# Sweep rates\n\n```yaml\n# a note\newc: {}\n```\n\n![The front](front.png)\n\n## Points\n\nThree.\n"
+    (folder / "sweep.md").write_text(text, encoding="utf-8")
+    (tmp_path / "unfinished").mkdir()
+    (section,) = sweep_sections(tmp_path)
+    document = html.document_fromstring(page(REPORT, "A title", ROOT, shown, METHODS, [section]))
+    assert "#sweep-rates" in document.xpath("//nav/a/@href")
+    assert document.xpath("//h3/text()") == ["Points"]
+    assert document.xpath("string(//pre)") == "# a note\newc: {}\n"
+    assert len(document.xpath("//img")) == 1
 
 
 def copy_of_metrics(folder: Path, changes: Mapping[str, str | None]) -> Path:

@@ -40,7 +40,7 @@ class Section:
 
     Attributes:
         title: in plain words, once on the page.
-        text: Markdown.
+        text: Markdown; its headings stand below the title.
         folder: where the pictures are.
     """
 
@@ -67,11 +67,7 @@ def page(
     headings = [at for at, token in enumerate(tokens) if token.type == "heading_open" and token.tag == "h2"]
     end_of_verdict = headings[1] if len(headings) > 1 else len(tokens)
     verdict, rest = tokens[:end_of_verdict], tokens[end_of_verdict:]
-    later = [
-        token
-        for one in sections
-        for token in _prepared(reader.parse(f"## {one.title}\n\n{one.text}"), one.folder, shown)
-    ]
+    later = [token for one in sections for token in _prepared(_section(reader, one), one.folder, shown)]
     script = _part("page.js")
     templates = Environment(
         loader=FileSystemLoader(PARTS), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -91,6 +87,14 @@ def page(
         places=places,
     )
     return written
+
+
+def _section(reader: MarkdownIt, one: Section) -> list[Token]:
+    tokens = reader.parse(one.text)
+    for token in tokens:
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{int(token.tag[1]) + 1}"
+    return [*reader.parse(f"## {one.title}"), *tokens]
 
 
 def _part(name: str) -> Markup:

@@ -1,6 +1,6 @@
 """The page to look at a finished experiment: its report, and what came after the run.
 
-It reads numbers and the report. A file of what came after that is not there is no part of the page.
+It reads numbers, the report and the pages of sweeps. What came after the run and is not there is no part of the page.
 """
 
 import json
@@ -22,30 +22,37 @@ METRICS = Path("metrics")
 LEAKAGE = METRICS / "leakage.json"
 REPORTS = Path("reports")
 RECORD = "export.json"
+SWEEP = "sweep.md"
 
 
-def experiment_page(folder: Path, name: str | None = None, exports: Path | None = None) -> str:
+def experiment_page(
+    folder: Path, name: str | None = None, exports: Path | None = None, sweeps: Path | None = None
+) -> str:
     """The page of a finished experiment.
 
     Args:
         folder: with metrics/, reports/ and params.yaml: a checkout, or an entry of the shelf.
         name: of the entry, for the title.
         exports: the folder of the exports of this experiment.
+        sweeps: the folder of the sweeps.
 
     Raises:
         InputError: a file of the experiment is missing or damaged.
     """
     try:
-        return _page(folder, name, exports)
+        return _page(folder, name, exports, sweeps)
     except FileNotFoundError as error:
         raise InputError(f"there is no {error.filename}: run `make repro`, or restore it with Git.") from None
 
 
-def _page(folder: Path, name: str | None, exports: Path | None) -> str:
+def _page(folder: Path, name: str | None, exports: Path | None, sweeps: Path | None) -> str:
     shown = _overview(folder)
-    sections = [*leakage_sections(folder)]
+    sections: list[Section] = []
     if exports is not None:
         sections += export_sections(exports, folder / "models/adapters", shown)
+    if sweeps is not None:
+        sections += sweep_sections(sweeps)
+    sections += leakage_sections(folder)
     report = folder / REPORTS / "report.md"
     return page(
         report.read_text(encoding="utf-8"),
@@ -132,6 +139,13 @@ def _of_this_training(record: Mapping[str, Any], adapters: Path) -> str:
     if made_from is None or not run.is_dir():
         return "not known"
     return "yes" if digest(run) == made_from else "no"
+
+
+def sweep_sections(sweeps: Path) -> Iterator[Section]:
+    """What every finished sweep says: the page sweep.md in its folder, under that page's own title."""
+    for file in sorted(sweeps.glob(f"*/{SWEEP}")):
+        title, _, text = file.read_text(encoding="utf-8").partition("\n")
+        yield Section(title.removeprefix("# "), text, file.parent)
 
 
 def leakage_sections(folder: Path) -> Iterator[Section]:
