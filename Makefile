@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help repro forecast result verdict export release shelve verify across review sample pretrain test lint smoke mutants
+.PHONY: help repro forecast result page verdict export release shelve verify across review sample pretrain test lint smoke mutants
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -61,6 +61,10 @@ base:
 
 forecast: $(INSTALLED)  ## say what a run will take and show, from a few timed steps: make forecast [PROFILE=smollm2-135m] [GPU=H100]
 	@python -m commands.forecast $(if $(PROFILE),--profile "$$PROFILE") $(if $(GPU),--gpu "$$GPU")
+
+# Not a stage either: exports and sweeps come after the run.
+page: $(INSTALLED)  ## write one page to look at the experiment, its exports and its sweeps in a browser: make page [NAME=smollm2-135m]
+	@python -m commands.page $(if $(NAME),"$$NAME")
 
 # RUN, FORMAT, CHECK, NAME, NAMES, QUESTION, METRICS, BASE, FILES, PROFILE, GPU, PER_THOUSAND, READ and LEAKS reach the commands through the environment: they may hold any character.
 verdict: $(INSTALLED)  ## check an arm against the limits of params.yaml: make verdict METHOD=ema

@@ -8,9 +8,10 @@ import click
 import pandas as pd
 
 from anamnesis.analysis.experiment import Results, analyse
-from anamnesis.analysis.html import page
+from anamnesis.analysis.html import TITLE, page
+from anamnesis.analysis.overview import overview
 from anamnesis.analysis.plots import CAPTIONS, capabilities, tradeoff, tradeoff_points, training_curves
-from anamnesis.analysis.provenance import provenance, stated_settings
+from anamnesis.analysis.provenance import defined_methods, provenance, stated_settings
 from anamnesis.analysis.report import Context, headline, report
 from anamnesis.analysis.runs import load_curves, load_examples
 from anamnesis.analysis.scores import load_scores
@@ -18,7 +19,7 @@ from anamnesis.analysis.summary import details, summary
 from anamnesis.figures import save
 from anamnesis.files import read_json, write_json
 from anamnesis.settings.corpus import Corpus, Domains
-from anamnesis.settings.experiment import PLAIN, SCALE, SCIENCE, check_all, method_names, seed_numbers
+from anamnesis.settings.experiment import check_all, method_names, seed_numbers
 from anamnesis.settings.methods import MAIN, Method
 from anamnesis.settings.verdict import Verdict
 from stages import ROOT
@@ -46,10 +47,10 @@ def main() -> None:
     results = analyse(scores, methods, corpus.label, critical, domain["split"], limits, general["tasks"], chains)
     made = provenance(parameters.values, general, domain)
 
-    write_json(SUMMARY, summary(results))
-    write_json(DETAILS, {"limits": asdict(limits), **details(results, made)})
-    # All methods of params.yaml, so that taking one out of `methods` changes no colour.
-    defined = [name for name in parameters.values if name not in {*SCIENCE, *SCALE, *PLAIN}]
+    short, full = summary(results), {"limits": asdict(limits), **details(results, made)}
+    write_json(SUMMARY, short)
+    write_json(DETAILS, full)
+    defined = defined_methods(parameters.values)
     _draw(results, load_curves(CURVES, methods, seeds), defined)
     # The text of a real corpus stays under data/.
     synthetic = corpus.path == str(SYNTHETIC_REPORTS)
@@ -57,7 +58,8 @@ def main() -> None:
     settings = stated_settings(parameters.values, general, domain)
     text = report(results, Context(settings, made, CAPTIONS, examples))
     (REPORTS / "report.md").write_text(text, encoding="utf-8")
-    (REPORTS / "report.html").write_text(page(text, "Adaptation and forgetting", REPORTS), encoding="utf-8")
+    html = page(text, TITLE, REPORTS, overview(short, full, general["tasks"]), defined)
+    (REPORTS / "report.html").write_text(html, encoding="utf-8")
     log.info("results (reports/report.md)\n%s", headline(results))
 
 

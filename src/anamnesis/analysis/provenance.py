@@ -6,7 +6,7 @@ from importlib.metadata import version
 from typing import Any
 
 from anamnesis.machine import MAIN_PACKAGES, processor
-from anamnesis.settings.experiment import method_names, seed_numbers
+from anamnesis.settings.experiment import PLAIN, SCALE, SCIENCE, method_names, seed_numbers
 from anamnesis.settings.methods import Method
 from anamnesis.settings.modeling import Model
 from anamnesis.settings.sections import section
@@ -60,3 +60,8 @@ def provenance(values: Mapping[str, Any], general: Mapping[str, Any], domain: Ma
         "tasks": {**general["harness"]["task_versions"], **domain["harness"]["task_versions"]},
         "evaluation backend": domain["harness"]["backend"],
     }
+
+
+def defined_methods(values: Mapping[str, Any]) -> list[str]:
+    """All methods that params.yaml has a section for, so that taking one out of `methods` changes no colour."""
+    return [name for name in values if name not in {*SCIENCE, *SCALE, *PLAIN}]
