@@ -100,7 +100,7 @@ def main(rounds: int) -> None:
     torch.set_num_threads(experiment.compute.threads)
     if PLAIN not in experiment.methods:
         sys.exit(
-            f"Steps are compared with those of `{PLAIN}`: add it to `methods` in params.yaml and run `dvc repro inputs`."
+            f"Steps are compared with those of `{PLAIN}`: add it to `methods` in params.yaml, run `dvc repro inputs`."
         )
     names = [PLAIN, *(name for name, arm in experiment.methods.items() if arm.train and name != PLAIN)]
     with TemporaryDirectory() as scratch:

@@ -135,7 +135,7 @@ def _fidelity(found: Mapping[str, Any], bounds: Mapping[str, Any], exams: Sequen
 
 def _of_this_training(record: Mapping[str, Any], adapters: Path) -> str:
     run = adapters / f"{record['method']}-{record['seed']}"
-    made_from = record.get("made_from", {}).get("adapter", record.get("adapter_sha256"))
+    made_from = record.get("made_from", {}).get("adapter")
     if made_from is None or not run.is_dir():
         return "not known"
     return "yes" if digest(run) == made_from else "no"
