@@ -23,7 +23,7 @@ from anamnesis.errors import InputError
 from anamnesis.figures import MARKERS
 from anamnesis.files import write_json
 from anamnesis.hashes import digest
-from anamnesis.publishing.looking import experiment_page, export_sections, leakage_sections, sweep_sections
+from anamnesis.publishing.looking import experiment_page, export_sections, sweep_sections
 from anamnesis.publishing.shelf import SHELF, entries
 from tests.browser import dom, needs_browser
 from tests.checkout import ROOT
@@ -261,8 +261,8 @@ def exported(model: str, run: Path, **changes: Any) -> dict[str, Any]:
     }  # fmt: skip
     return {
         "name": f"{model}-0", "form": "merged", "method": "ema", "model": model, "seed": 0, "dtype": "float16",
-        "adapter_sha256": digest(run), "bounds": {"max_kl_nats": 0.001, "min_agreement": 0.99, "max_exam_change": 0.02},
-        "measured": {".": found}, **changes,
+        "made_from": {"adapter": digest(run)}, "measured": {".": found},
+        "bounds": {"max_kl_nats": 0.001, "min_agreement": 0.99, "max_exam_change": 0.02}, **changes,
     }  # fmt: skip
 
 
@@ -280,7 +280,7 @@ def test_exports_are_shown_with_their_bounds_and_whether_they_are_of_this_traini
     write_json(tmp_path / "exports/ema-0/export.json", of_ema)
     write_json(tmp_path / "exports/ema-0.part/export.json", of_ema)
     both = {".": of_ema["measured"]["."], "ema_teacher-0-f16.gguf": of_ema["measured"]["."]}
-    of_teacher = exported("ema_teacher", run, form="gguf", measured=both, adapter_sha256="of an earlier one")
+    of_teacher = exported("ema_teacher", run, form="gguf", measured=both, made_from={"adapter": "of an earlier one"})
     write_json(tmp_path / "exports/ema_teacher-0/export.json", of_teacher)
     of_other = exported("none", run, method="none", form="adapter", dtype=None)
     write_json(tmp_path / "exports/none-0/export.json", of_other)
@@ -296,12 +296,8 @@ def test_exports_are_shown_with_their_bounds_and_whether_they_are_of_this_traini
     ]
 
 
-def test_leakage_is_shown_if_it_was_measured(shown: Overview, tmp_path: Path) -> None:
-    assert list(leakage_sections(tmp_path)) == []
+def test_without_exports_there_is_no_section(shown: Overview, tmp_path: Path) -> None:
     assert list(export_sections(tmp_path / "exports", tmp_path, shown)) == []
-    write_json(tmp_path / "metrics/leakage.json", {"none": {"exposure": measured(3.5, 2, 5)}, "ema": {}})
-    (section,) = leakage_sections(tmp_path)
-    assert rows_of(section) == [["", "`exposure`"], ["`none`", "3.500 [2.000, 5.000]"], ["`ema`", ""]]
 
 
 def test_a_sweep_is_shown_by_its_own_page(shown: Overview, tmp_path: Path) -> None:

@@ -12,14 +12,12 @@ from anamnesis import markdown
 from anamnesis.analysis.html import TITLE, Section, page
 from anamnesis.analysis.overview import Overview, overview
 from anamnesis.analysis.provenance import defined_methods
-from anamnesis.analysis.wording import with_interval
 from anamnesis.errors import InputError
 from anamnesis.files import UNFINISHED, read_json
 from anamnesis.hashes import digest
 from anamnesis.settings.sections import read_yaml
 
 METRICS = Path("metrics")
-LEAKAGE = METRICS / "leakage.json"
 REPORTS = Path("reports")
 RECORD = "export.json"
 SWEEP = "sweep.md"
@@ -52,7 +50,6 @@ def _page(folder: Path, name: str | None, exports: Path | None, sweeps: Path | N
         sections += export_sections(exports, folder / "models/adapters", shown)
     if sweeps is not None:
         sections += sweep_sections(sweeps)
-    sections += leakage_sections(folder)
     report = folder / REPORTS / "report.md"
     return page(
         report.read_text(encoding="utf-8"),
@@ -146,27 +143,6 @@ def sweep_sections(sweeps: Path) -> Iterator[Section]:
     for file in sorted(sweeps.glob(f"*/{SWEEP}")):
         title, _, text = file.read_text(encoding="utf-8").partition("\n")
         yield Section(title.removeprefix("# "), text, file.parent)
-
-
-def leakage_sections(folder: Path) -> Iterator[Section]:
-    """What each arm gives away of its training reports: metrics/leakage.json, if it was measured.
-
-    The file has estimate, low and high by arm and measure, as `arms` of details.json.
-    """
-    if not (folder / LEAKAGE).is_file():
-        return
-    arms = _read(folder / LEAKAGE)
-    measures = list(dict.fromkeys(measure for of_arm in arms.values() for measure in of_arm))
-    rows = [
-        [f"`{arm}`", *("" if (one := of_arm.get(measure)) is None else _with_interval(one) for measure in measures)]
-        for arm, of_arm in arms.items()
-    ]
-    text = f"{markdown.table(['', *(f'`{one}`' for one in measures)], rows)}\n\nWith 95 % intervals."
-    yield Section("Leakage", text, folder)
-
-
-def _with_interval(one: Mapping[str, float]) -> str:
-    return with_interval(one["estimate"], one["low"], one["high"])
 
 
 def _read(file: Path) -> Any:
