@@ -5,12 +5,13 @@ import math
 import random
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import yaml
@@ -34,15 +35,33 @@ from anamnesis.errors import InputError
 from anamnesis.evaluation.arms import Arm, Evaluated
 from anamnesis.evaluation.harness import language_model
 from anamnesis.evaluation.leakage import Asked, evaluate_leakage, exposure_bits, to_continue, under_the_loss
-from anamnesis.files import read_jsonl, write_jsonl
+from anamnesis.files import read_json, read_jsonl, write_json, write_jsonl
+from anamnesis.modeling.loading import save_base
+from anamnesis.modeling.student.saving import save_run
+from anamnesis.modeling.student.tuners import add_student
 from anamnesis.rendering import completion, prompt
 from anamnesis.settings.experiment import check_all
 from anamnesis.settings.sections import SettingsError, read_yaml
-from tests.conftest import HEADINGS, NO_LEAKAGE, ROOT
+from stages._paths import (
+    ADAPTERS,
+    BASE,
+    CANARIES,
+    DOMAINS,
+    DOMAINS_LIST,
+    INPUTS,
+    METRICS,
+    SCORES,
+    TRAINING_REPORTS,
+    VALIDATION_REPORTS,
+)
+from stages._paths import CATEGORIES as CATEGORIES_FILE
+from tests.conftest import CPU, HEADINGS, NO_LEAKAGE, ROOT, TUNER
 from tests.exports import ROWS, jsonl, settings
 from tests.results import LIMITS, made_up_scores
 from tests.test_analysis import CONTEXT, DOMAIN, EXAM, interval_of
-from tests.test_evaluation import Scripted, log_probability
+from tests.test_evaluation import CATEGORIES as CATEGORY_SET
+from tests.test_evaluation import Scripted, evaluation, log_probability
+from tests.test_retrieval import parameters
 from tests.test_settings import change
 
 CATEGORIES = ["II", "III", "V"]
@@ -349,6 +368,45 @@ def test_as_many_members_as_held_out_reports_are_asked_and_no_canary_is_a_member
     assert (found.members, found.held_out) == ([], [])
     write_canaries(corpus / "canaries.jsonl", [])
     assert ask(0) is None
+
+
+def test_the_stage_asks_the_base_a_student_and_its_teacher_but_no_share(
+    base: Qwen2ForCausalLM,
+    tokenizer: PreTrainedTokenizerBase,
+    reports: list[dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save_base(base, tokenizer, BASE)
+    student = add_student(base, TUNER)
+    save_run(student, student.saved_weights(), [0.5], ADAPTERS / "ema-0")
+    write_jsonl(TRAINING_REPORTS, [{**one, "report": number} for number, one in enumerate(reports, start=1)])
+    plant(Planting(2, [1], 0), CATEGORIES, TRAINING_REPORTS, CANARIES)
+    write_jsonl(VALIDATION_REPORTS, reports[:8])
+    for file, content in (
+        (CATEGORIES_FILE, asdict(CATEGORY_SET)), (DOMAINS / DOMAINS_LIST, []), (INPUTS / "ema.held_out.json", {}),
+    ):  # fmt: skip
+        write_json(file, content)
+    values = {
+        "evaluation": evaluation(category_limit=4, likelihood_limit=4, generation_limit=2), "corpus.headings": HEADINGS,
+        "compute": CPU, "split": "validation", **NO_LEAKAGE, "leakage.membership_reports": 6, "leakage.candidates": 8,
+    }  # fmt: skip
+    monkeypatch.setattr(stages.evaluate_domain, "Parameters", parameters(values))
+    stages.evaluate_domain.main.callback(None, None)
+    stages.evaluate_domain.main.callback("ema", 0)
+    metrics = {**read_json(METRICS / "domain/base.json"), **read_json(METRICS / "domain/ema-0.json")}
+    of_leakage = {"exposure_bits_0", "exposure_bits_1", "canary_extracted_1", "membership_auc"}
+    assert {arm: of_leakage & found.keys() for arm, found in metrics.items()} == {
+        "base": of_leakage, "ema": of_leakage, "ema_teacher": of_leakage, "ema_share_0_5": set(),
+    }  # fmt: skip
+    scored = pd.read_csv(SCORES / "domain/ema-0.csv")
+    cases = scored[scored["measure"] == "membership_nats"].groupby("arm")["case"].agg(list)
+    assert cases["ema"] == [f"{group}:{place}" for group in ("member", "held_out") for place in range(6)]
+    secrets = [canary.secret for canary in read_canaries(CANARIES)]
+    for file in filter(Path.is_file, Path().rglob("*")):
+        if file.suffix in (".json", ".jsonl", ".csv") and "prepared" not in file.parts and "models" not in file.parts:
+            assert not any(secret in file.read_text(encoding="utf-8") for secret in secrets), file
 
 
 # ---- Statistics --------------------------------------------------------------------------------------------------
