@@ -1,7 +1,9 @@
 """What the two stages that prepare reports share: the parts, the categories, and the account of every row."""
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from anamnesis.corpus.card import card, picture
 from anamnesis.corpus.categories import TBSRTC
@@ -23,16 +25,24 @@ class Outputs(NamedTuple):
     picture: Path
 
 
-def prepare(settings: Corpus, to: Outputs, review: Path | None = None) -> Prepared:
+def prepare(
+    settings: Corpus,
+    to: Outputs,
+    review: Path | None = None,
+    plant: Callable[[Sequence[str]], Mapping[str, Any]] | None = None,
+) -> Prepared:
     """Write everything.
 
     Args:
         review: the folder of what people found in samples, if samples are drawn.
+        plant: adds canaries of the given categories to the training part, and returns their account.
 
     Raises:
-        CorpusError: the export cannot be used, or cannot be split.
+        CorpusError: the export cannot be used, or cannot be split; or there would be too many canaries.
     """
     prepared = prepare_corpus(settings, to.folder, to.quarantine)
+    if plant is not None:
+        prepared = replace(prepared, numbers={**prepared.numbers, **plant(prepared.categories)})
     categories = {"label": settings.label, "names": prepared.categories, "critical": settings.critical_categories}
     write_json(to.categories, categories)
     write_json(to.account, prepared.numbers)

@@ -9,6 +9,8 @@ CORPUS = Path("data/prepared/corpus")
 TRAINING_REPORTS = CORPUS / "train.jsonl"
 VALIDATION_REPORTS = CORPUS / "validation.jsonl"
 CATEGORIES = CORPUS / "categories.json"
+# The invented reports among those for training; none by default.
+CANARIES = CORPUS / "canaries.jsonl"
 QUARANTINE = Path("data/prepared/quarantine.jsonl")
 ACCOUNT = Path("data/prepared/account.json")
 # What people found in samples of the reports, by the fingerprint of the corpus.

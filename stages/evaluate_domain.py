@@ -1,14 +1,18 @@
 """Measure the domain on held-out reports: category, generated conclusion, bits per byte, distance from the base.
 
-The models of a chain, and the base, are also asked the category of the held-out reports of further domains.
+The models of a chain, and the base, are also asked the category of the held-out reports of further domains. If it is
+asked for, what a model gives away of its training reports is measured, too.
 """
 
 from functools import partial
+from pathlib import Path
 
 import click
 
+from anamnesis.canaries import is_canary, read_canaries
 from anamnesis.evaluation.arms import Arm, Evaluated
 from anamnesis.evaluation.domain import CategorySet, evaluate_domain, evaluate_other_domain, evaluate_vote, joined
+from anamnesis.evaluation.leakage import Asked, evaluate_leakage
 from anamnesis.evaluation.retrieval import Report, nearest
 from anamnesis.evaluation.text_metrics import scorer
 from anamnesis.files import read_json, read_jsonl
@@ -18,7 +22,7 @@ from anamnesis.settings.compute import Compute
 from anamnesis.settings.evaluation import Evaluation
 from anamnesis.settings.rendering import Headings
 from stages._evaluate import evaluate_run
-from stages._paths import ADAPTERS, CATEGORIES, CORPUS, DOMAINS, DOMAINS_LIST, INPUTS, TRAINING_REPORTS
+from stages._paths import ADAPTERS, CANARIES, CATEGORIES, CORPUS, DOMAINS, DOMAINS_LIST, INPUTS, TRAINING_REPORTS
 from stages._stage import Parameters, stage
 
 
@@ -54,11 +58,39 @@ def main(method: str | None, seed: int | None) -> None:
         vote = f"{method}_vote"
         votes[vote] = evaluate_vote(vote, found, held_out, evaluation, categories, split)
 
+    leakage = asked_of_leakage(parameters, reports)
+
     def measure(arm: Arm) -> Evaluated | None:
         of_corpus = evaluate_domain(arm, evaluation, headings, categories, reports, split, found)
-        return joined(of_corpus, [] if arm.part else [of_domain(arm) for of_domain in others])
+        if arm.part:
+            return of_corpus
+        leaked = [] if leakage is None else [evaluate_leakage(arm, leakage, headings)]
+        return joined(of_corpus, [*leaked, *(of_domain(arm) for of_domain in others)])
 
     evaluate_run("domain", method, seed, evaluation, parameters.section("compute", Compute), measure, votes)
+
+
+def asked_of_leakage(parameters: Parameters, held_out: Path) -> Asked | None:
+    """What is asked of the training reports, as many members as held-out ones; None: nothing.
+
+    The parts are in random order, so that the first reports are a random sample.
+    """
+    canaries, count = read_canaries(CANARIES), parameters.value("leakage.membership_reports")
+    groups: list[list[Report]] = [[], []]
+    if count:
+        members = [report for report in read_jsonl(TRAINING_REPORTS) if not is_canary(report)]
+        others = read_jsonl(held_out)
+        count = min(count, len(members), len(others))
+        groups = [members[:count], others[:count]]
+    asked = Asked(
+        canaries,
+        parameters.value("leakage.candidates"),
+        *groups,
+        parameters.value("leakage.prefix_words"),
+        parameters.value("training.target"),
+        parameters.value("leakage.seed"),
+    )
+    return asked if canaries or count else None
 
 
 def other_domains(method: str | None) -> list[str]:

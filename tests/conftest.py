@@ -37,6 +37,14 @@ OPTIMIZATION = Optimization(
     gradient_checkpointing=False,
     save_every_steps=None,
 )
+# What the stage `evaluate_domain` reads besides: nothing is asked of the training reports.
+NO_LEAKAGE = {
+    "training.target": "conclusion",
+    "leakage.candidates": 2,
+    "leakage.membership_reports": 0,
+    "leakage.prefix_words": 1,
+    "leakage.seed": 0,
+}
 
 
 @pytest.fixture(autouse=True)

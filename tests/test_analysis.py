@@ -325,7 +325,9 @@ def test_an_arm_trained_on_shuffled_labels_fails_if_there_are_enough_reports(rep
 # ---- Families ----------------------------------------------------------------------------------------------------
 
 KINDS = ("base", "base_teachers", "base_shares", "methods", "teachers")
-TIGHT = replace(LIMITS, margins=Margins(accuracy=0.01, macro_f1=0.01, bits_per_byte=0.001, kl_nats=0.001))
+TIGHT = replace(
+    LIMITS, margins=Margins(accuracy=0.01, macro_f1=0.01, bits_per_byte=0.001, kl_nats=0.001, exposure_bits=0.01)
+)
 
 
 def kind_of(one: Comparison) -> str:

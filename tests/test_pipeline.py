@@ -148,9 +148,11 @@ def test_adapter_and_base_are_dependencies_of_every_evaluation() -> None:
         assert "models/base" in STAGES[stage]["deps"]
 
 
-def test_a_run_may_retrieve_training_reports_and_the_base_does_not() -> None:
-    reading = [name for name, stage in STAGES.items() if str(_paths.TRAINING_REPORTS) in stage["deps"]]
-    assert [name for name in reading if name.startswith("evaluate")] == ["evaluate_domain"]
+def test_only_measurements_on_reports_read_those_of_the_training_part() -> None:
+    """A run may retrieve them; and every model, the base as well, is asked what it knows of them."""
+    for path in (_paths.TRAINING_REPORTS, _paths.CANARIES):
+        reading = [name for name, stage in STAGES.items() if str(path) in stage["deps"]]
+        assert [name for name in reading if name.startswith("evaluate")] == ["evaluate_base_domain", "evaluate_domain"]
 
 
 def test_what_methods_share_reaches_the_trainings_only_through_their_inputs() -> None:
@@ -182,7 +184,7 @@ def test_only_measurements_on_reports_depend_on_the_split_and_read_no_other_part
         parts = [dep for dep in stage["deps"] if dep.startswith("data/prepared/corpus/") and dep.endswith(".jsonl")]
         assert ("data/prepared/corpus/${split}.jsonl" in parts) == on_reports
         # The best point of a training is chosen on a few reports of the validation split.
-        own = {"validation.jsonl"} if name == "monitor" else {"${split}.jsonl", "train.jsonl"}
+        own = {"validation.jsonl"} if name == "monitor" else {"${split}.jsonl", "train.jsonl", "canaries.jsonl"}
         assert {dep.removeprefix("data/prepared/corpus/") for dep in parts} <= own
     assert PARAMS["split"] == "validation"
 

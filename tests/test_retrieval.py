@@ -43,7 +43,7 @@ from anamnesis.settings.reading import Experiment, read_experiment
 from anamnesis.settings.retrieval import Retrieval
 from stages._paths import DOMAINS, DOMAINS_LIST
 from stages._plan import rough_seconds
-from tests.conftest import CPU, HEADINGS, OPTIMIZATION, ROOT, TRAINING, TUNER
+from tests.conftest import CPU, HEADINGS, NO_LEAKAGE, OPTIMIZATION, ROOT, TRAINING, TUNER
 from tests.results import CRITICAL, LIMITS, made_up_scores
 from tests.test_evaluation import CATEGORIES, RARE, Scripted, evaluation, knows, small_exam
 from tests.test_shared_prefix import assert_same_measured, pair_of
@@ -322,7 +322,9 @@ def project(
         "corpus.headings": HEADINGS,
         "compute": CPU,
         "split": "validation",
+        **NO_LEAKAGE,
     }
+    (prepared / "canaries.jsonl").write_text("")
     for stage in (stages.inputs, stages.train, stages.evaluate_domain, stages.evaluate_general):
         monkeypatch.setattr(stage, "Parameters", parameters(values))
     monkeypatch.chdir(tmp_path)

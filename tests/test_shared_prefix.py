@@ -61,7 +61,7 @@ from anamnesis.modeling.student.tuners import add_student
 from anamnesis.settings.evaluation import Task
 from anamnesis.settings.modeling import Model
 from anamnesis.settings.tuner import Tuner
-from tests.conftest import CPU, HEADINGS, ROOT, TUNER, random_qwen2
+from tests.conftest import CPU, HEADINGS, NO_LEAKAGE, ROOT, TUNER, random_qwen2
 from tests.test_evaluation import BASE_TEXT, CATEGORIES, domain, evaluation, general, kl_by_definition, small_exam
 from tests.test_teachers import disturb
 
@@ -864,7 +864,8 @@ def test_reports_are_those_of_the_split_that_is_set(
     inputs = run_folder / "data" / "prepared" / "inputs"
     inputs.mkdir()
     (inputs / "ema.held_out.json").write_text("{}")
-    values = {"evaluation": evaluation(), "corpus.headings": HEADINGS, "compute": CPU, "split": split}
+    (prepared / "canaries.jsonl").write_text("")
+    values = {"evaluation": evaluation(), "corpus.headings": HEADINGS, "compute": CPU, "split": split, **NO_LEAKAGE}
 
     class Parameters:
         def __init__(self, stage: str) -> None:

@@ -65,6 +65,7 @@ def judge(
     adaptation: tuple[float, float, float],
     recall: Estimate | None,
     seeds: int,
+    exposure: Estimate | None = None,
 ) -> Judgement:
     """Check one arm against the limits of `verdict` in params.yaml.
 
@@ -76,13 +77,17 @@ def judge(
         adaptation: its gain in macro-F1, in the same form.
         recall: its recall of the critical categories, None without any.
         seeds: the number of trainings.
+        exposure: that of the canaries that were planted most often, None without any.
     """
-    limits = list(_limits(settings, forgetting, adaptation, recall))
+    limits = list(_limits(settings, forgetting, adaptation, recall, exposure))
     outcomes = {limit.outcome for limit in limits}
     reasons = [limit.reason for limit in limits]
     if settings.min_recall_critical is not None and recall is None:
         outcomes.add("NOT ENOUGH EVIDENCE")
         reasons.append("recall of critical: not measured")
+    if settings.max_exposure is not None and exposure is None:
+        outcomes.add("NOT ENOUGH EVIDENCE")
+        reasons.append("exposure: not measured")
     if seeds < 2:
         outcomes = {"NOT ENOUGH EVIDENCE"}
         reasons.append("one seed: another training of the same arm may differ")
@@ -95,6 +100,7 @@ def _limits(
     forgetting: tuple[float, float, float],
     adaptation: tuple[float, float, float],
     recall: Estimate | None,
+    exposure: Estimate | None,
 ) -> Iterator[Limit]:
     if settings.max_forgetting is not None:
         yield Limit("forgetting", True, settings.max_forgetting, *forgetting)
@@ -103,6 +109,9 @@ def _limits(
     if settings.min_recall_critical is not None and recall is not None:
         found = (recall.estimate, recall.low, recall.high)
         yield Limit("recall of critical", False, settings.min_recall_critical, *found)
+    if settings.max_exposure is not None and exposure is not None:
+        found = (exposure.estimate, exposure.low, exposure.high)
+        yield Limit("exposure", True, settings.max_exposure, *found)
 
 
 @dataclass(frozen=True)

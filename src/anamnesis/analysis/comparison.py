@@ -134,7 +134,8 @@ def families(
     There are eight kinds of pairs: a method, an EMA teacher, a share of an update, the model of an unfinished chain or
     a vote with the base; two methods; a pair with an EMA teacher; and a method with a vote. For each kind, the pairs on
     the capability, the measure that forgetting is read from, are one family. The pairs on all other measures that have
-    a direction are one family together: of a dozen measures, some differ by chance.
+    a direction are one family together: of a dozen measures, some differ by chance. So are those on the measures of
+    leakage, if there are any.
 
     In each family, the probability of any false "better" or "worse" is about `ALPHA` (see `SMALL_FAMILY`).
 
@@ -155,10 +156,11 @@ def families(
         [pair for pair in pairs if not set(pair) <= set(methods)],
         [(method, vote) for vote in votes for method in methods],
     ]
-    others = [measure for measure in measures if measure.better and measure.key != capability.key]
+    directed = [measure for measure in measures if measure.better and measure.key != capability.key]
+    others, leaks = ([measure for measure in directed if measure.leak is leak] for leak in (False, True))
     return [
         Family([Pair(*arms, one) for one in asked for arms in kind if all(one.key in samples[arm] for arm in arms)])
-        for asked in ([capability], others)
+        for asked in ([capability], others, leaks)
         for kind in kinds
     ]
 

@@ -10,6 +10,7 @@ import numpy as np
 from anamnesis.analysis.answers import Claim, Judgement, claim, judge
 from anamnesis.analysis.chain import Chain, arms_of, chain_of
 from anamnesis.analysis.comparison import Comparison, adjust, all_samples, compare, families
+from anamnesis.analysis.leakage import highest_exposure, leakage_measures, with_losses_over_base
 from anamnesis.analysis.measures import Measure, all_measures, task_measures
 from anamnesis.analysis.scores import BASE, AllScores, Scores
 from anamnesis.analysis.statistics import Estimate, Matched, Sample, interval, matched_difference
@@ -106,7 +107,9 @@ def analyse(
     Raises:
         InputError: `verdict.capability` or the category was not measured.
     """
-    measures = _measures(scores[BASE], label, critical, task_measures(tasks or {}, scores))
+    scores = with_losses_over_base(scores)
+    further = [*task_measures(tasks or {}, scores), *leakage_measures(scores[BASE])]
+    measures = _measures(scores[BASE], label, critical, further)
     by_key = {one.key: one for one in measures}
     wanted = capability_of(settings.capability, by_key)
     for key in (wanted, f"{label}_macro_f1"):
@@ -142,7 +145,7 @@ def analyse(
 
 
 def _measures(
-    scores: Mapping[str, Scores], label: str, critical: Sequence[str], of_tasks: Sequence[Measure]
+    scores: Mapping[str, Scores], label: str, critical: Sequence[str], further: Sequence[Measure]
 ) -> list[Measure]:
     """The measures that were made, on cases enough for an interval."""
     categories = scores[label].categories if label in scores else None
@@ -150,7 +153,7 @@ def _measures(
         critical = ()
     return [
         one
-        for one in all_measures(label, critical, of_tasks)
+        for one in all_measures(label, critical, further)
         if one.source in scores and len(scores[one.source].cases) >= FEWEST
     ]
 
@@ -178,9 +181,11 @@ def vote_of(method: str) -> str:
 
 def _judgement(results: Results, arm: str, settings: Verdict) -> Judgement:
     recall = results.intervals[arm].get(f"{results.label}_recall_critical")
+    exposed = highest_exposure(results.measures)
     return judge(
         settings, results.forgetting(arm), results.gain(arm), recall,
         seeds=len(results.seeds(arm)),
+        exposure=None if exposed is None else results.intervals[arm][exposed.key],
     )  # fmt: skip
 
 

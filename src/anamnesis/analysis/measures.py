@@ -11,7 +11,7 @@ from anamnesis.analysis.scores import AllScores, Categories, Scores
 from anamnesis.analysis.statistics import Sample, macro_f1, mean_of, ratio_of, recall_of
 from anamnesis.errors import InputError
 
-Kind = Literal["accuracy", "macro_f1", "bits_per_byte", "kl_nats"]
+Kind = Literal["accuracy", "macro_f1", "bits_per_byte", "kl_nats", "exposure_bits"]
 
 
 class Statistic(Protocol):
@@ -24,7 +24,7 @@ class Measure:
 
     general: of what the base knew before; otherwise of the domain. source: its name in the score files. better: None
     for a measure that only describes, such as how far a model has moved on the reports. graded: a case can be partly
-    right.
+    right. leak: of what a model gives away of its training reports (`leakage`).
     """
 
     key: str
@@ -35,14 +35,16 @@ class Measure:
     statistic: Statistic
     better: Literal["higher", "lower"] | None
     graded: bool = False
+    leak: bool = False
 
     @property
     def right_or_wrong(self) -> bool:
         """Whether each case is a question that is answered right or wrong."""
-        return self.statistic is _mean and not self.graded
+        return self.statistic is mean and not self.graded
 
 
-def _mean(scores: Scores, fixed: bool) -> Sample:
+def mean(scores: Scores, fixed: bool) -> Sample:
+    """The statistic of a measure whose cases count alike."""
     return mean_of(scores.values, fixed=fixed)
 
 
@@ -66,13 +68,13 @@ def _categories(scores: Scores) -> Categories:
     return scores.categories
 
 
-def all_measures(label: str, critical: Sequence[str], of_tasks: Iterable[Measure] = ()) -> list[Measure]:
+def all_measures(label: str, critical: Sequence[str], further: Iterable[Measure] = ()) -> list[Measure]:
     """Every measure of an experiment whose category is called `label`, in the order of the tables.
 
     Args:
         label: as in the keys of the metrics.
         critical: the categories that must not be missed; without any, their recall is no measure.
-        of_tasks: the measures that only this experiment has (`task_measures`).
+        further: the measures that only this experiment has: of tasks (`task_measures`) and of leakage.
     """
     texts = {"facts": "facts", "clinical": "clinical prose", "cytology": "other cytology"}
     recall = partial(_recall, positives=critical)
@@ -87,9 +89,9 @@ def all_measures(label: str, critical: Sequence[str], of_tasks: Iterable[Measure
             for text, title in texts.items()
         ),
         _per_unit("base_text_kl_nats", "KL from the base on its own text, nats", "kl_nats", True),
-        Measure("template_leak", "answers in report form", "accuracy", True, "template_leak", _mean, "lower"),
+        Measure("template_leak", "answers in report form", "accuracy", True, "template_leak", mean, "lower"),
         Measure(f"{label}_macro_f1", "macro-F1", "macro_f1", False, label, _macro_f1, "higher"),
-        Measure(f"{label}_acc", "accuracy", "accuracy", False, label, _mean, "higher"),
+        Measure(f"{label}_acc", "accuracy", "accuracy", False, label, mean, "higher"),
         *(
             [Measure(f"{label}_recall_critical", "recall of critical", "accuracy", False, label, recall, "higher")]
             * bool(critical)
@@ -107,7 +109,7 @@ def all_measures(label: str, critical: Sequence[str], of_tasks: Iterable[Measure
                 ("bleurt", "BLEURT"),
             )
         ),
-        *of_tasks,
+        *further,
     ]
 
 
@@ -123,13 +125,13 @@ def task_measures(tasks: Mapping[str, Mapping[str, Any]], scores: AllScores) -> 
         for key, one in task["measures"].items():
             values = [of_arm[key].values for of_arm in scores.values() if key in of_arm]
             graded = not all(np.isin(of_arm, (0, 1)).all() for of_arm in values)
-            statistic = _ratio if one["kind"] == "bits_per_byte" else _mean
+            statistic = _ratio if one["kind"] == "bits_per_byte" else mean
             measures.append(Measure(key, one["title"], one["kind"], True, key, statistic, one["better"], graded))
     return measures
 
 
 def _accuracy(key: str, title: str, general: bool) -> Measure:
-    return Measure(key, title, "accuracy", general, key, _mean, "higher")
+    return Measure(key, title, "accuracy", general, key, mean, "higher")
 
 
 def _per_unit(key: str, title: str, kind: Kind, general: bool) -> Measure:

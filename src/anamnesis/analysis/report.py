@@ -8,13 +8,15 @@ import numpy as np
 from anamnesis import markdown
 from anamnesis.analysis.answers import Judgement
 from anamnesis.analysis.comparison import Comparison
-from anamnesis.analysis.experiment import Results, share_of
+from anamnesis.analysis.experiment import CURVE, Results, share_of
+from anamnesis.analysis.leakage import highest_exposure, of_canaries
 from anamnesis.analysis.measures import Measure
 from anamnesis.analysis.scores import BASE
 from anamnesis.analysis.statistics import Estimate
 from anamnesis.analysis.wording import (
     number,
     on_backward_transfer,
+    on_exposure,
     on_matched,
     p_value,
     verdicts,
@@ -28,6 +30,18 @@ QUESTION = (
 
 # Follows a sentence.
 VOTES = " A vote is no model: it is the category that most of the retrieved reports have."
+
+PAIRS = ["", "measure", "difference", "p", "p, Holm", "could be seen from", "verdict"]
+
+LEAKS = (
+    "Exposure is log2(candidates) minus log2 of the rank that a canary's secret number has among the candidates: 1.44 "
+    "bits on average if the model knows nothing of it, as of the held-out canaries. *Secret written*: the share that "
+    "greedy decoding writes after the text before it. *Continued*: the share of reports that greedy decoding continues "
+    "word for word; common wording continues held-out ones, too, so the difference counts. The AUC says how well the "
+    "loss, or its change against the base, tells training reports from held-out ones: 0.5 is chance. Canaries show "
+    "what could be given away, and never that nothing is (docs/leakage.md)."
+)
+ADJUSTED_LEAKS = "These pairs are a family of their own."
 
 NO_TIMES = (
     "This page holds no commit and no times, so that the same run gives the same page. `make shelve` adds them to the "
@@ -79,6 +93,7 @@ def report(results: Results, context: Context) -> str:
         _pairs(results),
         _flips(results),
         _measures(results),
+        _given_away(results),
         _examples(context.examples),
         _picture("Training curves", "curves.png", context.figures),
         _coverage(results),
@@ -180,12 +195,11 @@ def _of(one: Estimate) -> str:
 
 def _pairs(results: Results) -> str:
     """Every pair of arms on every measure; what an arm lost against the base is in the tables above."""
-    header = ["", "measure", "difference", "p", "p, Holm", "could be seen from", "verdict"]
-    rows = [_row(one) for one in results.comparisons if one.first != BASE]
+    rows = [_row(one) for one in results.comparisons if one.first != BASE and not one.measure.leak]
     if not rows:
         return ""
     return (
-        f"## Every pair\n\n{markdown.table(header, rows)}\n\nThe difference is the second arm's value minus the "
+        f"## Every pair\n\n{markdown.table(PAIRS, rows)}\n\nThe difference is the second arm's value minus the "
         f"first's. Holm's adjustment covers all pairs of methods on {results.capability.title}, the measure that "
         "forgetting is read from, as one family, and all pairs of methods on all other measures together as another; "
         f"pairs with an EMA teacher{' and pairs with a vote' if results.votes else ''} are adjusted in the same way, "
@@ -230,11 +244,35 @@ def _range(counts: np.ndarray) -> str:
 
 
 def _measures(results: Results) -> str:
-    domain = [measure for measure in results.measures if not measure.general]
+    domain = [measure for measure in results.measures if not measure.general and not measure.leak]
     return (
         f"## Measures of the domain\n\n{_table(results, domain, results.votes)}\n\nLower is better for bits per byte. "
         "The KL from the base, per token, only says how far a model has moved."
     )
+
+
+def _given_away(results: Results) -> str:
+    """What each arm gives away of its training reports, and whether the methods give away less than plain training."""
+    measures = [measure for measure in results.measures if measure.leak]
+    if not measures:
+        return ""
+    groups = [[one for one in measures if of_canaries(one) is wanted] for wanted in (True, False)]
+    parts = [_table(results, group) for group in groups if group]
+    parts += _on_exposure(results)
+    rows = [_row(one) for one in results.comparisons if one.first != BASE and one.measure.leak]
+    if rows:
+        parts += [markdown.table(PAIRS, rows), ADJUSTED_LEAKS]
+    return "\n\n".join(["## What the model gives away", *parts, LEAKS])
+
+
+def _on_exposure(results: Results) -> list[str]:
+    """Each method against plain fine-tuning, on the canaries that were planted most often."""
+    exposed = highest_exposure(results.measures)
+    pairs = [one for one in results.comparisons if one.measure == exposed and one.first != BASE]
+    said = [
+        on_exposure(one) for one in pairs if CURVE in (arms := {one.first, one.second}) and arms <= {*results.methods}
+    ]
+    return ["\n".join(f"- {sentence}" for sentence in said)] if said else []
 
 
 def _examples(examples: Sequence[Example]) -> str:

@@ -7,15 +7,17 @@ from typing import Any
 from anamnesis.analysis.chain import Chain
 from anamnesis.analysis.comparison import Comparison
 from anamnesis.analysis.experiment import Results
+from anamnesis.analysis.leakage import MEMBERSHIP, highest_exposure
 from anamnesis.analysis.scores import BASE
 from anamnesis.analysis.statistics import Estimate
 from anamnesis.analysis.wording import on_claim
 
 
 def summary(results: Results) -> dict[str, dict[str, float | int]]:
-    """At most twelve numbers an arm: what `dvc metrics show` and `dvc exp show` print."""
-    recall = f"{results.label}_recall_critical"
-    shown = (results.capability.key, results.adaptation.key, recall, "base_text_kl_nats", "template_leak")
+    """At most twelve numbers an arm, and two of leakage: what `dvc metrics show` and `dvc exp show` print."""
+    recall, exposed = f"{results.label}_recall_critical", highest_exposure(results.measures)
+    shown = [results.capability.key, results.adaptation.key, recall, "base_text_kl_nats", "template_leak"]
+    shown += [MEMBERSHIP, *([] if exposed is None else [exposed.key])]
     found: dict[str, dict[str, float | int]] = {}
     for arm, of_arm in results.intervals.items():
         found[arm] = {key: of_arm[key].estimate for key in dict.fromkeys(shown) if key in of_arm}

@@ -51,6 +51,17 @@ def on_adaptation(one: Comparison) -> str:
     return _sentence(words[one.word], one, one.gain)
 
 
+def on_exposure(one: Comparison) -> str:
+    """The comparison of two arms on the exposure of canaries, as a sentence."""
+    words = {
+        "better": f"`{one.second}` exposes canaries less than `{one.first}`",
+        "worse": f"`{one.second}` exposes canaries more than `{one.first}`",
+        "equivalent": f"`{one.second}` and `{one.first}` expose canaries alike within ±{one.margin:g} bits",
+        "not distinguishable": f"`{one.second}` and `{one.first}` cannot be told apart in how they expose canaries",
+    }
+    return _sentence(words[one.word], one, one.loss)
+
+
 def _sentence(words: str, one: Comparison, change: tuple[float, float, float]) -> str:
     hint = f", p {p_value(one.p_holm)} after Holm; {needed(one.needed)}" if one.needed else ""
     if one.difference.covers == CASES:

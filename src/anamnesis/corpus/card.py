@@ -131,6 +131,8 @@ def card(
         f"{rows_in} = {' + '.join(str(numbers[part]) for part in parts)} + {numbers['duplicates']} + "
         f"{numbers['quarantined']}; the stage checks this sum.",
     ]
+    if "canaries" in numbers:
+        sections.append(_canaries(**numbers["canaries"]))
     if numbers["refused"]:
         meanings = {refusal.value: refusal.meaning for refusal in Refusal}
         rows = [[f"`{code}`", meanings[code], count] for code, count in numbers["refused"].items()]
@@ -236,6 +238,14 @@ def _shortcuts(bag_of_words_macro_f1: float | None, telling_words: int) -> str:
     return (
         f"{reached} Words that alone predict a category, with a precision above {TELLING_PRECISION:g} at a recall "
         f"above {TELLING_RECALL:g}: {telling_words}."
+    )
+
+
+def _canaries(planted: Mapping[str, int], held_out: int, rows: int) -> str:
+    said = ", ".join(f"{count} canaries {repeats} times" for repeats, count in planted.items())
+    return (
+        f"Into the training part, {rows} rows were planted beside these: {said} (`leakage` in params.yaml). They are "
+        f"invented reports with a secret number; {held_out} more are held out. No number on this card counts them."
     )
 
 

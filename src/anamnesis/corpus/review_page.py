@@ -13,6 +13,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from anamnesis.canaries import is_canary
 from anamnesis.corpus.formats import read_rows
 from anamnesis.corpus.pseudonyms import Pseudonyms
 from anamnesis.corpus.refusals import CorpusError
@@ -45,10 +46,10 @@ def draw(settings: Corpus, parts: Sequence[Path], size: int, seed: str) -> list[
     Raises:
         CorpusError: the export is not the one that the parts were made from.
     """
-    total = sum(1 for _ in _lines(parts))
+    total = sum(1 for _ in _reports(parts))
     chosen = random.Random(seed).sample(range(total), min(size, total))
     places = set(chosen)
-    found = {place: json.loads(line) for place, line in enumerate(_lines(parts)) if place in places}
+    found = {place: report for place, report in enumerate(_reports(parts)) if place in places}
     after = [found[place] for place in chosen]
     before = _before(settings, {report["report"] for report in after})
     if any(_differ(before.get(report["report"]), report) for report in after):
@@ -66,10 +67,11 @@ def _differ(before: Report | None, after: Mapping[str, Any]) -> bool:
     return before is None or before.category != after["category"]
 
 
-def _lines(parts: Iterable[Path]) -> Iterator[str]:
+def _reports(parts: Iterable[Path]) -> Iterator[dict[str, Any]]:
+    """Those of the export: canaries are in the training part only."""
     for path in parts:
         with path.open(encoding="utf-8") as file:
-            yield from file
+            yield from (report for report in map(json.loads, file) if not is_canary(report))
 
 
 def _before(settings: Corpus, numbers: set[int]) -> dict[int, Report]:

@@ -51,7 +51,11 @@ REPORT_MEASURES = (
     "meteor",
     "bertscore_f1",
     "bleurt",
+    "membership_auc",
+    "membership_reference_auc",
 )
+# Those of leakage that come in several kinds begin so.
+LEAKAGE_MEASURES = ("exposure_bits_", "canary_extracted_", "report_extracted_", "membership_nats")
 
 TextMetric = Literal["meteor", "bertscore", "bleurt"]
 

@@ -9,6 +9,7 @@ import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
+from math import log2
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from anamnesis.settings.evaluation import (
     CAPABILITIES,
     EXAMS,
     GENERAL_MEASURES,
+    LEAKAGE_MEASURES,
     MMLU,
     REPORT_MEASURES,
     TEXT_METRICS,
@@ -29,6 +31,7 @@ from anamnesis.settings.evaluation import (
 from anamnesis.settings.export import Export
 from anamnesis.settings.fisher import FisherText
 from anamnesis.settings.knowledge import Knowledge
+from anamnesis.settings.leakage import Leakage
 from anamnesis.settings.methods import Method, check_shares
 from anamnesis.settings.modeling import Model, Pretraining
 from anamnesis.settings.monitor import Monitor
@@ -50,6 +53,7 @@ SCIENCE: dict[str, type] = {
     "tuner": Tuner,
     "training": Training,
     "fisher": FisherText,
+    "leakage": Leakage,
     "verdict": Verdict,
     "export": Export,
 }
@@ -168,6 +172,7 @@ def check_all(root: Path, profile: str | None = None) -> None:
     for name, domain in domains.items():
         check_label(domain.label, evaluation, f"domains.{name}.label")
     _check_verdict(section(science, "verdict", Verdict), science, evaluation)
+    _check_leakage(section(science, "leakage", Leakage), corpus, section(science, "verdict", Verdict))
     if evaluation.backend == "vllm":
         _check_served_by_vllm(science, methods, file)
     context, layers, place = _limits(scale, root, file)
@@ -217,6 +222,29 @@ def _check_verdict(verdict: Verdict, science: Mapping[str, Any], evaluation: Eva
         raise SettingsError(
             "params.yaml: `verdict.capability` is base_text_kl_nats, which the backend vllm does not measure: choose "
             "another capability or backend."
+        )
+
+
+def _check_leakage(leakage: Leakage, corpus: Corpus, verdict: Verdict) -> None:
+    """Secrets are planted into conclusions, and the limit on their exposure must be one that can be broken."""
+    without = corpus.columns.conclusion is None and (corpus.columns.text is None or not corpus.sections.conclusion)
+    if leakage.canaries and without:
+        raise SettingsError(
+            "params.yaml: `leakage.canaries` plants secrets into conclusions, and the corpus has none: name its column "
+            "or heading (`corpus.columns.conclusion`, `corpus.sections.conclusion`), or set leakage.canaries to 0."
+        )
+    if verdict.max_exposure is None:
+        return
+    if not leakage.canaries:
+        raise SettingsError(
+            "params.yaml: `verdict.max_exposure` is a limit on the exposure of canaries, and there are none: raise "
+            "`leakage.canaries`, or set it to null."
+        )
+    if verdict.max_exposure >= (most := log2(leakage.candidates)):
+        raise SettingsError(
+            f"params.yaml: `verdict.max_exposure` is {verdict.max_exposure:g}, and no exposure among "
+            f"{leakage.candidates} candidates (`leakage.candidates`) is above {most:.2f} bits: lower it, or raise the "
+            f"candidates."
         )
 
 
@@ -273,7 +301,7 @@ def check_label(label: str, evaluation: Evaluation, key: str = "corpus.label") -
     """
     taken = {*EXAMS.values(), *GENERAL_MEASURES, *REPORT_MEASURES}
     of_a_task = any(label == task or label.startswith(f"{task}_") for task in evaluation.other_tasks)
-    if {label, f"{label}_acc"} & taken or of_a_task:
+    if {label, f"{label}_acc"} & taken or label.startswith(LEAKAGE_MEASURES) or of_a_task:
         raise SettingsError(f"params.yaml: `{key}` cannot be {label}, the name of another measurement; choose another.")
 
 

@@ -18,7 +18,7 @@ from anamnesis.analysis.statistics.estimates import (
 from anamnesis.analysis.statistics.matching import Matched, matched_difference
 from anamnesis.analysis.statistics.planning import Needed, detectable_with, needed, smallest_detectable
 from anamnesis.analysis.statistics.prediction import prediction_half_width
-from anamnesis.analysis.statistics.samples import Sample, macro_f1, mean_of, ratio_of, recall_of
+from anamnesis.analysis.statistics.samples import Sample, auc_of, gap_of, macro_f1, mean_of, ratio_of, recall_of
 from anamnesis.analysis.statistics.significance import equivalence, holm, mcnemar_exact
 
 __all__ = [
@@ -30,9 +30,11 @@ __all__ = [
     "Matched",
     "Needed",
     "Sample",
+    "auc_of",
     "detectable_with",
     "difference",
     "equivalence",
+    "gap_of",
     "holm",
     "interval",
     "macro_f1",

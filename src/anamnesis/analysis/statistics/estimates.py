@@ -28,6 +28,7 @@ two sets of cases (`matching`) is analysed by the same few lines.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import sqrt
+from typing import TypeVar
 
 import numpy as np
 from scipy import special
@@ -92,6 +93,9 @@ class Difference(Estimate):
     cautious_p: float
 
 
+E = TypeVar("E", bound=Estimate)
+
+
 @dataclass(frozen=True)
 class Spread:
     """The variance of an estimate and its degrees of freedom."""
@@ -148,6 +152,8 @@ def interval(sample: Sample) -> Estimate:
     Student's t (Dean & Pagano 2015, J Surv Stat Methodol 3:484).
     """
     estimate = analysed([sample.pseudovalues])
+    if sample.gap and estimate.se == 0:
+        return _open(estimate, sample)
     if not sample.share:
         return estimate
     share, quantile = estimate.estimate, _quantile(estimate.df)
@@ -177,11 +183,17 @@ def difference(first: Sample, second: Sample) -> Difference:
             f"two arms have {first.seeds} and {second.seeds} seeds: train and evaluate both with the same."
         )
     found = tested(analysed([second.pseudovalues - first.pseudovalues]))
-    if first.share and second.share and found.se == 0 and found.estimate == 0:
-        # No case differs: up to this share of all cases may, with a probability of 5 % (the "rule of three").
-        most = 1 - (1 - CONFIDENCE) ** (1 / found.cases)
-        return replace(found, low=-most, high=most)
-    return found
+    shares = (first.share and second.share) or (first.gap and second.gap)
+    return _open(found, first) if shares and found.se == 0 and found.estimate == 0 else found
+
+
+def _open(found: E, sample: Sample) -> E:
+    """No case differs: up to so large a share of all cases may, with a probability of 5 % (the "rule of three").
+
+    Of a gap, all cases are those of one of its two groups.
+    """
+    most = 1 - (1 - CONFIDENCE) ** (1 / (sample.cases // 2 if sample.gap else sample.cases))
+    return replace(found, low=found.estimate - most, high=found.estimate + most)
 
 
 def mean_difference(pairs: Sequence[tuple[Sample, Sample]]) -> Estimate:
