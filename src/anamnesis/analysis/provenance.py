@@ -7,6 +7,7 @@ from typing import Any
 
 from anamnesis.machine import MAIN_PACKAGES, processor
 from anamnesis.settings.experiment import PLAIN, SCALE, SCIENCE, method_names, seed_numbers
+from anamnesis.settings.leakage import Leakage
 from anamnesis.settings.methods import Method
 from anamnesis.settings.modeling import Model
 from anamnesis.settings.sections import section
@@ -37,6 +38,9 @@ def stated_settings(
         },
         **{f"`{method}`": values[method] for method in methods},
     }
+    leakage = section(values, "leakage", Leakage)
+    if leakage.canaries or leakage.membership_reports:
+        settings["leakage"] = values["leakage"]
     for method in methods:
         decay = section(values, method, Method).decay
         if decay is not None and decay < 1:
