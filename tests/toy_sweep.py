@@ -1,0 +1,101 @@
+"""A sweep of a pipeline that takes no time, as a program that can be killed: `python -m tests.toy_sweep FOLDER`."""
+
+import os
+import sys
+from functools import partial
+from pathlib import Path
+
+from anamnesis.sweeping.queue import Queue, Shared, Task
+from anamnesis.sweeping.running import Runner
+from anamnesis.sweeping.store import Store
+from tests.checkout import commit
+
+# `train` notes each of its runs outside of the repository; -1 fails.
+PIPELINE = """
+stages:
+  begin:
+    cmd: echo begin >> {ran} && cp start.txt begin.txt
+    deps:
+    - start.txt
+    outs:
+    - begin.txt
+  train:
+    cmd: >-
+      echo {weight} >> {ran} && if [ {weight} = -1 ]; then echo "Error: weight is -1, raise it."; exit 1; fi;
+      sleep 0.2; echo {weight} > model.txt
+    deps:
+    - begin.txt
+    params:
+    - weight
+    outs:
+    - model.txt
+  measure:
+    cmd: mkdir -p metrics && cat model.txt > score.txt && cat model.txt > metrics/base.json
+    deps:
+    - model.txt
+    outs:
+    - score.txt
+    - metrics/base.json:
+        cache: false
+"""
+RESULTS = (Path("score.txt"), Path("metrics/base.json"))
+WEIGHTS = (1, -1, 2, 3)
+
+
+class Heard:
+    """Keeps and prints what a sweep says."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def started(self, name: str) -> None:
+        self.said(f"started {name}")
+
+    def finished(self, name: str, seconds: float | None) -> None:
+        self.said(f"finished {name}")
+
+    def failed(self, name: str, message: str) -> None:
+        self.said(f"failed {name}: {message}")
+
+    def said(self, line: str) -> None:
+        self.lines.append(line)
+        print(line, flush=True)
+
+
+def make_toy(folder: Path) -> Path:
+    """The checkout of the toy pipeline."""
+    root = folder / "checkout"
+    (root / ".dvc").mkdir(parents=True)
+    (root / ".dvc" / "config").write_text("[core]\n    analytics = false\n    check_update = false\n")
+    (root / ".dvc" / ".gitignore").write_text("/tmp\n/cache\n/config.local\n")
+    (root / ".gitignore").write_text("/scratch/\n/model.txt\n/score.txt\n/begin.txt\n")
+    (root / "dvc.yaml").write_text(PIPELINE.format(ran=folder / "ran.txt", weight="${weight}"))
+    (root / "params.yaml").write_text("weight: 0\n")
+    (root / "start.txt").write_text("0\n")
+    commit(root, "toy")
+    return root
+
+
+def tasks() -> list[Task]:
+    return [Task(f"w{weight}", partial(write_weight, weight), ("measure",), RESULTS) for weight in WEIGHTS]
+
+
+def write_weight(weight: int, folder: Path) -> None:
+    (folder / "params.yaml").write_text(f"weight: {weight}\n")
+
+
+def runner(folder: Path, heard: Heard) -> Runner:
+    root = folder / "checkout"
+    results = root / "scratch" / "sweeps" / "toy"
+    about = {task.name: {"weight": weight} for task, weight in zip(tasks(), WEIGHTS, strict=True)}
+    shared = Shared(partial(write_weight, 0), ("begin",))
+    return Runner(root, Queue(results / "queue"), Store(results), shared, heard, about, jobs=1, interval=0.2)
+
+
+def main() -> None:
+    os.environ["DVC_NO_ANALYTICS"] = "1"
+    runner(Path(sys.argv[1]), Heard()).run(tasks())
+
+
+if __name__ == "__main__":
+    main()
