@@ -66,6 +66,7 @@ def main(file: Path, jobs: int, at_most: float | None) -> None:
         done = {point.name: store.about(point.name)["seconds"] for point in points if store.has(point.name)}
         seconds, source = expectation(ROOT, sweep, points, experiments, jobs)
         click.echo(announcement(points, done, seconds, source, jobs))
+        commit, changed = repository.commit(), repository.changed(code)
         progress = Progress({point.name: point.label for point in points}, seconds, done, jobs)
         runner = Runner(
             root=ROOT,
@@ -73,7 +74,7 @@ def main(file: Path, jobs: int, at_most: float | None) -> None:
             store=store,
             shared=Shared(partial(write_shared_settings, points), SHARED),
             listener=progress,
-            about={point.name: about(point, repository.commit(), repository.changed(code)) for point in points},
+            about={point.name: about(point, commit, changed) for point in points},
             jobs=jobs,
         )
         try:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ import pytest
 from click.testing import CliRunner
 from ruamel.yaml import YAML
 
+from anamnesis.analysis.measures import all_measures
+from anamnesis.analysis.scores import Categories, Scores
 from anamnesis.errors import InputError
 from anamnesis.settings.methods import Method
 from anamnesis.settings.reading import Experiment
@@ -25,7 +28,7 @@ from anamnesis.sweeping.finishing import about, finish
 from anamnesis.sweeping.front import front_of, hypervolume, nondominated
 from anamnesis.sweeping.grid import Plan, Sweep, plan, read_settings, read_sweep
 from anamnesis.sweeping.hours import announcement
-from anamnesis.sweeping.outcomes import Layout, Measured, Outcomes, outcomes
+from anamnesis.sweeping.outcomes import Layout, Measured, Outcomes, outcome_of, outcomes
 from anamnesis.sweeping.own_files import own_files
 from anamnesis.sweeping.page import Finished
 from anamnesis.sweeping.progress import Progress
@@ -205,8 +208,9 @@ def test_a_point_is_run_with_its_own_files_and_the_shared_stages_with_all_method
     assert (shared["methods"], shared["ewc"]["penalties"]["ewc"]["weight"]) == (["ewc", "none"], 1.0)
 
 
-def test_files_that_git_does_not_track_are_found(settings_only: Path) -> None:
+def test_files_that_git_ignores_are_found(settings_only: Path) -> None:
     root = settings_only
+    (root / ".gitignore").write_text("/export.csv\n/data/domains/\n")
     commit(root, "start")
     (root / "export.csv").write_text("a")
     (root / "data" / "domains").mkdir()
@@ -249,37 +253,50 @@ def test_the_command_refuses_before_it_starts_anything(tmp_path: Path) -> None:
 # ---- Running -------------------------------------------------------------------------------------------------------
 
 
-def test_a_killed_sweep_goes_on_and_runs_nothing_twice_that_is_done(tmp_path: Path) -> None:
+def test_a_sweep_that_is_killed_twice_runs_nothing_again_that_is_done(tmp_path: Path) -> None:
+    """Once the command alone, whose workers go on; once everything."""
     toy_sweep.make_toy(tmp_path)
-    command = [sys.executable, "-m", "tests.toy_sweep", str(tmp_path)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
-    first = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    assert first.stdout is not None
-    queue = toy_sweep.runner(tmp_path, toy_sweep.Heard()).queue
+    started: list[subprocess.Popen[str]] = []
+    heard = toy_sweep.Heard()
+    last = toy_sweep.runner(tmp_path, heard)
+    queue, store = last.queue, last.store
     try:
-        next(line for line in first.stdout if line.startswith("finished w1"))
-        first.kill()
+        started.append(start_toy(tmp_path, until="finished w1"))
+        started[0].kill()
+        started.append(start_toy(tmp_path, until="The workers of an earlier `make sweep` are still at it"))
+        started[1].kill()
         for process in queue.processes():
             process.kill()
-        heard = toy_sweep.Heard()
-        again = toy_sweep.runner(tmp_path, heard)
-        failures = again.run(toy_sweep.tasks())
-        ran = (tmp_path / "ran.txt").read_text().split()
+        (tmp_path / "go").touch()
+        failures = last.run(toy_sweep.tasks())
         assert failures == {"w-1": "weight is -1, raise it."}
-        assert (ran.count("begin"), ran.count("1"), ran.count("2")) == (1, 1, 1)
+        ran = (tmp_path / "ran.txt").read_text().split()
+        assert (ran.count("begin"), ran.count("1")) == (1, 1)
         assert "finished w1" not in heard.lines
         assert "failed w-1: weight is -1, raise it." in heard.lines
-        assert (again.store.of("w2") / "score.txt").read_text() == "2\n"
-        assert (again.store.of("w2") / "metrics/base.json").read_text() == "2\n"
-        assert again.store.about("w2")["weight"] == 2
-        assert "raise it" in again.store.log_of("w-1").read_text()
+        assert (store.of("w2") / "score.txt").read_text() == "2\nmine\n"
+        assert (store.of("w2") / "metrics/base.json").read_text() == "2\n"
+        assert store.about("w2")["weight"] == 2
+        assert "raise it" in store.log_of("w-1").read_text()
+        # Nothing of the user's was touched, and nothing is left.
         assert (tmp_path / "checkout" / "params.yaml").read_text() == "weight: 0\n"
         assert not queue.folder.exists()
         assert queue.processes() == []
     finally:
-        first.kill()
-        first.wait()
+        for process in started:
+            process.kill()
+            process.wait()
         queue.remove()
+
+
+def start_toy(folder: Path, until: str) -> subprocess.Popen[str]:
+    """The toy sweep as a process, after it said this."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
+    command = [sys.executable, "-m", "tests.toy_sweep", str(folder)]
+    process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert any(line.startswith(until) for line in process.stdout)
+    return process
 
 
 def test_a_result_is_kept_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -344,63 +361,41 @@ def test_the_hours_come_first(settings_only: Path) -> None:
     points = points_of(settings_only, {"none": {"pace.rate": [0.1, 0.2, 0.3]}}).points
     seconds = {one.name: 3600.0 for one in points}
     said = announcement(points, [], seconds, "guessed", 2)
-    assert said == "3 points; 6 trainings ahead, 2 points at a time: about 120 min (guessed)."
+    assert said == "3 points; 6 trainings ahead, 2 points at a time: about 2 h 00 min (guessed)."
     said = announcement(points, [points[0].name], dict.fromkeys(seconds, 0.0), "", 2)
-    assert said.startswith("3 points, of which 1 are done; 4 trainings ahead")
+    assert said.startswith("3 points, 1 of them done; 4 trainings ahead")
     assert said.endswith("is done.")
 
 
 # ---- What is found -------------------------------------------------------------------------------------------------
 
 
-def write_rows(file: Path, rows: Sequence[Sequence[object]]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("w", encoding="utf-8", newline="") as opened:
-        writer = csv.writer(opened)
-        writer.writerow(["arm", "measure", "case", "value", "weight", "gold", "predicted"])
-        writer.writerows(rows)
-
-
-def write_point(
-    folder: Path,
-    method: str,
-    exam: float,
-    right: float,
-    kl: float,
-    seeds: Sequence[int] = SEEDS,
-    cases: int = 300,
-    spread: float = 0.0,
-    chance: int = 0,
-) -> None:
-    """Made-up scores: shares of right answers in the exam and of right categories, and nats per token.
-
-    `spread`: between seeds, of both shares.
-    """
-    rng = np.random.default_rng(chance)
-    hard = np.linspace(0, 1, cases, endpoint=False)
-    for arm, run, shares in (
-        ("base", "base", (0.95, 0.0, 0.0)),
-        *((method, f"{method}-{seed}", (exam, right, kl)) for seed in seeds),
+def write_point(folder: Path, method: str, shares: Sequence[float], cases: int = 60, split: str = "validation") -> None:
+    """The files of a point with made-up scores."""
+    for run, arm, scores in (
+        ("base", "base", scores_of((0.95, 0.0, 0.0), 1, cases, 0.0)),
+        *((f"{method}-{seed}", method, scores_of(shares, 1, cases, 0.0)) for seed in SEEDS),
     ):
-        shift = 0.0 if arm == "base" else rng.normal(0, spread)
-        general = [[arm, "exam_acc", f"exam:{i}", float(hard[i] < shares[0] + shift), 1, "", ""] for i in range(cases)]
-        domain = []
-        for i in range(cases):
-            gold = CATEGORIES[i % 3]
-            # The hardness is spread over the categories.
-            is_right = hard[(7 * i) % cases] < shares[1] + shift
-            named = gold if is_right else CATEGORIES[(i + 1) % 3]
-            domain.append([arm, "bethesda", f"reports:{i}", float(is_right), 1, gold, named])
-        domain += [[arm, "domain_kl_nats", f"text:{i}", 10 * shares[2] * (1 + i / 40), 10, "", ""] for i in range(20)]
-        write_rows(folder / "data/scores/general" / f"{run}.csv", general)
-        write_rows(folder / "data/scores/domain" / f"{run}.csv", domain)
-    for kind, said in (("general", {"tasks": {"facts": {"measures": {}}}}), ("domain", {"split": "validation"})):
-        (folder / "metrics" / kind).mkdir(parents=True, exist_ok=True)
-        (folder / "metrics" / kind / "base.json").write_text(json.dumps({"base": said}))
+        for kind, keys in (("general", ["exam_acc"]), ("domain", ["bethesda", "domain_kl_nats"])):
+            file = folder / LAYOUT.scores / kind / f"{run}.csv"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with file.open("w", encoding="utf-8", newline="") as opened:
+                writer = csv.writer(opened)
+                writer.writerow(["arm", "measure", "case", "value", "weight", "gold", "predicted"])
+                for key in keys:
+                    one = scores[key]
+                    named = one.categories
+                    gold = named.gold if named else [""] * len(one.cases)
+                    predicted = named.predicted[0] if named else [""] * len(one.cases)
+                    rows = zip(one.cases, one.values[0], one.weights[0], gold, predicted, strict=True)
+                    writer.writerows([arm, key, *row] for row in rows)
+    for kind, said in (("general", {"tasks": {"facts": {"measures": {}}}}), ("domain", {"split": split})):
+        (folder / LAYOUT.metrics / kind).mkdir(parents=True, exist_ok=True)
+        (folder / LAYOUT.metrics / kind / "base.json").write_text(json.dumps({"base": said}))
 
 
 Shares = tuple[str, float, float, float]
-# Method, exam, right categories, KL: a front of three, and one that is worse than `ewc`.
+# Method, exam, right categories, KL: a front of four, and one that is worse than `ewc`.
 POINTS: list[Shares] = [
     ("none", 0.60, 0.80, 2.0),
     ("ewc", 0.90, 0.70, 0.8),
@@ -410,18 +405,59 @@ POINTS: list[Shares] = [
 ]
 
 
-def found_of(folder: Path, points: Sequence[Shares] = POINTS, **more: Any) -> Outcomes:
-    measured = []
-    for number, (method, exam, right, kl) in enumerate(points):
-        place = folder / str(number)
-        write_point(place, method, exam, right, kl, chance=number, **more)
-        seeds = more.get("seeds", SEEDS)
-        measured.append(Measured(f"{method}-{number}", f"{method} x={number}", method, {}, {}, seeds, place))
-    return outcomes(measured, LAYOUT, "bethesda", None)
+AXES = tuple(
+    next(one for one in all_measures("bethesda", ()) if one.key == key) for key in ("exam_acc", "bethesda_macro_f1")
+)
+KL = next(one for one in all_measures("bethesda", ()) if one.key == "domain_kl_nats")
+
+
+def scores_of(shares: Sequence[float], seeds: int, cases: int, spread: float) -> dict[str, Scores]:
+    """Made-up scores: shares of right answers in the exam and of right categories, and nats per token.
+
+    The shares of the seeds differ by `spread`. Hard questions are hard for every arm.
+    """
+    exam, right, kl = shares
+    hard = np.linspace(0, 1, cases, endpoint=False)
+    shift = spread * (np.arange(seeds) - (seeds - 1) / 2)[:, None]
+    gold = np.array(CATEGORIES)[np.arange(cases) % 3]
+    # The hardness is spread over the categories.
+    is_right = np.roll(hard[(7 * np.arange(cases)) % cases], 1) < right + shift
+    named = np.where(is_right, gold, np.array(CATEGORIES)[(np.arange(cases) + 1) % 3])
+    ones, names = np.ones((seeds, cases)), tuple(map(str, range(cases)))
+    nats = np.broadcast_to(kl * (1 + np.arange(20) / 40), (seeds, 20))
+    return {
+        "exam_acc": Scores(tuple(range(seeds)), names, (hard < exam + shift).astype(float), ones),
+        "bethesda": Scores(tuple(range(seeds)), names, is_right.astype(float), ones, Categories(gold, named)),
+        "domain_kl_nats": Scores(tuple(range(seeds)), names[:20], nats, np.ones((seeds, 20))),
+    }
+
+
+def found_of(
+    points: Sequence[Shares] = POINTS, seeds: int = 3, cases: int = 300, spread: float | Sequence[float] = 0.0
+) -> Outcomes:
+    """`spread`: of all points, or of each."""
+    base = scores_of((0.95, 0.0, 0.0), 1, cases, 0.0)
+    spreads = np.broadcast_to(spread, len(points))
+    found = [
+        outcome_of(
+            Measured(f"{method}-{number}", f"{method} x={number}", method, {}, {}, range(seeds), Path()),
+            base,
+            scores_of(shares, seeds, cases, float(spreads[number])),
+            AXES,
+            KL,
+        )
+        for number, (method, *shares) in enumerate(points)
+    ]
+    return Outcomes(*AXES, found, over_seeds=seeds > 1)
 
 
 def test_outcomes_are_changes_against_the_base(tmp_path: Path) -> None:
-    found = found_of(tmp_path)
+    measured = []
+    for number, (method, *shares) in enumerate(POINTS):
+        write_point(tmp_path / str(number), method, shares)
+        label = f"{method} x={number}"
+        measured.append(Measured(f"{method}-{number}", label, method, {}, {}, SEEDS, tmp_path / str(number)))
+    found = outcomes(measured, LAYOUT, "bethesda", None)
     assert (found.capability.key, found.adaptation.key) == ("exam_acc", "bethesda_macro_f1")
     none = found.points[0]
     assert none.forgetting.estimate == pytest.approx(0.35, abs=0.01)
@@ -435,14 +471,14 @@ def test_outcomes_are_changes_against_the_base(tmp_path: Path) -> None:
 
 
 def test_points_measured_on_test_or_on_other_cases_are_refused(tmp_path: Path) -> None:
-    write_point(tmp_path / "a", "none", 0.8, 0.5, 1.0)
-    write_point(tmp_path / "b", "ema", 0.8, 0.5, 1.0, cases=301)
-    one, other = (Measured(n, n, m, {}, {}, SEEDS, tmp_path / n) for n, m in (("a", "none"), ("b", "ema")))
+    write_point(tmp_path / "a", "none", (0.8, 0.5, 1.0))
+    write_point(tmp_path / "b", "ema", (0.8, 0.5, 1.0), cases=61)
+    write_point(tmp_path / "c", "none", (0.8, 0.5, 1.0), split="test")
+    a, b, c = (Measured(n, n, m, {}, {}, SEEDS, tmp_path / n) for n, m in (("a", "none"), ("b", "ema"), ("c", "none")))
     with pytest.raises(InputError, match="b was not asked the same questions as the first point"):
-        outcomes([one, other], LAYOUT, "bethesda", None)
-    (tmp_path / "a/metrics/domain/base.json").write_text('{"base": {"split": "test"}}')
-    with pytest.raises(InputError, match="a was measured on the test split"):
-        outcomes([one], LAYOUT, "bethesda", None)
+        outcomes([a, b], LAYOUT, "bethesda", None)
+    with pytest.raises(InputError, match="c was measured on the test split"):
+        outcomes([a, c], LAYOUT, "bethesda", None)
 
 
 def test_hypervolume_of_known_points() -> None:
@@ -475,8 +511,8 @@ def test_equal_points_are_both_on_the_front() -> None:
     assert found.tolist() == [True, True, False, False]
 
 
-def test_the_front_and_what_each_method_reaches(tmp_path: Path) -> None:
-    front = front_of(found_of(tmp_path, spread=0.02))
+def test_the_front_and_what_each_method_reaches() -> None:
+    front = front_of(found_of(spread=0.02))
     assert front.on_front == [True, True, False, True, True]
     assert front.in_resamples[0] == 1
     assert front.in_resamples[2] < 0.05
@@ -490,16 +526,16 @@ def test_the_front_and_what_each_method_reaches(tmp_path: Path) -> None:
     assert front.whole.estimate >= front.volumes[0].volume.estimate
 
 
-def test_the_bootstrap_draws_seeds_besides_cases_and_the_same_for_all_points(tmp_path: Path) -> None:
+def test_the_bootstrap_draws_seeds_besides_cases_and_the_same_for_all_points() -> None:
     def width(**more: Any) -> float:
-        volume = front_of(found_of(tmp_path / str(more), **more)).volumes[0].volume
+        volume = front_of(found_of(POINTS[:2], **more)).volumes[0].volume
         return volume.high - volume.low
 
     assert width(cases=1200) < 0.7 * width(cases=300)
     assert width(spread=0.05) > 1.2 * width()
-    assert width(seeds=(0,)) > 0
+    assert width(seeds=1) == pytest.approx(width(), rel=0.1)
     # Two points that are equal in every case are equal in every resample: neither ever leaves the front.
-    twins = front_of(found_of(tmp_path / "twins", [POINTS[1], POINTS[1], POINTS[0]]))
+    twins = front_of(found_of([POINTS[1], POINTS[1], POINTS[0]]))
     assert twins.in_resamples[0] == twins.in_resamples[1] == 1
 
 
@@ -513,30 +549,27 @@ def test_a_parabola_is_found_and_noise_is_not() -> None:
     assert fit(x, np.ones(30))[1] == 0
 
 
-def test_the_interval_of_the_fit_is_over_points_not_runs(tmp_path: Path) -> None:
+def test_the_interval_of_the_fit_is_over_points_not_runs() -> None:
     """Seeds that repeat each other are no more evidence than one."""
-    three, one = (razor_of(found_of(tmp_path / str(len(seeds)), seeds=seeds)) for seeds in (SEEDS, (0,)))
+    three, one = razor_of(found_of(seeds=3)), razor_of(found_of(seeds=1))
     assert three is not None
     assert one is not None
-    assert len(three.kl_nats) == 15
-    assert len(one.kl_nats) == 5
+    assert (len(three.kl_nats), len(one.kl_nats)) == (15, 5)
     assert three.r_squared.ends == pytest.approx(one.r_squared.ends)
     assert three.r_squared.low < three.r_squared.estimate
-    assert three.at(np.array([2.0]))[0] == pytest.approx(three.forgetting[three.kl_nats > 2].mean(), abs=0.2)
+    assert three.rises
+    assert three.at(np.array([2.475]))[0] == pytest.approx(0.35, abs=0.05)
 
 
-def test_too_few_points_for_a_fit(tmp_path: Path) -> None:
-    assert razor_of(found_of(tmp_path, POINTS[:4])) is None
+def test_too_few_points_for_a_fit() -> None:
+    assert razor_of(found_of(POINTS[:4])) is None
 
 
-def test_the_upper_end_of_the_interval_decides_and_then_the_adaptation(tmp_path: Path) -> None:
-    found = found_of(tmp_path, spread=0.01)
-    advice = recommend(found, 0.1)
+def test_the_upper_end_of_the_interval_decides_and_then_the_adaptation() -> None:
+    found = found_of(spread=0.01)
     ewc = found.points[1]
-    assert ewc.forgetting.estimate < 0.1
-    assert (ewc in advice.within) == (ewc.forgetting.high <= 0.1)
-    limit = (ewc.forgetting.estimate + ewc.forgetting.high) / 2
-    assert recommend(found, limit).chosen is found.points[3]
+    between = (ewc.forgetting.estimate + ewc.forgetting.high) / 2
+    assert recommend(found, between).chosen is found.points[3]
     advice = recommend(found, ewc.forgetting.high)
     assert advice.chosen is ewc
     said = " ".join(sentences(found, advice))
@@ -546,26 +579,27 @@ def test_the_upper_end_of_the_interval_decides_and_then_the_adaptation(tmp_path:
     assert "test split" in said
 
 
-def test_points_that_cannot_be_told_apart_are_named(tmp_path: Path) -> None:
-    points = [("ewc", 0.9, 0.70, 0.8), ("static", 0.9, 0.69, 0.8), ("ema", 0.9, 0.30, 0.8)]
-    found = found_of(tmp_path, points, spread=0.03)
+def test_points_that_cannot_be_told_apart_are_named() -> None:
+    points = [("ewc", 0.9, 0.70, 0.8), ("static", 0.9, 0.695, 0.8), ("ema", 0.9, 0.30, 0.8)]
+    # Of one pair, each is better with some seed.
+    found = found_of(points, spread=[0.02, -0.02, 0.02])
     advice = recommend(found, 1.0)
-    assert [one.point.method for one in advice.alike] == [
-        {"ewc": "static", "static": "ewc"}[advice.chosen.point.method]  # type: ignore[union-attr]
-    ]
-    assert "Of the 2 other points within the limit, 1 cannot be told apart" in " ".join(sentences(found, advice))
+    assert advice.chosen is found.points[0]
+    assert list(advice.alike) == [found.points[1]]
+    said = "Of the 2 other points within the limit, 1 cannot be told apart from it in adaptation: `static x=1`."
+    assert said in sentences(found, advice)
 
 
-def test_one_seed_excludes_no_other_point(tmp_path: Path) -> None:
-    found = found_of(tmp_path, seeds=(0,))
+def test_one_seed_excludes_no_other_point() -> None:
+    found = found_of(seeds=1)
     advice = recommend(found, 1.0)
     assert len(advice.alike) == 4
     assert "none of the 4 other points within the limit is excluded" in " ".join(sentences(found, advice))
 
 
-def test_no_point_within_the_limit_is_said(tmp_path: Path) -> None:
-    found = found_of(tmp_path)
-    advice = recommend(found, 0.01)
+def test_no_point_within_the_limit_is_said() -> None:
+    found = found_of()
+    advice = recommend(found, 0.015)
     assert advice.chosen is None
     said = " ".join(sentences(found, advice))
     assert "no point can be recommended" in said
@@ -604,12 +638,10 @@ def finished(settings_only: Path, tmp_path: Path) -> Finish:
         science, scale = read_settings(settings_only, sweep)
         points = plan(sweep, science, scale, "code").points
         store = Store(tmp_path / folder)
-        for point, (method, exam, right, kl) in zip(points, POINTS, strict=False):
-            store.save(
-                point.name,
-                lambda folder, m=method, e=exam, r=right, k=kl: write_point(folder, m, e, r, k),  # type: ignore[misc]
-                about(point, "0123456789abcdef", []) | {"seconds": 1800.0},
-            )
+        for point, (method, *shares) in zip(points, POINTS, strict=False):
+            if not store.has(point.name):
+                fetch = partial(write_point, method=method, shares=shares, cases=300)
+                store.save(point.name, fetch, about(point, "0123456789abcdef", []) | {"seconds": 1800.0})
         settings = section(science, "verdict", Verdict)
         return finish("mine", sweep, points, store, LAYOUT, settings, limit, science, failures or {})
 

@@ -1,6 +1,5 @@
 """A sweep of a pipeline that takes no time, as a program that can be killed: `python -m tests.toy_sweep FOLDER`."""
 
-import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -10,7 +9,7 @@ from anamnesis.sweeping.running import Runner
 from anamnesis.sweeping.store import Store
 from tests.checkout import commit
 
-# `train` notes each of its runs outside of the repository; -1 fails.
+# `train` notes each of its runs outside of the repository; -1 fails, and 2 waits until it may go on.
 PIPELINE = """
 stages:
   begin:
@@ -22,7 +21,7 @@ stages:
   train:
     cmd: >-
       echo {weight} >> {ran} && if [ {weight} = -1 ]; then echo "Error: weight is -1, raise it."; exit 1; fi;
-      sleep 0.2; echo {weight} > model.txt
+      while [ {weight} = 2 -a ! -e {go} ]; do sleep 0.1; done; echo {weight} > model.txt
     deps:
     - begin.txt
     params:
@@ -30,16 +29,19 @@ stages:
     outs:
     - model.txt
   measure:
-    cmd: mkdir -p metrics && cat model.txt > score.txt && cat model.txt > metrics/base.json
+    cmd: mkdir -p metrics && cat model.txt own/mine.txt > score.txt && cat model.txt > metrics/base.json
     deps:
     - model.txt
+    - own/mine.txt
     outs:
     - score.txt
     - metrics/base.json:
         cache: false
 """
+# Git ignores it.
+OWN = "own/mine.txt"
 RESULTS = (Path("score.txt"), Path("metrics/base.json"))
-WEIGHTS = (1, -1, 2, 3)
+WEIGHTS = (1, -1, 2)
 
 
 class Heard:
@@ -57,6 +59,9 @@ class Heard:
     def failed(self, name: str, message: str) -> None:
         self.said(f"failed {name}: {message}")
 
+    def waits(self) -> None:
+        """Says nothing."""
+
     def said(self, line: str) -> None:
         self.lines.append(line)
         print(line, flush=True)
@@ -68,8 +73,11 @@ def make_toy(folder: Path) -> Path:
     (root / ".dvc").mkdir(parents=True)
     (root / ".dvc" / "config").write_text("[core]\n    analytics = false\n    check_update = false\n")
     (root / ".dvc" / ".gitignore").write_text("/tmp\n/cache\n/config.local\n")
-    (root / ".gitignore").write_text("/scratch/\n/model.txt\n/score.txt\n/begin.txt\n")
-    (root / "dvc.yaml").write_text(PIPELINE.format(ran=folder / "ran.txt", weight="${weight}"))
+    (root / ".gitignore").write_text("/scratch/\n/model.txt\n/score.txt\n/begin.txt\n/own/mine.txt\n")
+    (root / "own").mkdir()
+    (root / "own" / "README.md").write_text("A file of the user's.\n")
+    (root / OWN).write_text("mine\n")
+    (root / "dvc.yaml").write_text(PIPELINE.format(ran=folder / "ran.txt", go=folder / "go", weight="${weight}"))
     (root / "params.yaml").write_text("weight: 0\n")
     (root / "start.txt").write_text("0\n")
     commit(root, "toy")
@@ -89,11 +97,10 @@ def runner(folder: Path, heard: Heard) -> Runner:
     results = root / "scratch" / "sweeps" / "toy"
     about = {task.name: {"weight": weight} for task, weight in zip(tasks(), WEIGHTS, strict=True)}
     shared = Shared(partial(write_weight, 0), ("begin",))
-    return Runner(root, Queue(results / "queue"), Store(results), shared, heard, about, jobs=1, interval=0.2)
+    return Runner(root, Queue(results / "queue", [OWN]), Store(results), shared, heard, about, jobs=1, interval=0.2)
 
 
 def main() -> None:
-    os.environ["DVC_NO_ANALYTICS"] = "1"
     runner(Path(sys.argv[1]), Heard()).run(tasks())
 
 

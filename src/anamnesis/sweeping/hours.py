@@ -59,8 +59,12 @@ def _measured(root: Path, sweep: Sweep, jobs: int) -> tuple[ByKind, str]:
     if (forecast := load_forecast(root / FILE, key_of(present, jobs))) is not None:
         return forecast.seconds, "by the last `make forecast`"
     repository = Repository(root)
-    costs, _ = costs_of_outputs(repository)
-    stale = set(repository.stale_stages())
+    try:
+        costs, _ = costs_of_outputs(repository)
+        stale = set(repository.stale_stages())
+    except InputError:
+        # Such as DVC's lock, which another process holds: no reason not to start.
+        return {}, ""
     return _means(cost for name, cost in costs.items() if name not in stale), "by the last run"
 
 
@@ -101,7 +105,7 @@ def announcement(
         jobs: how many points run at once.
     """
     left = [point for point in points if point.name not in done]
-    ahead = f"{len(points)} points, of which {len(done)} are done" if done else f"{len(points)} points"
+    ahead = f"{len(points)} points, {len(done)} of them done" if done else f"{len(points)} points"
     if not left:
         return f"{ahead}."
     trainings = sum(len(point.seeds) for point in left)

@@ -146,7 +146,7 @@ def outcomes(
     axes = made[wanted], made[f"{label}_macro_f1"]
     for one in points:
         _check_cases(one, scores[one.name], base, axes)
-    found = [_outcome(one, *scores[one.name], axes, made.get(KL)) for one in points]
+    found = [outcome_of(one, *scores[one.name], axes, made.get(KL)) for one in points]
     return Outcomes(*axes, found, over_seeds=len(points[0].seeds) > 1)
 
 
@@ -188,13 +188,21 @@ def _check_cases(
             )
 
 
-def _outcome(
+def outcome_of(
     one: Measured,
     base: Mapping[str, Scores],
     scores: Mapping[str, Scores],
     axes: tuple[Measure, Measure],
     kl: Measure | None,
 ) -> Outcome:
+    """A point against the base.
+
+    Args:
+        one: the point.
+        base, scores: of the base and of the point, by measure.
+        axes: the capability and the adaptation.
+        kl: the distance from the base on reports, if it was measured.
+    """
     capability, adaptation = axes
     before = [axis.statistic(base[axis.source], fixed=True) for axis in axes]
     after = [axis.statistic(scores[axis.source], fixed=False) for axis in axes]

@@ -1,4 +1,4 @@
-"""Files of the user's that Git does not track: a copy of the checkout lacks them."""
+"""Files of the user's that Git ignores: a copy of the checkout lacks them."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,11 +36,11 @@ def own_files(
     read = []
     for section, key in _named(science, scale):
         path = root / Path(str(section[key])).expanduser()
-        if section[key] in made or not path.exists() or _tracked(root, path):
+        if section[key] in made or not path.exists() or _in_copy(root, path):
             continue
         section[key] = str(path)
         read.append(path)
-    copied = [path for path in sorted((root / FOLDER).glob("*")) if not _tracked(root, path)]
+    copied = [path for path in sorted((root / FOLDER).glob("*")) if not _in_copy(root, path)]
     if not any(_reads_folder(science.get(method)) for method in methods):
         copied = []
     return OwnFiles([*read, *copied], [path.relative_to(root).as_posix() for path in copied])
@@ -55,7 +55,7 @@ def _named(science: Mapping[str, Any], scale: Mapping[str, Any]) -> Iterator[tup
             yield task, "folder"
 
 
-def _tracked(root: Path, path: Path) -> bool:
+def _in_copy(root: Path, path: Path) -> bool:
     """Whether a copy of the checkout has it."""
     return path.is_relative_to(root) and bool(files_of(root, [path.relative_to(root).as_posix()]))
 

@@ -79,7 +79,7 @@ class Queue:
 
     Attributes:
         folder: the copy.
-        own: paths of the user's, from the root on, that Git does not track and that every task needs.
+        own: paths of the user's, from the root on, that Git ignores and every task needs.
     """
 
     folder: Path

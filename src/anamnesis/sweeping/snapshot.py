@@ -43,7 +43,7 @@ def make_snapshot(root: Path, folder: Path, links: Sequence[str] = ()) -> None:
     Args:
         root: the checkout.
         folder: the copy.
-        links: paths of the user's, from the root on, that Git does not track and that stages read.
+        links: paths of the user's, from the root on, that Git ignores and stages read.
     """
     for name in files_of(root):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
