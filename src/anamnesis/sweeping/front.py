@@ -93,7 +93,7 @@ def nondominated(forgetting: Array, adaptation: Array) -> npt.NDArray[np.bool_]:
     """For each point, whether no other forgets no more and adapts no less, and is better on one axis. (P,)"""
     no_worse = (forgetting[:, None] <= forgetting) & (adaptation[:, None] >= adaptation)
     better = (forgetting[:, None] < forgetting) | (adaptation[:, None] > adaptation)
-    return ~(no_worse & better).any(axis=0)
+    return np.logical_not((no_worse & better).any(axis=0))
 
 
 def hypervolume(forgetting: Array, adaptation: Array, reference: tuple[float, float]) -> float:

@@ -19,6 +19,7 @@ from contextlib import chdir
 from dataclasses import dataclass
 from json import JSONDecodeError
 from pathlib import Path
+from typing import IO
 
 import psutil
 from dvc.repo import Repo
@@ -196,7 +197,7 @@ class Queue:
             self.stop()
             shutil.rmtree(self.folder)
 
-    def _dvc(self, *arguments: str, output: object) -> int:
+    def _dvc(self, *arguments: str, output: int | IO[bytes]) -> int:
         """The exit code of a DVC command in the copy, whose output goes to a file."""
         environment = {key: value for key, value in os.environ.items() if key not in INHERITED}
         environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"

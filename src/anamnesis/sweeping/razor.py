@@ -76,7 +76,7 @@ def razor_of(found: Outcomes, seed: int = 0) -> Razor | None:
 
 def fit(x: Array, y: Array) -> tuple[Array, float]:
     """The polynomial by least squares, and R²: the share of the variance of `y` that it explains; 0 if `y` has none."""
-    coefficients = np.linalg.lstsq(_powers(x), y, rcond=None)[0]
+    coefficients: Array = np.linalg.lstsq(_powers(x), y, rcond=None)[0].astype(np.float64)
     spread = float(((y - y.mean()) ** 2).sum())
     left = float(((y - _powers(x) @ coefficients) ** 2).sum())
     return coefficients, 1 - left / spread if spread > 0 else 0.0
