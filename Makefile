@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help repro forecast result page verdict export release shelve verify across review sample pretrain test lint smoke mutants
+.PHONY: help repro forecast sweep result page verdict export release shelve verify across review sample pretrain test lint smoke mutants
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -66,7 +66,11 @@ forecast: $(INSTALLED)  ## say what a run will take and show, from a few timed s
 page: $(INSTALLED)  ## write one page to look at the experiment, its exports and its sweeps in a browser: make page [NAME=smollm2-135m]
 	@python -m commands.page $(if $(NAME),"$$NAME")
 
-# RUN, FORMAT, CHECK, NAME, NAMES, QUESTION, METRICS, BASE, FILES, PROFILE, GPU, PER_THOUSAND, READ and LEAKS reach the commands through the environment: they may hold any character.
+# A point of a sweep takes one core, as a branch of `make repro` does: JOBS of them run at once.
+sweep: $(INSTALLED)  ## try many values on the validation split, and recommend one: make sweep [FILE=sweeps/tiny.yaml] [JOBS=2] [AT_MOST=0.1]
+	@python -m commands.sweep "$${FILE:-sweeps/tiny.yaml}" $(if $(JOBS),--jobs "$$JOBS") $(if $(AT_MOST),--at-most "$$AT_MOST")
+
+# RUN, FORMAT, CHECK, FILE, JOBS, AT_MOST, NAME, NAMES, QUESTION, METRICS, BASE, FILES, PROFILE, GPU, PER_THOUSAND, READ and LEAKS reach the commands through the environment: they may hold any character.
 verdict: $(INSTALLED)  ## check an arm against the limits of params.yaml: make verdict METHOD=ema
 	@python -m commands.verdict "$$METHOD"
 

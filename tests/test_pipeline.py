@@ -108,6 +108,7 @@ def test_imports_run_one_way() -> None:
         "analysis": {"torch", "anamnesis.training", "anamnesis.evaluation", "anamnesis.modeling"},
         "knowledge": {"torch", "transformers", "anamnesis.training", "anamnesis.corpus"},
         "publishing": {"torch", "anamnesis.training", "anamnesis.evaluation", "anamnesis.modeling"},
+        "sweeping": {"torch", "anamnesis.training", "anamnesis.evaluation", "anamnesis.modeling"},
         "exporting": {"anamnesis.training", "anamnesis.analysis", "anamnesis.publishing"},
         "releasing": {"torch", "transformers", "anamnesis.training", "anamnesis.evaluation", "anamnesis.modeling"},
     }
