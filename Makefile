@@ -62,10 +62,6 @@ base:
 forecast: $(INSTALLED)  ## say what a run will take and show, from a few timed steps: make forecast [PROFILE=smollm2-135m] [GPU=H100]
 	@python -m commands.forecast $(if $(PROFILE),--profile "$$PROFILE") $(if $(GPU),--gpu "$$GPU")
 
-# Not a stage either: exports and sweeps come after the run.
-page: $(INSTALLED)  ## write one page to look at the experiment, its exports and its sweeps in a browser: make page [NAME=smollm2-135m]
-	@python -m commands.page $(if $(NAME),"$$NAME")
-
 # A point of a sweep takes one core, as a branch of `make repro` does: JOBS of them run at once.
 sweep: $(INSTALLED)  ## try many values on the validation split, and recommend one: make sweep [FILE=sweeps/tiny.yaml] [JOBS=2] [AT_MOST=0.1]
 	@python -m commands.sweep "$${FILE:-sweeps/tiny.yaml}" $(if $(JOBS),--jobs "$$JOBS") $(if $(AT_MOST),--at-most "$$AT_MOST")
@@ -81,6 +77,10 @@ export: $(INSTALLED)  ## write a trained model for use elsewhere, and measure it
 # Not a stage either: it reads what stages and `make export` made, and refuses whatever does not belong together.
 release: $(INSTALLED)  ## put an exported model that passes into releases/, with proof: make release RUN=ema-0 NAME=ema-v1 [REPLACE=1]; or check one: make release CHECK=releases/ema-v1
 	@python -m commands.release $(if $(CHECK),--check "$$CHECK",--run "$$RUN" --name "$$NAME" $(if $(REPLACE),--replace))
+
+# Nor this: exports and sweeps come after the run.
+page: $(INSTALLED)  ## write one page to look at the experiment, its exports and its sweeps in a browser: make page [NAME=smollm2-135m]
+	@python -m commands.page $(if $(NAME),"$$NAME")
 
 shelve: $(INSTALLED)  ## keep the finished experiment in results/: make shelve NAME=default QUESTION='What is forgotten?' [REPLACE=1] [MINUTES=6]
 	@python -m commands.shelve "$$NAME" --question "$$QUESTION" $(if $(REPLACE),--replace) $(if $(MINUTES),--minutes $(MINUTES))
