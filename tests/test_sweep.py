@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -32,8 +32,9 @@ from anamnesis.sweeping.outcomes import Layout, Measured, Outcomes, outcome_of, 
 from anamnesis.sweeping.own_files import own_files
 from anamnesis.sweeping.page import Finished
 from anamnesis.sweeping.progress import Progress
-from anamnesis.sweeping.queue import NO_MESSAGE, message_in
+from anamnesis.sweeping.queue import NO_MESSAGE, Queue, Shared, States, Task, message_in
 from anamnesis.sweeping.razor import fit, razor_of
+from anamnesis.sweeping.running import LOST, NO_WORKER, Runner
 from anamnesis.sweeping.snapshot import code_digest
 from anamnesis.sweeping.store import Store
 from commands import sweep as command
@@ -297,6 +298,82 @@ def start_toy(folder: Path, until: str) -> subprocess.Popen[str]:
     assert process.stdout is not None
     assert any(line.startswith(until) for line in process.stdout)
     return process
+
+
+class ScriptedQueue:
+    """Has one state after another; a state without workers ends with `works` False."""
+
+    ready = False
+
+    def __init__(self, *script: tuple[bool, States]) -> None:
+        self.script = list(script)
+        self.calls: list[str] = []
+
+    def works(self) -> bool:
+        return self.script[0][0]
+
+    def states(self) -> States:
+        return self.script.pop(0)[1]
+
+    def fetch(self, reference: str, paths: Sequence[Path], to: Path) -> None:
+        if reference == "nowhere":
+            raise InputError("score.txt is missing.")
+        (to / "score.txt").write_text(reference)
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_: self.calls.append(name)
+
+
+def run_scripted(folder: Path, names: str, *script: tuple[bool, States]) -> tuple[dict[str, str], ScriptedQueue, Store]:
+    queue, store = ScriptedQueue(*script), Store(folder)
+    tasks = [Task(name, lambda _: None, (), ()) for name in names]
+    runner = Runner(
+        folder, cast(Queue, queue), store, Shared(lambda _: None, ()), toy_sweep.Heard(), {name: {} for name in names},
+        jobs=1, interval=0,
+    )  # fmt: skip
+    return runner.run(tasks), queue, store
+
+
+def state(queued: str = "", running: str = "", done: str = "", failed: str = "") -> States:
+    return States(frozenset(queued), frozenset(running), dict.fromkeys(done, "here"), dict.fromkeys(failed))
+
+
+def test_what_a_killed_worker_ran_has_failed_and_the_others_are_run(tmp_path: Path) -> None:
+    failures, queue, store = run_scripted(
+        tmp_path,
+        "abc",
+        (True, state(queued="abc")),
+        (True, state(queued="bc", running="a")),
+        (False, state(queued="bc", running="a")),
+        (True, state(queued="c", running="ab")),
+        (True, state(running="a", done="bc")),
+    )
+    assert failures == {"a": LOST}
+    assert store.has("b")
+    assert store.has("c")
+    # What the dead worker had started is ended before others begin.
+    assert queue.calls == ["make", "put", "put", "put", "start", "stop", "start", "remove"]
+
+
+def test_a_queue_that_no_worker_takes_from_ends(tmp_path: Path) -> None:
+    failures, queue, _ = run_scripted(tmp_path, "ab", (False, state(queued="ab")), (False, state(queued="ab")))
+    assert failures == {"a": NO_WORKER, "b": NO_WORKER}
+    assert queue.calls.count("start") == 2
+
+
+def test_a_point_whose_results_cannot_be_had_does_not_stop_the_others(tmp_path: Path) -> None:
+    ended = States(frozenset(), frozenset(), {"a": "nowhere", "b": "here"}, {})
+    failures, _, store = run_scripted(tmp_path, "ab", (True, ended))
+    assert failures == {"a": "score.txt is missing."}
+    assert not store.has("a")
+    assert store.has("b")
+
+
+def test_nothing_is_run_if_all_is_done(tmp_path: Path) -> None:
+    run_scripted(tmp_path, "a", (True, state(done="a")))
+    failures, queue, _ = run_scripted(tmp_path, "a")
+    assert failures == {}
+    assert queue.calls == ["remove"]
 
 
 def test_a_result_is_kept_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ DVC 3.67.1 does not do, and this module does:
 - A process that a killed worker had started goes on, and nobody collects its results. Here it is ended with the copy.
 """
 
+import logging
 import os
 import shutil
 import subprocess
@@ -29,6 +30,9 @@ from anamnesis.errors import InputError
 from anamnesis.publishing.repository import Repository
 from anamnesis.publishing.rerunning import INHERITED
 from anamnesis.sweeping.snapshot import make_snapshot
+
+# It warns that a queue in files has no host.
+logging.getLogger("kombu.connection").setLevel(logging.ERROR)
 
 # The words in the command of a worker, and of the process that starts one and waits for it.
 WORKERS = ({"queue-worker"}, {"queue", "start"})
