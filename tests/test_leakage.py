@@ -342,9 +342,9 @@ def test_as_many_members_as_held_out_reports_are_asked_and_no_canary_is_a_member
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     corpus = tmp_path / "data/prepared/corpus"
-    training_part(corpus, 60)
+    training_part(corpus, 20)
     plant(Planting(2, [1], 0), CATEGORIES, corpus / "train.jsonl", corpus / "canaries.jsonl")
-    write_jsonl(corpus / "validation.jsonl", some_reports(0, 20))
+    write_jsonl(corpus / "validation.jsonl", some_reports(0, 30))
     monkeypatch.chdir(tmp_path)
 
     class Parameters:
