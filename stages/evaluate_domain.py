@@ -6,6 +6,7 @@ asked for, what a model gives away of its training reports is measured, too.
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -76,19 +77,20 @@ def asked_of_leakage(parameters: Parameters, held_out: Path) -> Asked | None:
     The parts are in random order, so that the first reports are a random sample.
     """
     canaries, count = read_canaries(CANARIES), parameters.value("leakage.membership_reports")
-    groups: list[list[Report]] = [[], []]
+    members: list[dict[str, Any]] = []
+    others: list[dict[str, Any]] = []
     if count:
         members = [report for report in read_jsonl(TRAINING_REPORTS) if not is_canary(report)]
         others = read_jsonl(held_out)
         count = min(count, len(members), len(others))
-        groups = [members[:count], others[:count]]
     asked = Asked(
-        canaries,
-        parameters.value("leakage.candidates"),
-        *groups,
-        parameters.value("leakage.prefix_words"),
-        parameters.value("training.target"),
-        parameters.value("leakage.seed"),
+        canaries=canaries,
+        candidates=parameters.value("leakage.candidates"),
+        members=members[:count],
+        held_out=others[:count],
+        prefix_words=parameters.value("leakage.prefix_words"),
+        target=parameters.value("training.target"),
+        seed=parameters.value("leakage.seed"),
     )
     return asked if canaries or count else None
 

@@ -70,10 +70,9 @@ def of_canaries(measure: Measure) -> bool:
 
 def _exposure(repeats: int) -> Measure:
     """Of held-out canaries it says whether the measurement is right, and nothing of the arm."""
-    better = "lower" if repeats else None
     return Measure(
         f"{EXPOSURE}{repeats}", f"exposure, {_planted(repeats)}, bits", "exposure_bits", False, f"{EXPOSURE}{repeats}",
-        mean, better, graded=True, leak=True,
+        mean, "lower" if repeats else None, graded=True, leak=True,
     )  # fmt: skip
 
 
