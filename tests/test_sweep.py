@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -266,13 +267,15 @@ def test_a_sweep_that_is_killed_twice_runs_nothing_again_that_is_done(tmp_path: 
         started[0].kill()
         started.append(start_toy(tmp_path, until="The workers of an earlier `make sweep` are still at it"))
         started[1].kill()
+        while "measure2" not in ran_in(tmp_path):
+            time.sleep(0.1)
         for process in queue.processes():
             process.kill()
         (tmp_path / "go").touch()
         failures = last.run(toy_sweep.tasks())
         assert failures == {"w-1": "weight is -1, raise it."}
-        ran = (tmp_path / "ran.txt").read_text().split()
-        assert (ran.count("begin"), ran.count("1")) == (1, 1)
+        # Of what was cut off, the finished training is taken from DVC's cache.
+        assert [ran_in(tmp_path).count(one) for one in ("begin", "train1", "train2", "measure2")] == [1, 1, 1, 2]
         assert "finished w1" not in heard.lines
         assert "failed w-1: weight is -1, raise it." in heard.lines
         assert (store.of("w2") / "score.txt").read_text() == "2\nmine\n"
@@ -280,6 +283,7 @@ def test_a_sweep_that_is_killed_twice_runs_nothing_again_that_is_done(tmp_path: 
         assert store.about("w2")["weight"] == 2
         assert "raise it" in store.log_of("w-1").read_text()
         # Nothing of the user's was touched, and nothing is left.
+        assert (tmp_path / "checkout" / "curve.txt").read_text() == "0\n"
         assert (tmp_path / "checkout" / "params.yaml").read_text() == "weight: 0\n"
         assert not queue.folder.exists()
         assert queue.processes() == []
@@ -288,6 +292,10 @@ def test_a_sweep_that_is_killed_twice_runs_nothing_again_that_is_done(tmp_path: 
             process.kill()
             process.wait()
         queue.remove()
+
+
+def ran_in(folder: Path) -> list[str]:
+    return (folder / "ran.txt").read_text().split()
 
 
 def start_toy(folder: Path, until: str) -> subprocess.Popen[str]:

@@ -9,7 +9,8 @@ from anamnesis.sweeping.running import Runner
 from anamnesis.sweeping.store import Store
 from tests.checkout import commit
 
-# `train` notes each of its runs outside of the repository; -1 fails, and 2 waits until it may go on.
+# Each stage notes its runs outside of the repository. The training of -1 fails, and the measurement of 2 waits until it
+# may go on.
 PIPELINE = """
 stages:
   begin:
@@ -20,19 +21,25 @@ stages:
     - begin.txt
   train:
     cmd: >-
-      echo {weight} >> {ran} && if [ {weight} = -1 ]; then echo "Error: weight is -1, raise it."; exit 1; fi;
-      while [ {weight} = 2 -a ! -e {go} ]; do sleep 0.1; done; echo {weight} > model.txt
+      echo train{weight} >> {ran} && if [ {weight} = -1 ]; then echo "Error: weight is -1, raise it."; exit 1; fi;
+      echo {weight} > model.txt; echo {weight} > curve.txt
     deps:
     - begin.txt
     params:
     - weight
     outs:
     - model.txt
+    - curve.txt:
+        cache: false
   measure:
-    cmd: mkdir -p metrics && cat model.txt own/mine.txt > score.txt && cat model.txt > metrics/base.json
+    cmd: >-
+      echo measure{weight} >> {ran}; while [ {weight} = 2 -a ! -e {go} ]; do sleep 0.1; done;
+      mkdir -p metrics && cat model.txt own/mine.txt > score.txt && cat model.txt > metrics/base.json
     deps:
     - model.txt
     - own/mine.txt
+    params:
+    - weight
     outs:
     - score.txt
     - metrics/base.json:
@@ -80,6 +87,8 @@ def make_toy(folder: Path) -> Path:
     (root / "dvc.yaml").write_text(PIPELINE.format(ran=folder / "ran.txt", go=folder / "go", weight="${weight}"))
     (root / "params.yaml").write_text("weight: 0\n")
     (root / "start.txt").write_text("0\n")
+    # What the last run of the checkout left in Git.
+    (root / "curve.txt").write_text("0\n")
     commit(root, "toy")
     return root
 

@@ -29,7 +29,7 @@ from ruamel.yaml import YAML
 from anamnesis.errors import InputError
 from anamnesis.publishing.repository import Repository
 from anamnesis.publishing.rerunning import INHERITED
-from anamnesis.sweeping.snapshot import make_snapshot
+from anamnesis.sweeping.snapshot import commit, make_snapshot
 
 # It warns that a queue in files has no host.
 logging.getLogger("kombu.connection").setLevel(logging.ERROR)
@@ -110,6 +110,7 @@ class Queue:
                 failed = self._dvc("repro", *shared.targets, output=written)
             if failed:
                 raise InputError(f"what all points share cannot be made: {message_in(log)} (see {log})")
+            commit(self.folder)
         (self.folder / READY).touch()
 
     @property
@@ -156,28 +157,21 @@ class Queue:
         return States(frozenset(queued - running - ended), frozenset(running - ended), done, failed)
 
     def fetch(self, reference: str, paths: Sequence[Path], to: Path) -> None:
-        """Copy files of a finished task to the folder `to`.
+        """Copy outputs of a finished task from DVC's cache to the folder `to`.
 
         Raises:
-            InputError: the task has no such file.
+            InputError: the task has no such output.
         """
-        repository = Repository(self.folder)
-        lock = YAML(typ="safe").load(repository.file_at(reference, Path("dvc.lock")) or "") or {}
-        hashes = {out["path"]: out["md5"] for one in lock.get("stages", {}).values() for out in one.get("outs", [])}
+        text = Repository(self.folder).file_at(reference, Path("dvc.lock")) or ""
+        stages = (YAML(typ="safe").load(text) or {}).get("stages", {}).values()
+        hashes = {out["path"]: out["md5"] for one in stages for out in one.get("outs", [])}
         with Repo(str(self.folder)) as repo:
             for path in paths:
-                target = to / path
-                target.parent.mkdir(parents=True, exist_ok=True)
-                text = repository.file_at(reference, path)
                 kept = Path(repo.cache.local.oid_to_path(hashes[str(path)])) if str(path) in hashes else None
-                if text is not None:
-                    target.write_text(text, encoding="utf-8")
-                elif kept is not None and kept.is_file():
-                    shutil.copyfile(kept, target)
-                else:
-                    raise InputError(
-                        f"{path} of {reference} is neither in Git nor in DVC's cache: run the sweep again."
-                    )
+                if kept is None or not kept.is_file():
+                    raise InputError(f"{path} of {reference} is not in DVC's cache: run the sweep again.")
+                (to / path).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(kept, to / path)
 
     def processes(self) -> list[psutil.Process]:
         """All that run in the copy: workers, DVC, stages."""

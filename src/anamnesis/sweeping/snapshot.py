@@ -8,12 +8,17 @@ of the user's is touched, and code that is changed later does not reach points t
 import hashlib
 import shutil
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from dvc.repo import Repo
+from ruamel.yaml import YAML
 
 from anamnesis.errors import InputError
+from anamnesis.settings.sections import read_yaml
+
+PIPELINE = "dvc.yaml"
 
 COMMITTER = (("user.name", "sweep"), ("user.email", "sweep@localhost"))
 
@@ -38,28 +43,58 @@ def code_digest(root: Path, paths: Iterable[str], own: Iterable[Path] = ()) -> s
 
 
 def make_snapshot(root: Path, folder: Path, links: Sequence[str] = ()) -> None:
-    """Copy the checkout to `folder`, which must not exist.
+    """Copy the checkout to `folder`, which must not exist, and let DVC cache all outputs there.
 
     Args:
         root: the checkout.
         folder: the copy.
         links: paths of the user's, from the root on, that Git ignores and stages read.
     """
+    pipeline = read_yaml(root / PIPELINE)
+    written = tuple(cache_everything(pipeline))
     for name in files_of(root):
+        if name.startswith(written):
+            continue
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(root / name, folder / name)
+    YAML(typ="safe").dump(pipeline, folder / PIPELINE)
     _git(folder, "init", "--quiet")
     for key, value in COMMITTER:
         _git(folder, "config", key, value)
     _git(folder, "add", "--all", "--force")
-    _git(folder, "commit", "--quiet", "--message", "snapshot")
+    commit(folder)
     with Repo(str(root)) as repo:
-        cache = repo.cache.local.path
+        cache = repo.cache.local_cache_dir
     with Repo(str(folder)) as repo, repo.config.edit("local") as config:
         config["cache"]["dir"] = cache
     for name in links:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).symlink_to(root / name)
+
+
+def commit(folder: Path) -> None:
+    """Commit all that Git does not ignore there: a task begins with what is committed."""
+    _git(folder, "add", "--all")
+    _git(folder, "commit", "--quiet", "--allow-empty", "--message", "snapshot")
+
+
+def cache_everything(pipeline: dict[str, Any]) -> Iterator[str]:
+    """Let DVC keep all outputs in its cache, and return where those are that it left to Git.
+
+    DVC takes a stage that has run before from its cache only if it keeps all of its outputs, metrics and plots aside.
+
+    Args:
+        pipeline: the content of dvc.yaml, which is changed.
+
+    Returns:
+        The beginning of each path, up to where it depends on a parameter.
+    """
+    for stage in pipeline["stages"].values():
+        for kind in ("outs", "metrics", "plots"):
+            for entry in stage.get(kind, []):
+                for path, options in entry.items() if isinstance(entry, dict) else ():
+                    if options.pop("cache", True) is False:
+                        yield path.partition("${")[0]
 
 
 def _git(folder: Path, *arguments: str) -> str:
