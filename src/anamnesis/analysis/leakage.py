@@ -5,7 +5,7 @@ are members and the held-out ones are not.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -39,17 +39,17 @@ def with_losses_over_base(scores: AllScores) -> AllScores:
     return found
 
 
-def leakage_measures(of_base: Mapping[str, Scores]) -> list[Measure]:
-    """The measures that the base's scores have, those of canaries by ascending number of repeats."""
-    times = sorted(int(match[1]) for key in of_base if (match := re.fullmatch(rf"{EXPOSURE}(\d+)", key)))
+def leakage_measures(made: Collection[str]) -> list[Measure]:
+    """The measures of what was asked of the base (keys of its scores), of canaries by ascending number of repeats."""
+    times = sorted(int(match[1]) for key in made if (match := re.fullmatch(rf"{EXPOSURE}(\d+)", key)))
     planted = [repeats for repeats in times if repeats]
     found = [_exposure(repeats) for repeats in times]
     found += [
         _share(f"{CANARY_EXTRACTED}{repeats}", f"secret written, {_planted(repeats)}", mean) for repeats in planted
     ]
-    if REPORT_EXTRACTED in of_base:
+    if REPORT_EXTRACTED in made:
         found += _extractions()
-    if MEMBERSHIP_LOSS in of_base:
+    if MEMBERSHIP_LOSS in made:
         found += [
             _share(MEMBERSHIP, "membership AUC", _auc, MEMBERSHIP_LOSS),
             _share("membership_reference_auc", "membership AUC, against the base", _auc, OVER_BASE),

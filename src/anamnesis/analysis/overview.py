@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from anamnesis.analysis.leakage import leakage_measures
 from anamnesis.analysis.measures import all_measures, task_measures
+from anamnesis.settings.leakage import MEMBERSHIP_LOSS, REPORT_EXTRACTED
 
 FORGETTING, ADAPTATION, SEEDS = "forgetting", "adaptation", "seeds"
 # The end of the key of the macro-F1, after the name of the category.
@@ -88,5 +90,6 @@ def _measures(arms: Mapping[str, Mapping[str, Any]], tasks: Mapping[str, Any]) -
     made = dict.fromkeys(key for of_arm in arms.values() for key in of_arm)
     label = next(key for key in made if key.endswith(MACRO_F1)).removesuffix(MACRO_F1)
     # Titles depend neither on the critical categories, as long as there are some, nor on the scores.
-    known = {one.key: one for one in all_measures(label, critical=(label,), of_tasks=task_measures(tasks, {}))}
+    of_leakage = leakage_measures({*made, REPORT_EXTRACTED, MEMBERSHIP_LOSS})
+    known = {one.key: one for one in all_measures(label, (label,), [*task_measures(tasks, {}), *of_leakage])}
     return [Column(key, known[key].title, known[key].better) for key in made]
