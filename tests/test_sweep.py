@@ -673,13 +673,16 @@ def test_points_that_cannot_be_told_apart_are_named() -> None:
     assert list(advice.alike) == [found.points[1]]
     said = "Of the 2 other points within the limit, 1 cannot be told apart from it in adaptation: `static x=1`."
     assert said in sentences(found, advice)
+    pair = found_of(points[:2], spread=[0.02, -0.02])
+    said = "It cannot be told apart in adaptation from the other point within the limit, `static x=1`."
+    assert said in sentences(pair, recommend(pair, 1.0))
 
 
 def test_one_seed_excludes_no_other_point() -> None:
     found = found_of(seeds=1)
     advice = recommend(found, 1.0)
     assert len(advice.alike) == 4
-    assert "none of the 4 other points within the limit is excluded" in " ".join(sentences(found, advice))
+    assert "the 4 other points within the limit are not excluded" in " ".join(sentences(found, advice))
 
 
 def test_no_point_within_the_limit_is_said() -> None:

@@ -86,11 +86,13 @@ def _others(found: Outcomes, advice: Recommendation) -> str:
     of = f"the {count} other points" if count > 1 else "the other point"
     if not found.over_seeds:
         return (
-            f"With one seed the intervals cover questions and reports, but no other training: none of {of} within the "
-            f"limit is excluded."
+            f"With one seed the intervals cover questions and reports, but no other training, so that {of} within the "
+            f"limit {'are' if count > 1 else 'is'} not excluded."
         )
     if not advice.alike:
         return f"It adapts more than {f'each of {of}' if count > 1 else of} within the limit."
+    if count == 1:
+        return f"It cannot be told apart in adaptation from {of} within the limit, `{advice.alike[0].point.label}`."
     named = [f"`{one.point.label}`" for one in advice.alike[:NAMED]]
     more = f" and {len(advice.alike) - NAMED} more" if len(advice.alike) > NAMED else ""
     return (
