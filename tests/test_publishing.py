@@ -117,6 +117,34 @@ def test_a_number_that_cannot_be_judged_does_not_agree(second: Mapping[tuple[str
     assert not verification.holds
 
 
+def test_arms_of_one_run_alone_are_named_and_not_compared() -> None:
+    """A second run may repeat a pair of arms, but must have one."""
+    pair = {("none", "exam_acc"): estimate(*SEEDS), ("ema", "exam_acc"): estimate(*SEEDS)}
+    three = results({**pair, ("static", "exam_acc"): estimate(*SEEDS)})
+    verification = verify(three, results(pair))
+    assert verification.share == 1
+    assert verification.left_out == ["static"]
+    assert "- in one run only, and not compared: `static`\n" in page("default", verification)
+    assert verify(results(pair), three).left_out == ["static"]
+    with pytest.raises(InputError, match="no arm in common: the shelved one has `none`, `ema`, the other `static`"):
+        verify(results(pair), results({("static", "exam_acc"): estimate(*SEEDS)}))
+
+
+def test_the_base_on_another_processor_is_shown_and_does_not_count() -> None:
+    same = {("none", "exam_acc"): estimate(*SEEDS)}
+
+    def measured(value: float, processor: str) -> Results:
+        numbers = {("base", "exam_acc"): Estimate(value, (), 300), **same}
+        return replace(results(numbers), provenance={"split": "test", "summarized on": processor})
+
+    here, there = measured(0.96, "Intel"), measured(0.95, "AMD")
+    assert verify(here, measured(0.95, "Intel")).share == 0.5
+    assert verify(here, there).share == 1
+    text = page("default", verify(here, there))
+    assert "- processors: Intel, and AMD again\n" in text
+    assert "different, on another processor" in text
+
+
 @pytest.mark.parametrize(
     ("before", "after", "said", "holds"),
     [

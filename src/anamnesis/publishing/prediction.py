@@ -18,6 +18,8 @@ class Agreement(StrEnum):
     DIFFERENT = "different"
     # Without a spread over seeds nothing is known about what another run may give.
     UNKNOWN = "different, no spread over seeds known"
+    # The base has no seeds; its numbers from another processor differ by more than rounding in 16 bits.
+    ELSEWHERE = "different, on another processor"
     OTHER_CASES = "measured on other cases"
     MISSING = "in one run only"
 

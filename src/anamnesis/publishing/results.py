@@ -50,6 +50,12 @@ class Results:
     adaptation: str | None = None
 
     @property
+    def processor(self) -> str | None:
+        """Where it was measured."""
+        found = self.provenance.get("summarized on")
+        return None if found is None else str(found)
+
+    @property
     def answers(self) -> dict[str, str]:
         """What the experiment answers: whether the claim holds, and the verdict on each arm."""
         claim = {"the claim": str(self.claim["holds"])} if "holds" in self.claim else {}

@@ -1,7 +1,7 @@
 """Checks a second run of an experiment against the first: its numbers, and its verdicts."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from anamnesis import markdown
@@ -22,12 +22,14 @@ class Verification:
 
     Attributes:
         first, second: the runs; the first gives the prediction intervals.
-        agreements: by arm and measure, for every number that is in one of them.
+        agreements: by arm and measure, for every number of the arms that both have.
+        left_out: the arms that only one of them has.
     """
 
     first: Results
     second: Results
     agreements: Mapping[tuple[str, str], Agreement]
+    left_out: Sequence[str] = ()
 
     @property
     def runs(self) -> tuple[Results, Results]:
@@ -37,9 +39,14 @@ class Verification:
     def share(self) -> float:
         """The share of estimates that agree. An estimate that cannot be judged counts as not agreeing.
 
-        The base is the same model in both runs, so its numbers count only where they do not agree.
+        The base is the same model in both runs, so its numbers count only where they do not agree, and not where
+        another processor computed them.
         """
-        counted = [said for (arm, _), said in self.agreements.items() if arm != BASE or not said.agrees]
+        counted = [
+            said
+            for (arm, _), said in self.agreements.items()
+            if arm != BASE or not (said.agrees or said is Agreement.ELSEWHERE)
+        ]
         return sum(said.agrees for said in counted) / len(counted)
 
     @property
@@ -70,7 +77,7 @@ def verify(first: Results, second: Results) -> Verification:
     """Compare the second run with the first.
 
     Raises:
-        InputError: they were measured on different splits.
+        InputError: they were measured on different splits, or have no arm but the base in common.
     """
     splits = [str(run.provenance.get("split")) for run in (first, second)]
     if splits[0] != splits[1]:
@@ -79,9 +86,18 @@ def verify(first: Results, second: Results) -> Verification:
             f"`split: {splits[0]}` in params.yaml and run `make repro`, or name another run's metrics by "
             f"METRICS=folder."
         )
-    keys = [*first.estimates, *(key for key in second.estimates if key not in first.estimates)]
+    arms = [dict.fromkeys(arm for arm, _ in run.estimates if arm != BASE) for run in (first, second)]
+    if not (common := arms[0].keys() & arms[1].keys()):
+        raise InputError(
+            f"the two runs have no arm in common: the shelved one has {_named(arms[0])}, the other {_named(arms[1])}."
+        )
+    keys = dict.fromkeys(key for key in (*first.estimates, *second.estimates) if key[0] in {BASE, *common})
     agreements = {key: agreement(first.estimates.get(key), second.estimates.get(key)) for key in keys}
-    return Verification(first, second, agreements)
+    if first.processor != second.processor:
+        agreements |= {
+            key: Agreement.ELSEWHERE for key, said in agreements.items() if key[0] == BASE and said is Agreement.UNKNOWN
+        }
+    return Verification(first, second, agreements, [arm for arm in {**arms[0], **arms[1]} if arm not in common])
 
 
 def page(name: str, verification: Verification) -> str:
@@ -92,6 +108,11 @@ def page(name: str, verification: Verification) -> str:
         f"- turned: `{second}` against `{first}`, {measure}\n" for first, second, measure in verification.turned
     )
     turned += "".join(f"- reversed: {what}\n" for what in verification.reversed)
+    if verification.left_out:
+        turned += f"- in one run only, and not compared: {_named(verification.left_out)}\n"
+    if verification.first.processor != verification.second.processor:
+        processors = [run.processor or "one that is not known" for run in verification.runs]
+        turned += f"- processors: {processors[0]}, and {processors[1]} again\n"
     return f"""# {name}: {"holds" if verification.holds else "does not hold"}
 
 - numbers: {verification.share:.0%} agree; {_counted(counts)}
@@ -106,8 +127,13 @@ def page(name: str, verification: Verification) -> str:
 A number agrees if it is identical or lies inside the prediction interval of the first run: the range in which 95 % of
 runs with other seeds on the same cases are expected. The runs agree if no verdict turned from better to worse or back,
 no answer was reversed (PASS and FAIL, confirmed and contradicted), and at least {ENOUGH:.0%} of the arms' numbers
-agree.
+agree. Arms that only one run has are left out. So are the base's numbers from another processor: it has no seeds, and
+nothing says how far they may move.
 """
+
+
+def _named(arms: Iterable[str]) -> str:
+    return ", ".join(f"`{arm}`" for arm in arms) or "none"
 
 
 def _counted(counts: Mapping[Agreement, int] | Mapping[str, int]) -> str:
