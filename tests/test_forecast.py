@@ -369,6 +369,8 @@ def test_variances_are_taken_from_a_run_of_the_profile_or_else_from_the_default(
     tiny: Experiment, tmp_path: Path
 ) -> None:
     assert shelved_like(ROOT / "results", "another") == ROOT / "results/default"
+    # Its second run has one seed, which says nothing of how much seeds vary.
+    assert shelved_like(ROOT / "results", "smollm2-135m") == ROOT / "results/smollm2-135m"
     shelf = tmp_path / "results"
     shutil.copytree(ROOT / "results/default", shelf / "mine")
     assert shelved_like(shelf, "another") is None

@@ -54,11 +54,22 @@ class Detectable:
 
 
 def shelved_like(shelf: Path, profile: str) -> Path | None:
-    """The finished experiment whose variances are taken: the last of this profile, else the default; None without."""
+    """The finished experiment whose variances are taken; None without any.
+
+    The last of this profile with more than one seed, else the last of this profile, else the default.
+    """
     entries = [file.parent for file in sorted(shelf.glob("*/entry.json"))]
-    alike = [folder for folder in entries if read_yaml(folder / "params.yaml")["profile"] == profile]
+    science = {folder: read_yaml(folder / "params.yaml") for folder in entries}
+    alike = [folder for folder in entries if science[folder]["profile"] == profile]
     if alike:
-        return max(alike, key=lambda folder: (read_json(folder / "entry.json")["shelved"], folder.name == OTHERWISE))
+        return max(
+            alike,
+            key=lambda folder: (
+                len(science[folder]["seeds"]) > 1,
+                read_json(folder / "entry.json")["shelved"],
+                folder.name == OTHERWISE,
+            ),
+        )
     return next((folder for folder in entries if folder.name == OTHERWISE), None)
 
 
