@@ -25,9 +25,11 @@ import click
 from anamnesis.corpus.cleaning import clean
 from anamnesis.corpus.deidentification.findings import PLACEHOLDERS
 from anamnesis.markdown import table
+from tests.blind import blind_reports
 from tests.heldout import KINDS, PARTS, heldout_reports
 from tests.identifiers import Labelled, labelled_reports
 
+SETS = ("announced", *PARTS, "blind")
 ROUNDS = 2
 NAMES = ("name", "doctor")
 _TOKEN = re.compile(r"\w+")
@@ -81,7 +83,7 @@ PLAIN_PATTERNS = {
 @click.command(help=__doc__)
 @click.option("--reports", default=1000, show_default=True)
 @click.option("--seed", default=0, show_default=True)
-@click.option("--labelled", "name", type=click.Choice(["announced", *PARTS]), default="announced", show_default=True)
+@click.option("--labelled", "name", type=click.Choice(SETS), default="announced", show_default=True)
 @click.option("--raw", is_flag=True, help="Do not clean the reports first.")
 @click.option("--tags", is_flag=True, help="Recall by tag, of the tags of tests/heldout.")
 @click.option("--engines", default="rules,tagger,rules_and_tagger,presidio", show_default=True)
@@ -89,9 +91,7 @@ PLAIN_PATTERNS = {
     "--complaints", type=click.Path(path_type=Path, exists=True), help="Folder with RuMedBench's .jsonl files."
 )
 def main(reports: int, seed: int, name: str, raw: bool, tags: bool, engines: str, complaints: Path | None) -> None:
-    labelled: Sequence[Labelled] = (
-        labelled_reports(reports, seed) if name == "announced" else heldout_reports(name, seed)[:reports]
-    )
+    labelled = labelled_set(name, reports, seed)
     if not raw:
         labelled = [cleaned(report) for report in labelled]
     words = sum(len(report.text.split()) for report in labelled) / len(labelled)
@@ -109,6 +109,13 @@ def main(reports: int, seed: int, name: str, raw: bool, tags: bool, engines: str
             print("\n" + table(["tag", "planted", "recall"], recall_by_tag(labelled, findings)))
         if complaints is not None:
             print(false_findings(find, complaints))
+
+
+def labelled_set(name: str, reports: int, seed: int) -> Sequence[Labelled]:
+    """The first reports of a set; the blind one has no seed."""
+    if name == "announced":
+        return labelled_reports(reports, seed)
+    return (blind_reports() if name == "blind" else heldout_reports(name, seed))[:reports]
 
 
 def cleaned(report: Labelled) -> Labelled:
