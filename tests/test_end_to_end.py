@@ -102,6 +102,15 @@ def test_a_second_run_does_nothing(project: Project) -> None:
     assert project.run("git", "status", "--porcelain") == ""
 
 
+def test_a_step_of_every_method_is_compared_with_one_of_plain_fine_tuning(project: Project) -> None:
+    output = project.run("python", "-m", "benchmarks.sections", "--rounds", "1")
+    rows = {cells[1].strip(): cells[2:-1] for line in output.splitlines() if len(cells := line.split("|")) > 2}
+    assert rows.keys() >= {"none", "static", "ema"}
+    assert [float(cell) for cell in rows["none"][1:4]] == [1, 1, 1]
+    # By count alone: the times are those of a busy machine.
+    assert 1 < float(rows["static"][2]) < float(rows["ema"][2])
+
+
 def test_the_lock_file_is_fresh_in_a_bare_clone(project: Project, tmp_path: Path) -> None:
     project.run("git", "clone", "--quiet", ".", str(tmp_path / "clone"))
     clone = object.__new__(Project)
