@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -18,9 +19,11 @@ from transformers.utils import logging as transformers_logging
 from anamnesis.corpus.cleaning import clean
 from anamnesis.files import write_jsonl
 from anamnesis.modeling.loading import save_base
+from benchmarks import sections as of_sections
 from benchmarks._models import KEEP_FREED_MEMORY, RETURN_FREED_MEMORY
 from benchmarks.deidentification import ENGINES, cleaned
 from benchmarks.mmlu import SUBJECTS
+from benchmarks.step import Measured
 from tests.conftest import ROOT, random_qwen2
 from tests.heldout import heldout_reports
 
@@ -68,6 +71,24 @@ def test_step() -> None:
     output = run("step", *SMALL_STEP)
     for name in ("none", "static", "static, cached", "ema", "naive loop, static", "naive loop, ema"):
         assert_positive(row(output, name)[:2])
+
+
+def test_sections() -> None:
+    """The table of made-up times; test_end_to_end.py runs the benchmark in a finished project."""
+    trainer: Any = None
+    sections = {
+        "none": of_sections.Section(trainer, flops=100.0, watching=0.0),
+        "budgeted": of_sections.Section(trainer, 150.0, watching=0.5),
+    }
+    results = {
+        "none": Measured([1.0, 2.0, 4.0], peak=2_000_000, resident=1_000_000),
+        "budgeted": Measured([1.0, 2.5, 3.5], peak=3_000_000, resident=1_500_000),
+    }
+    # With half a second of watching, 1.5, 3.0 and 4.0 s: 1.5, 1.5 and 1.0 times those of the rounds.
+    assert list(of_sections.rows(sections, results)) == [
+        ["none", "2000", "1.00", "1.00", "1.00", "2.0", "+0.00"],
+        ["budgeted", "3000", "1.50", "1.50", "1.00", "3.0", "+0.50"],
+    ]
 
 
 @pytest.mark.skipif(find_spec("trl") is None, reason="needs TRL, of the extra `benchmark`")
