@@ -19,10 +19,12 @@ from transformers.utils import logging as transformers_logging
 from anamnesis.corpus.cleaning import clean
 from anamnesis.files import write_jsonl
 from anamnesis.modeling.loading import save_base
+from anamnesis.settings.sections import read_yaml
 from benchmarks import sections as of_sections
 from benchmarks._models import KEEP_FREED_MEMORY, RETURN_FREED_MEMORY
 from benchmarks.deidentification import ENGINES, cleaned
 from benchmarks.mmlu import SUBJECTS
+from benchmarks.reruns import CHANGES, METHODS, Change, Rerun, of_stages
 from benchmarks.step import Measured
 from tests.conftest import ROOT, random_qwen2
 from tests.heldout import heldout_reports
@@ -207,6 +209,31 @@ def test_cleaned_labels() -> None:
         assert len(moved.identifiers) == len(report.identifiers)
         for before, after in zip(report.identifiers, moved.identifiers, strict=True):
             assert moved.text[after.start : after.end] == clean(report.text[before.start : before.end])[0]
+
+
+def test_reruns() -> None:
+    """How its table is made; the whole takes half an hour."""
+    ran = of_stages(
+        [
+            "needs",
+            "fisher",
+            "inputs@ema",
+            "inputs@ewc",
+            "train@ewc-0",
+            "evaluate_general@ewc-0",
+            "evaluate_domain@ema-0",
+        ]
+    )
+    assert ran == Rerun(shared=["fisher"], trained=["ewc"], measured=["ema"])
+    assert ran.is_that_of(Change("fisher.documents", 8, ("ewc",), ("ema",)), ["ema", "ewc"])
+    assert not ran.is_that_of(Change("fisher.documents", 8, ("ewc",)), ["ema", "ewc"])
+    assert not ran.is_that_of(Change("fisher.documents", 8, None, ("ema",)), ["ema", "ewc"])
+    for change in CHANGES:
+        value = read_yaml(ROOT / change.file)
+        for part in change.key.split("."):
+            value = value[part]
+        assert value != change.value, change.key
+        assert set(change.trained or ()) <= set(METHODS)
 
 
 def test_every_benchmark_has_its_test_and_its_line_in_the_readme() -> None:
