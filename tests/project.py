@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 
 from tests.checkout import ROOT, commit, copy_checkout
 
-SMALL = {
+SMALL: dict[str, dict[str, Any]] = {
     "params.yaml": {
         "seeds": [0],
         "synthesis.reports": 240,
