@@ -7,6 +7,7 @@ was stopped or killed goes on with the same command. Exit code 1 if a point fail
 import sys
 from collections.abc import Sequence
 from functools import partial
+from math import isfinite
 from pathlib import Path
 
 import click
@@ -54,6 +55,8 @@ def main(file: Path, jobs: int, at_most: float | None) -> None:
     limit = settings.max_forgetting if at_most is None else at_most
     if limit is None:
         raise InputError("params.yaml: `verdict.max_forgetting` is null, so say what may be forgotten: AT_MOST=0.1.")
+    if not isfinite(limit):
+        raise InputError(f"AT_MOST is {limit}: give a number, such as AT_MOST=0.1.")
     repository, own = Repository(ROOT), own_files(ROOT, science, scale, sweep.methods, [str(SYNTHETIC_REPORTS)])
     code = repository.code()
     planned = plan(sweep, science, scale, code_digest(ROOT, code, own.read))

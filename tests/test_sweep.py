@@ -96,7 +96,7 @@ def test_all_points_with_a_mistake_are_named_at_once(settings_only: Path) -> Non
     assert "nothing was started, because 4 points cannot be run" in said
     assert "ewc wieght=1: params.yaml: unknown key `ewc.penalties.ewc.wieght`; did you mean `weight`?" in said
     assert "static kl_weight=-1: params.yaml: `static.kl_weight` is -1.0" in said
-    assert "none x=1: `teacher.x`: `teacher` is a value and has no keys." in said
+    assert "none x=1: `teacher.x`: `teacher` is a value and has no keys: set `teacher` itself." in said
     assert "nine: params.yaml: unknown key `nine`; did you mean `none`?" in said
     assert "static kl_weight=0.1" not in said
 
@@ -144,6 +144,7 @@ def test_the_test_split_is_refused(settings_only: Path, tmp_path: Path) -> None:
         ("sweep: {profile: tiny, seeds: [0, 0], methods: {none: {}}}", "seeds names a seed twice"),
         ("sweep: {profile: tiny, seed: [0], methods: {none: {}}}", "unknown key `sweep.seed`; did you mean `seeds`?"),
         ("sweeps: {}", "unknown key `sweeps`; did you mean `sweep`?"),
+        ("sweep: 3", "`sweep` is 3: input should be a mapping of keys to values"),
     ],
 )
 def test_a_mistake_in_the_file_is_named(text: str, said: str, tmp_path: Path) -> None:
@@ -161,6 +162,18 @@ def test_profile_values_are_checked_and_the_same_for_all_points(settings_only: P
     wrong = points_of(settings_only, {"none": {}}, scale={"optimization.max_step": 7})
     with pytest.raises(InputError, match=r"none: profiles/tiny\.yaml: unknown key `optimization\.max_step`"):
         checked(wrong.points, settings_only, lambda _: None)
+
+
+@pytest.mark.parametrize("scale", [{"evaluation.tasks.mmlu.shots": 5}, {"evaluation.tasks": 3}, {"model": None}])
+def test_profile_values_of_a_wrong_form_are_refused_with_their_points(
+    scale: dict[str, Any], settings_only: Path
+) -> None:
+    sweep = Sweep(profile="tiny", seeds=[0], methods={"none": {}}, scale=scale)
+    science, profile = read_settings(settings_only, sweep)
+    made = [science["corpus"]["path"], "data/base"]
+    assert own_files(settings_only, science, profile, ["none"], made).read == []
+    with pytest.raises(InputError, match=r"none: profiles/tiny\.yaml: .*(`evaluation\.tasks|`model`)"):
+        checked(plan(sweep, science, profile, "code").points, settings_only, lambda _: None)
 
 
 def test_another_profile_brings_its_values_of_params(settings_only: Path) -> None:
@@ -249,6 +262,10 @@ def test_the_command_refuses_before_it_starts_anything(tmp_path: Path) -> None:
     done = CliRunner().invoke(command.main, [str(file)])
     assert done.exit_code == 1
     assert "none rate=fast: params.yaml: `none.pace.rate` is 'fast': input should be a valid number" in done.output
+    file.write_text("sweep: {profile: tiny, seeds: [0], methods: {none: {}}}")
+    for limit in ("nan", "inf"):
+        done = CliRunner().invoke(command.main, [str(file), "--at-most", limit])
+        assert f"AT_MOST is {limit}: give a number" in done.output
     assert not (ROOT / "scratch" / "sweeps" / file.stem).exists()
 
 

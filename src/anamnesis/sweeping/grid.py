@@ -99,7 +99,7 @@ def read_sweep(path: Path) -> Sweep:
     values = read_yaml(path)
     if other := [key for key in values if key != "sweep"]:
         raise SettingsError(unknown_key(path.name, str(other[0]), ["sweep"]))
-    if "split" in (values.get("sweep") or {}):
+    if isinstance(values.get("sweep"), dict) and "split" in values["sweep"]:
         raise SettingsError(f"{path.name}: `sweep.split`: a sweep chooses, so it is always on {SPLIT}: remove the key.")
     return section(values, "sweep", Sweep, path.name)
 
@@ -207,7 +207,8 @@ def set_value(values: dict[str, Any], key: str, value: Any) -> None:
             place[parent] = {}
         place = place[parent]
         if not isinstance(place, dict):
-            raise SettingsError(f"`{key}`: `{'.'.join(parents[:number])}` is a value and has no keys.")
+            whole = ".".join(parents[:number])
+            raise SettingsError(f"`{key}`: `{whole}` is a value and has no keys: set `{whole}` itself.")
     place[last] = deepcopy(value)
 
 

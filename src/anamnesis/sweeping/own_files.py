@@ -35,8 +35,11 @@ def own_files(
     """
     read = []
     for section, key in _named(science, scale):
-        path = root / Path(str(section[key])).expanduser()
-        if section[key] in made or not path.exists() or _in_copy(root, path):
+        named = section.get(key) if isinstance(section, dict) else None
+        if not isinstance(named, str) or named in made:
+            continue
+        path = root / Path(named).expanduser()
+        if not path.exists() or _in_copy(root, path):
             continue
         section[key] = str(path)
         read.append(path)
@@ -46,13 +49,14 @@ def own_files(
     return OwnFiles([*read, *copied], [path.relative_to(root).as_posix() for path in copied])
 
 
-def _named(science: Mapping[str, Any], scale: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
-    """The sections that name a file or folder, with the key."""
+def _named(science: Mapping[str, Any], scale: Mapping[str, Any]) -> Iterator[tuple[Any, str]]:
+    """The sections that name a file or folder, with the key. They are not checked yet, and may be anything."""
     yield science["corpus"], "path"
-    yield scale["model"], "source"
-    for task in scale["evaluation"]["tasks"].values():
-        if task["folder"] is not None:
-            yield task, "folder"
+    yield scale.get("model"), "source"
+    evaluation = scale.get("evaluation")
+    tasks = evaluation.get("tasks") if isinstance(evaluation, dict) else None
+    for task in tasks.values() if isinstance(tasks, dict) else ():
+        yield task, "folder"
 
 
 def _in_copy(root: Path, path: Path) -> bool:
