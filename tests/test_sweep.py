@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -33,10 +34,10 @@ from anamnesis.sweeping.outcomes import Layout, Measured, Outcomes, outcome_of, 
 from anamnesis.sweeping.own_files import own_files
 from anamnesis.sweeping.page import Finished
 from anamnesis.sweeping.progress import Progress
-from anamnesis.sweeping.queue import NO_MESSAGE, Queue, Shared, States, Task, message_in
+from anamnesis.sweeping.queue import NO_MESSAGE, READY, Queue, Shared, States, Task, message_in
 from anamnesis.sweeping.razor import fit, razor_of
 from anamnesis.sweeping.running import LOST, NO_WORKER, Runner
-from anamnesis.sweeping.snapshot import code_digest
+from anamnesis.sweeping.snapshot import code_digest, files_of, make_snapshot
 from anamnesis.sweeping.store import Store
 from commands import sweep as command
 from tests import toy_sweep
@@ -328,10 +329,8 @@ def start_toy(folder: Path, until: str) -> subprocess.Popen[str]:
 class ScriptedQueue:
     """Has one state after another; a state without workers ends with `works` False."""
 
-    ready = False
-
-    def __init__(self, *script: tuple[bool, States]) -> None:
-        self.script = list(script)
+    def __init__(self, *script: tuple[bool, States], ready: bool) -> None:
+        self.script, self.ready = list(script), ready
         self.calls: list[str] = []
 
     def works(self) -> bool:
@@ -349,8 +348,10 @@ class ScriptedQueue:
         return lambda *_: self.calls.append(name)
 
 
-def run_scripted(folder: Path, names: str, *script: tuple[bool, States]) -> tuple[dict[str, str], ScriptedQueue, Store]:
-    queue, store = ScriptedQueue(*script), Store(folder)
+def run_scripted(
+    folder: Path, names: str, *script: tuple[bool, States], ready: bool = False
+) -> tuple[dict[str, str], ScriptedQueue, Store]:
+    queue, store = ScriptedQueue(*script, ready=ready), Store(folder)
     tasks = [Task(name, lambda _: None, (), ()) for name in names]
     runner = Runner(
         folder, cast(Queue, queue), store, Shared(lambda _: None, ()), toy_sweep.Heard(), {name: {} for name in names},
@@ -394,11 +395,50 @@ def test_a_point_whose_results_cannot_be_had_does_not_stop_the_others(tmp_path: 
     assert store.has("b")
 
 
+def test_what_an_earlier_attempt_did_and_cannot_be_had_is_not_queued_again(tmp_path: Path) -> None:
+    left = States(frozenset(), frozenset("b"), {"a": "nowhere"}, {})
+    failures, queue, store = run_scripted(tmp_path, "ab", (True, left), (True, state(done="b")), ready=True)
+    assert failures == {"a": "score.txt is missing."}
+    assert store.has("b")
+    assert queue.calls == ["start", "remove"]
+
+
 def test_nothing_is_run_if_all_is_done(tmp_path: Path) -> None:
     run_scripted(tmp_path, "a", (True, state(done="a")))
     failures, queue, _ = run_scripted(tmp_path, "a")
     assert failures == {}
     assert queue.calls == ["remove"]
+
+
+def test_a_copy_whose_removal_is_cut_off_is_no_queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    queue = Queue(tmp_path / "queue")
+    (queue.folder / READY).parent.mkdir(parents=True)
+    (queue.folder / READY).touch()
+    assert queue.ready
+
+    def cut_off(_: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "rmtree", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        queue.remove()
+    assert queue.folder.exists()
+    assert not queue.ready
+
+
+def test_a_copy_needs_neither_the_users_signature_nor_their_hooks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = toy_sweep.make_toy(tmp_path)
+    hook = tmp_path / "hooks" / "pre-commit"
+    hook.parent.mkdir()
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+    own = tmp_path / "gitconfig"
+    own.write_text(f"[commit]\n gpgSign = true\n[gpg]\n program = false\n[core]\n hooksPath = {hook.parent}\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(own))
+    make_snapshot(root, tmp_path / "copy")
+    assert files_of(tmp_path / "copy") == files_of(root, [":!curve.txt"])
 
 
 def test_a_result_is_kept_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -732,9 +772,9 @@ Finish = Callable[..., Finished]
 
 @pytest.fixture
 def finished(settings_only: Path, tmp_path: Path) -> Finish:
-    """Finishes a sweep of made-up points; those in `failures` have no results."""
+    """Finishes a sweep of made-up points, of which the first `done` have results."""
 
-    def run(limit: float, failures: Mapping[str, str] | None = None, folder: str = "sweep") -> Finished:
+    def run(limit: float, failures: Mapping[str, str] | None = None, done: int = len(POINTS)) -> Finished:
         sweep = Sweep(
             profile="tiny",
             seeds=list(SEEDS),
@@ -742,11 +782,10 @@ def finished(settings_only: Path, tmp_path: Path) -> Finish:
         )
         science, scale = read_settings(settings_only, sweep)
         points = plan(sweep, science, scale, "code").points
-        store = Store(tmp_path / folder)
-        for point, (method, *shares) in zip(points, POINTS, strict=False):
-            if not store.has(point.name):
-                fetch = partial(write_point, method=method, shares=shares, cases=300)
-                store.save(point.name, fetch, about(point, "0123456789abcdef", []) | {"seconds": 1800.0})
+        store = Store(tmp_path / "sweep")
+        for point, (method, *shares) in zip(points, POINTS[:done], strict=False):
+            fetch = partial(write_point, method=method, shares=shares, cases=300)
+            store.save(point.name, fetch, about(point, "0123456789abcdef", []) | {"seconds": 1800.0})
         settings = section(science, "verdict", Verdict)
         return finish("mine", sweep, points, store, LAYOUT, settings, limit, science, failures or {})
 
@@ -778,10 +817,15 @@ def test_a_finished_sweep_is_written_whole(finished: Finish, tmp_path: Path) -> 
     assert section(pasted, "ewc_chosen", Method) == section(science, "ewc", Method)
 
 
-def test_without_a_recommendation_no_old_section_is_left(finished: Finish, tmp_path: Path) -> None:
-    finished(0.1)
-    assert (tmp_path / "sweep" / "recommended.yaml").exists()
-    of = finished(0.001)
+def test_without_a_recommendation_and_a_fit_those_of_before_are_removed(finished: Finish, tmp_path: Path) -> None:
+    folder = tmp_path / "sweep"
+    folder.mkdir()
+    for name in ("recommended.yaml", "razor.png"):
+        (folder / name).write_text("of before")
+    of = finished(0.001, done=4)
     assert of.pasted is None
-    assert not (tmp_path / "sweep" / "recommended.yaml").exists()
-    assert "```yaml" not in (tmp_path / "sweep" / "sweep.md").read_text(encoding="utf-8")
+    assert of.razor is None
+    assert {path.name for path in folder.iterdir()} == {"points", "front.png", "sweep.json", "sweep.md"}
+    page = (folder / "sweep.md").read_text(encoding="utf-8")
+    assert "```yaml" not in page
+    assert "razor.png" not in page

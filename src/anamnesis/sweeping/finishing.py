@@ -75,6 +75,8 @@ def finish(
     save(front_picture(found, front, advice.chosen, limit, defined), store.folder / FRONT_PICTURE)
     if razor is not None:
         save(razor_picture(razor, found, defined), store.folder / RAZOR_PICTURE)
+    else:
+        (store.folder / RAZOR_PICTURE).unlink(missing_ok=True)
     write_json(store.folder / "sweep.json", numbers(of))
     _write(store.folder / "sweep.md", page(of))
     if of.pasted is not None:

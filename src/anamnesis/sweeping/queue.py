@@ -190,9 +190,10 @@ class Queue:
             psutil.wait_procs(found, timeout=10)
 
     def remove(self) -> None:
-        """End everything that runs in the copy, and remove it."""
+        """End everything that runs in the copy, and remove it; if that is cut off, what is left does not seem ready."""
         if self.folder.exists():
             self.stop()
+            (self.folder / READY).unlink(missing_ok=True)
             shutil.rmtree(self.folder)
 
     def _dvc(self, *arguments: str, output: int | IO[bytes]) -> int:

@@ -58,7 +58,7 @@ class Runner:
         before = self._left_behind()
         if before is not None:
             self._collect(before, [task for task in tasks if not self.store.has(task.name)])
-        missing = {task.name: task for task in tasks if not self.store.has(task.name)}
+        missing = {task.name: task for task in self._pending({task.name: task for task in tasks})}
         if before is not None and missing and self._goes_on(before, missing):
             self.listener.said("The workers of an earlier `make sweep` are still at it; going on with them.")
             self.since = dict.fromkeys(before.running)

@@ -6,6 +6,7 @@ of the user's is touched, and code that is changed later does not reach points t
 """
 
 import hashlib
+import os
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,7 +21,13 @@ from anamnesis.settings.sections import read_yaml
 
 PIPELINE = "dvc.yaml"
 
-COMMITTER = (("user.name", "sweep"), ("user.email", "sweep@localhost"))
+# The user's own hooks and signature are not for commits that only a queue reads; a signature may ask for a password.
+CONFIGURATION = {
+    "user.name": "sweep",
+    "user.email": "sweep@localhost",
+    "commit.gpgSign": "false",
+    "core.hooksPath": os.devnull,
+}
 
 
 def files_of(root: Path, paths: Iterable[str] = ()) -> list[str]:
@@ -59,7 +66,7 @@ def make_snapshot(root: Path, folder: Path, links: Sequence[str] = ()) -> None:
         shutil.copy2(root / name, folder / name)
     YAML(typ="safe").dump(pipeline, folder / PIPELINE)
     _git(folder, "init", "--quiet")
-    for key, value in COMMITTER:
+    for key, value in CONFIGURATION.items():
         _git(folder, "config", key, value)
     _git(folder, "add", "--all", "--force")
     commit(folder)
