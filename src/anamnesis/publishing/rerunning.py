@@ -38,11 +38,15 @@ def run_again(root: Path, name: str) -> Path:
         shutil.copyfile(file, clone / file.relative_to(shelved))
     # --old-file: the packages of the running interpreter are used, nothing is installed.
     repro = ["make", "--old-file=.venv/.installed", "repro"]
-    environment = {key: value for key, value in os.environ.items() if key not in INHERITED}
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-    if subprocess.run(repro, cwd=clone, env=environment, check=False).returncode:
+    if subprocess.run(repro, cwd=clone, env=environment(), check=False).returncode:
         raise InputError(f"running {name} again failed in {clone.relative_to(root)}: see the messages above.")
     return clone / "metrics"
+
+
+def environment() -> dict[str, str]:
+    """That of a program in a copy of the checkout: of this process, with its own interpreter first on the path."""
+    own = {key: value for key, value in os.environ.items() if key not in INHERITED}
+    return own | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{own.get('PATH', os.defpath)}"}
 
 
 def _git(*arguments: str) -> subprocess.CompletedProcess[str]:

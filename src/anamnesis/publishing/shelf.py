@@ -3,7 +3,7 @@
 import logging
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -72,7 +72,7 @@ def shelve(root: Path, name: str, question: str, replace: bool = False, minutes:
     if minutes is None and unknown:
         log.warning(
             "the minutes are unknown: no cost in data/costs belongs to the present outputs of %s; set MINUTES.",
-            _some(unknown),
+            some(unknown),
         )
     elif minutes is None and costs:
         minutes = round(minutes_of(costs.values()), 1)
@@ -111,15 +111,16 @@ def _check_request(folder: Path, name: str, question: str, replace: bool) -> Non
 def _check_results(repository: Repository) -> None:
     if changed := repository.changed(repository.code()):
         raise InputError(
-            f"the code differs from the last commit ({_some(changed)}): commit it, run `make repro` and shelve again."
+            f"the code differs from the last commit ({some(changed)}): commit it, run `make repro` and shelve again."
         )
     if stale := repository.stale_stages():
         raise InputError(
-            f"dvc.lock does not belong to this code and these parameters: `make repro` would run {_some(stale)}."
+            f"dvc.lock does not belong to this code and these parameters: `make repro` would run {some(stale)}."
         )
 
 
-def _some(names: list[str], number: int = 5) -> str:
+def some(names: Sequence[str], number: int = 5) -> str:
+    """The first names, and how many more there are."""
     return ", ".join(names[:number]) + (f" and {len(names) - number} more" if len(names) > number else "")
 
 

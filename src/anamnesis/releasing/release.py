@@ -16,6 +16,7 @@ from anamnesis.files import read_json
 from anamnesis.folders import put, unfinished
 from anamnesis.machine import packages
 from anamnesis.publishing.repository import Repository
+from anamnesis.publishing.shelf import some
 from anamnesis.publishing.verdicts import PASS, ArmVerdict, arm_verdict
 from anamnesis.releasing.checking import PROVENANCE, SUMS, Checked, check, sums_page
 from anamnesis.releasing.contents import Content, as_json, digest_of, gather
@@ -28,7 +29,6 @@ from anamnesis.settings.reading import Experiment
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
 # The code beside what stages read, from the root on.
 CODE = ("src", "stages", "commands")
-SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def release(run: str, name: str, replacing: bool, experiment: Experiment, files:
     export = files.exports / run
     record = read_record(export, run)
     if changed := repository.changed([*repository.code(), *CODE]):
-        raise InputError(f"the code differs from the last commit ({_some(changed)}): commit it, and release again.")
+        raise InputError(f"the code differs from the last commit ({some(changed)}): commit it, and release again.")
     verdict = arm_verdict(files.root, record["model"])
     check_verdict(verdict)
     check_export(export, record, experiment, files)
@@ -172,7 +172,7 @@ def check_export(export: Path, record: Mapping[str, Any], experiment: Experiment
         raise InputError(f"the export of `{export.name}` was made with another {' and another '.join(other)}: {again}")
     found, measured = digests(export), record["files"]
     if changed := sorted(name for name in found.keys() | measured.keys() if found.get(name) != measured.get(name)):
-        raise InputError(f"the export of `{export.name}` was changed after it was measured ({_some(changed)}): {again}")
+        raise InputError(f"the export of `{export.name}` was changed after it was measured ({some(changed)}): {again}")
 
 
 def wording(experiment: Experiment, files: Files) -> Iterator[str]:
@@ -223,12 +223,8 @@ def _write(contents: Mapping[str, Content], target: Path) -> Checked:
 def _leak(found: list[Place]) -> str:
     return (
         f"{IN_A_ROW} words in a row of a report's description or conclusion would go along, in "
-        f"{_some([str(place) for place in found])}: take them out there, and release again. Nothing was released."
+        f"{some([str(place) for place in found])}: take them out there, and release again. Nothing was released."
     )
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
 
 def _shown(path: Path, files: Files) -> str:

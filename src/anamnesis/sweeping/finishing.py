@@ -1,7 +1,6 @@
 """Writes what a sweep found: numbers, a page, pictures, and the recommended section."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +113,7 @@ def _made(sweep: Sweep, points: Sequence[Point], store: Store, found: Outcomes) 
     return {
         "points": f"{len(written)} of {len(points)}",
         "profile": sweep.profile,
-        **({"profile values": asdict(sweep)["scale"]} if sweep.scale else {}),
+        **({"profile values": sweep.scale} if sweep.scale else {}),
         "split": SPLIT,
         "seeds": list(sweep.seeds),
         "cases": f"{lost} of {found.capability.title}, {gained} of {found.adaptation.title}",

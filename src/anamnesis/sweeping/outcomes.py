@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from anamnesis.analysis.measures import Measure, all_measures, task_measures
 from anamnesis.analysis.scores import BASE, KINDS, Scores, load_scores
-from anamnesis.analysis.statistics import CASES, Difference, Sample, difference
+from anamnesis.analysis.statistics import Difference, Sample, difference
 from anamnesis.errors import InputError
 from anamnesis.files import read_json
 from anamnesis.settings.evaluation import capability_of
@@ -156,11 +156,6 @@ def against(first: Sample, second: Sample, better: str | None) -> tuple[Differen
     if better == "higher":
         return found, Change(found.estimate, found.low, found.high)
     return found, Change(-found.estimate, -found.high, -found.low)
-
-
-def covers_cases_only(found: Difference) -> bool:
-    """Whether nothing is said about other seeds."""
-    return found.covers == CASES
 
 
 def _scores(

@@ -9,7 +9,7 @@ from anamnesis.markdown import table
 from anamnesis.sweeping.choosing import Recommendation, sentences
 from anamnesis.sweeping.front import TIMES, Front
 from anamnesis.sweeping.grid import SPLIT
-from anamnesis.sweeping.outcomes import Change, Outcome, Outcomes
+from anamnesis.sweeping.outcomes import Outcome, Outcomes
 from anamnesis.sweeping.razor import Razor
 
 FRONT_PICTURE, RAZOR_PICTURE = "front.png", "razor.png"
@@ -179,22 +179,18 @@ def _point(one: Outcome) -> dict[str, Any]:
         "section": dict(one.point.section),
         "seeds": list(one.point.seeds),
         "split": SPLIT,
-        "forgetting": _change(one.forgetting),
+        "forgetting": asdict(one.forgetting),
         "forgetting_by_seed": one.lost_by_seed.tolist(),
-        "adaptation": _change(one.adaptation),
+        "adaptation": asdict(one.adaptation),
         "adaptation_by_seed": one.gained.mean(axis=1).tolist(),
         "domain_kl_nats_by_seed": None if one.kl_nats is None else one.kl_nats.tolist(),
     }
 
 
-def _change(change: Change) -> dict[str, float]:
-    return asdict(change)
-
-
 def _fit(razor: Razor) -> dict[str, Any]:
     return {
         "coefficients": razor.coefficients.tolist(),
-        "r_squared": _change(razor.r_squared),
+        "r_squared": asdict(razor.r_squared),
         "rises": razor.rises,
         "runs": [
             {"method": method, "domain_kl_nats": kl, "forgetting": lost}

@@ -28,7 +28,7 @@ from ruamel.yaml import YAML
 
 from anamnesis.errors import InputError
 from anamnesis.publishing.repository import Repository
-from anamnesis.publishing.rerunning import INHERITED
+from anamnesis.publishing.rerunning import environment
 from anamnesis.sweeping.snapshot import commit, make_snapshot
 
 # It warns that a queue in files has no host.
@@ -198,11 +198,9 @@ class Queue:
 
     def _dvc(self, *arguments: str, output: int | IO[bytes]) -> int:
         """The exit code of a DVC command in the copy, whose output goes to a file."""
-        environment = {key: value for key, value in os.environ.items() if key not in INHERITED}
-        environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
         done = subprocess.run(
             [sys.executable, "-m", "dvc", *arguments],
-            cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            cwd=self.folder, env=environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
             check=False,
         )  # fmt: skip
         return done.returncode

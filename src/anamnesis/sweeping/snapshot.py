@@ -17,6 +17,7 @@ from dvc.repo import Repo
 from ruamel.yaml import YAML
 
 from anamnesis.errors import InputError
+from anamnesis.hashes import digest
 from anamnesis.settings.sections import read_yaml
 
 PIPELINE = "dvc.yaml"
@@ -42,11 +43,7 @@ def code_digest(root: Path, paths: Iterable[str], own: Iterable[Path] = ()) -> s
     for path in own:
         inside = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
         files += [(str(file), file) for file in inside]
-    digest = hashlib.sha256()
-    for name, file in files:
-        with file.open("rb") as content:
-            digest.update(f"{name} {hashlib.file_digest(content, 'sha256').hexdigest()}\n".encode())
-    return digest.hexdigest()
+    return hashlib.sha256("".join(f"{name} {digest(file)}\n" for name, file in files).encode()).hexdigest()
 
 
 def make_snapshot(root: Path, folder: Path, links: Sequence[str] = ()) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from anamnesis.errors import InputError
-from anamnesis.files import UNFINISHED, read_json, write_json
+from anamnesis.files import read_json, write_json
+from anamnesis.folders import put, unfinished
 
 ABOUT = "point.json"
 
@@ -48,12 +49,10 @@ class Store:
 
     def save(self, name: str, fetch: Callable[[Path], None], about: Mapping[str, Any]) -> None:
         """Keep a point's results: `fetch` writes them into the folder that it is given."""
-        unfinished = self.of(name).with_name(name + UNFINISHED)
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(parents=True)
-        fetch(unfinished)
-        write_json(unfinished / ABOUT, dict(about))
-        unfinished.rename(self.of(name))
+        with unfinished(self.of(name)) as folder:
+            fetch(folder)
+            write_json(folder / ABOUT, dict(about))
+            put(folder, self.of(name))
 
     def log_of(self, name: str) -> Path:
         """Where the output of a point that failed is kept."""
