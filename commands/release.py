@@ -76,7 +76,7 @@ def _domains(root: Path) -> Iterator[Path]:
 
 def _said(folder: Path, checked: Checked) -> list[str]:
     if checked.problems:
-        return [f"{folder} is not as it was released: {len(checked.problems)} of the above."]
+        return [f"{folder} is not as it was released: see above."]
     return [
         f"{folder}: {checked.files} files, each as {SUMS} and the provenance say. The verdict inside is "
         f"{checked.verdict}.",

@@ -440,6 +440,10 @@ def damaged_record(project: Path) -> None:
     (project / "exports" / RUN / RECORD).write_text("{")
 
 
+def overwritten_record(project: Path) -> None:
+    (project / "exports" / RUN / RECORD).write_bytes(b"\xff\xfe")
+
+
 def older_record(project: Path) -> None:
     edit(project / "exports" / RUN / RECORD, lambda record: record.pop("files"))
 
@@ -464,6 +468,7 @@ REFUSALS: dict[str, tuple[Callable[[Path], object], str]] = {
     "no export": (lambda root: shutil.rmtree(root / "exports" / RUN), f"run `make export RUN={RUN}` first"),
     "another's export": (renamed_export, f"exports/{RUN} holds the export of `none-0`"),
     "damaged record": (damaged_record, "export.json, is damaged"),
+    "overwritten record": (overwritten_record, "export.json, is damaged"),
     "older record": (older_record, "was made by an older version"),
     "other results": (other_results, f"made with another results: run `make export RUN={RUN}` again"),
     "other parameters": (other_parameters, "made with another parameters"),
@@ -551,6 +556,10 @@ def in_json(project: Path) -> None:
     (project / "metrics/summary.json").write_text(write)
 
 
+def in_json_in_json(project: Path) -> None:
+    (project / "metrics/summary.json").write_text(json.dumps({"note": json.dumps({"text": SECRET.replace(" ", "\n")})}))
+
+
 def in_the_card(project: Path) -> None:
     with (project / "exports" / RUN / "README.md").open("a", encoding="utf-8") as page:
         page.write(TEXTS["train"][1])
@@ -585,6 +594,7 @@ def in_gguf(project: Path) -> None:
 LEAKS: dict[str, tuple[Callable[[Path], None], str]] = {
     "markdown": (in_markdown, "reports/corpus.md (line 3)"),
     "json": (in_json, "metrics/summary.json (line 1)"),
+    "json in json": (in_json_in_json, "metrics/summary.json (line 1)"),
     "card": (in_the_card, f"{RUN}/README.md (line 2)"),
     "token": (in_a_token, f"{RUN}/tokenizer.json (token "),
     "weights": (in_weights, f"{RUN}/model.safetensors (line 1)"),

@@ -20,7 +20,8 @@ WITH_LETTERS = 4
 FIELDS = ("description", "conclusion")
 
 _WORD = re.compile(r"[^\W_]+")
-_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|[nrtbf])")
+# Of JSON, and of JSON that is text in JSON: there, each backslash is doubled.
+_ESCAPE = re.compile(r"\\+(?:u([0-9a-fA-F]{4})|[nrtbf])")
 _SHORTEST = 2 * IN_A_ROW - 1
 
 # Lines of text that follow one another, each with its name: what `line 5` says.

@@ -133,7 +133,7 @@ def read_record(export: Path, run: str) -> dict[str, Any]:
         raise InputError(f"there is no export of `{run}` in {export.parent.name}: {wanted}")
     try:
         record: dict[str, Any] = read_json(export / RECORD)
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, UnicodeDecodeError):
         raise InputError(f"the record of the export of `{run}`, {RECORD}, is damaged: {wanted}") from None
     if "files" not in record:
         raise InputError(f"the export of `{run}` was made by an older version: {wanted}")
