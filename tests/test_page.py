@@ -300,6 +300,13 @@ def test_without_exports_there_is_no_section(shown: Overview, tmp_path: Path) ->
     assert list(export_sections(tmp_path / "exports", tmp_path, shown)) == []
 
 
+def test_a_picture_that_a_sweep_lacks_is_named_with_the_sweep(tmp_path: Path) -> None:
+    (tmp_path / "rates").mkdir()
+    (tmp_path / "rates/sweep.md").write_text("# Sweep rates\n\n![The front](front.png)\n")
+    with pytest.raises(InputError, match=r"there is no .*rates/front\.png: run that sweep again"):
+        experiment_page(ROOT, sweeps=tmp_path)
+
+
 def test_a_sweep_is_shown_by_its_own_page(shown: Overview, tmp_path: Path) -> None:
     folder = tmp_path / "rates"
     folder.mkdir()

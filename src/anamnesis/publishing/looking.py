@@ -13,13 +13,13 @@ from anamnesis.analysis.html import TITLE, Section, page
 from anamnesis.analysis.overview import Overview, overview
 from anamnesis.analysis.provenance import defined_methods
 from anamnesis.errors import InputError
+from anamnesis.exporting.record import RECORD
 from anamnesis.files import UNFINISHED, read_json
 from anamnesis.hashes import digest
 from anamnesis.settings.sections import read_yaml
 
 METRICS = Path("metrics")
 REPORTS = Path("reports")
-RECORD = "export.json"
 SWEEP = "sweep.md"
 
 
@@ -40,7 +40,9 @@ def experiment_page(
     try:
         return _page(folder, name, exports, sweeps)
     except FileNotFoundError as error:
-        raise InputError(f"there is no {error.filename}: run `make repro`, or restore it with Git.") from None
+        of_sweep = sweeps is not None and Path(error.filename).is_relative_to(sweeps)
+        mend = "run that sweep again" if of_sweep else "run `make repro`, or restore it with Git"
+        raise InputError(f"there is no {error.filename}: {mend}.") from None
 
 
 def _page(folder: Path, name: str | None, exports: Path | None, sweeps: Path | None) -> str:
@@ -82,6 +84,9 @@ def export_sections(exports: Path, adapters: Path, shown: Overview) -> Iterator[
         exports: the folder with the exports.
         adapters: the folder with the runs. An export of another training than the one that is there is marked.
         shown: the titles of the measures.
+
+    Raises:
+        InputError: a record is damaged.
     """
     records = [_read(file) for file in sorted(exports.glob(f"*/{RECORD}")) if not file.parent.name.endswith(UNFINISHED)]
     if not records:
@@ -148,5 +153,5 @@ def sweep_sections(sweeps: Path) -> Iterator[Section]:
 def _read(file: Path) -> Any:
     try:
         return read_json(file)
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{file} is damaged ({error}): make it again.") from None
