@@ -465,6 +465,7 @@ REFUSALS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "new code": (lambda root: (root / "src/more.py").write_text(""), "the last commit (src/more.py)"),
     "changed pipeline": (lambda root: (root / "dvc.yaml").write_text("stages: {}\n"), "the last commit (dvc.yaml)"),
+    "damaged index": (lambda root: (root / ".git/index").write_bytes(b"DIRC"), "git status failed in "),
     "no export": (lambda root: shutil.rmtree(root / "exports" / RUN), f"run `make export RUN={RUN}` first"),
     "another's export": (renamed_export, f"exports/{RUN} holds the export of `none-0`"),
     "damaged record": (damaged_record, "export.json, is damaged"),

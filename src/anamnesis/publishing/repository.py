@@ -47,8 +47,14 @@ class Repository:
         return None if done.returncode else done.stdout
 
     def changed(self, paths: Iterable[str]) -> list[str]:
-        """Those of the paths, and of the files below them, that differ from the last commit or are not in it."""
+        """Those of the paths, and of the files below them, that differ from the last commit or are not in it.
+
+        Raises:
+            InputError: Git cannot say it.
+        """
         done = self._run("git", "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", *paths)
+        if done.returncode:
+            raise InputError(f"git status failed in {self.root}: {done.stderr.strip()}")
         return sorted(line[3:] for line in done.stdout.split("\0") if line)
 
     def code(self) -> list[str]:
