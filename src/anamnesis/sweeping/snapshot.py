@@ -102,7 +102,7 @@ def cache_everything(pipeline: dict[str, Any]) -> Iterator[str]:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, encoding="utf-8", check=False)
     if done.returncode:
         raise InputError(f"git {arguments[0]} failed in {folder}: {done.stderr.strip()}")
     return done.stdout
