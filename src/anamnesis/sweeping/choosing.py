@@ -63,10 +63,11 @@ def sentences(found: Outcomes, advice: Recommendation) -> list[str]:
     limit = f"at most {advice.limit:g} of forgetting ({found.capability.title})"
     chosen = advice.chosen
     if chosen is None:
-        ends = [one for one in found.points if one.forgetting.estimate <= advice.limit]
+        count = sum(one.forgetting.estimate <= advice.limit for one in found.points)
+        although = {0: "", 1: ", although the estimate of 1 is"}.get(count, f", although the estimates of {count} are")
         return [
             f"For {limit} no point can be recommended: of none does the 95 % interval of forgetting end within the "
-            f"limit{f', although the estimate of {len(ends)} is' if ends else ''}.",
+            f"limit{although}.",
             f"`{advice.nearest.point.label}` comes nearest, with {with_interval(*advice.nearest.forgetting.ends)}. "
             f"Allow more (AT_MOST=…), add gentler values, or narrow the intervals with more seeds or questions.",
         ]

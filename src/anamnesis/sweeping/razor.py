@@ -57,6 +57,7 @@ def razor_of(found: Outcomes, seed: int = 0) -> Razor | None:
     lost = [one.lost_by_seed for one, _ in measured]
     coefficients, r_squared = fit(np.concatenate(kl), np.concatenate(lost))
     rng = np.random.default_rng(seed)
+    # Through too few different points a parabola passes whatever they are: such a resample says nothing.
     drawn = []
     for _ in range(TIMES):
         rows = rng.integers(len(kl), size=len(kl))
@@ -75,7 +76,14 @@ def razor_of(found: Outcomes, seed: int = 0) -> Razor | None:
 
 
 def fit(x: Array, y: Array) -> tuple[Array, float]:
-    """The polynomial by least squares, and R²: the share of the variance of `y` that it explains; 0 if `y` has none."""
+    """The polynomial by least squares, and R²: the share of the variance of `y` that it explains; 0 if `y` has none.
+
+    Args:
+        x, y: of the runs. (runs,)
+
+    Returns:
+        The coefficients, constant first (DEGREE + 1,), and R².
+    """
     coefficients: Array = np.linalg.lstsq(_powers(x), y, rcond=None)[0].astype(np.float64)
     spread = float(((y - y.mean()) ** 2).sum())
     left = float(((y - _powers(x) @ coefficients) ** 2).sum())

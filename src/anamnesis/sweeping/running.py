@@ -53,7 +53,11 @@ class Runner:
     failures: dict[str, str] = field(default_factory=dict)
 
     def run(self, tasks: Sequence[Task]) -> dict[str, str]:
-        """Run the tasks without results, and return the reasons of those that failed, by name."""
+        """Run the tasks without results, and return the reasons of those that failed, by name.
+
+        Raises:
+            InputError: what all tasks share cannot be made, or DVC starts no workers.
+        """
         self.store.forget_logs()
         before = self._left_behind()
         if before is not None:
