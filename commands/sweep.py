@@ -80,13 +80,7 @@ def main(file: Path, jobs: int, at_most: float | None) -> None:
             about={point.name: about(point, commit, changed) for point in points},
             jobs=jobs,
         )
-        try:
-            failures = runner.run(tasks(points, experiments))
-        except KeyboardInterrupt:
-            runner.queue.stop()
-            raise InputError("stopped; what is done is kept, and `make sweep` goes on from there.") from None
-        finally:
-            progress.close()
+        failures = attempt(runner, progress, tasks(points, experiments))
         failed = {point.label: failures[point.name] for point in points if point.name in failures}
         if not any(store.has(point.name) for point in points):
             raise InputError(f"no point could be run, see {store.folder}/failed: {next(iter(failed.values()))}")
@@ -97,6 +91,21 @@ def main(file: Path, jobs: int, at_most: float | None) -> None:
     for label, message in failed.items():
         click.echo(f"failed: {label}: {message}", err=True)
     sys.exit(bool(failed))
+
+
+def attempt(runner: Runner, progress: Progress, wanted: Sequence[Task]) -> dict[str, str]:
+    """The reasons of the points that failed, by name.
+
+    Raises:
+        InputError: the user stopped it; nothing goes on then.
+    """
+    try:
+        return runner.run(wanted)
+    except KeyboardInterrupt:
+        runner.queue.stop()
+        raise InputError("stopped; what is done is kept, and `make sweep` goes on from there.") from None
+    finally:
+        progress.close()
 
 
 def tasks(points: Sequence[Point], experiments: Sequence[Experiment]) -> list[Task]:

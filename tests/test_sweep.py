@@ -1,11 +1,14 @@
 """`make sweep`: what is refused, what is run again after a kill, and what is said of the points."""
 
 import csv
+import fcntl
 import json
 import os
+import pty
 import shutil
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -411,6 +414,25 @@ def test_nothing_is_run_if_all_is_done(tmp_path: Path) -> None:
     failures, queue, _ = run_scripted(tmp_path, "a")
     assert failures == {}
     assert queue.calls == ["remove"]
+
+
+def test_a_shell_that_the_user_has_opened_in_the_copy_stays(tmp_path: Path) -> None:
+    terminal, end = pty.openpty()
+    shell = subprocess.Popen(
+        ["sh"], cwd=tmp_path, stdin=end, stdout=end, stderr=end, start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )  # fmt: skip
+    stage = subprocess.Popen(["sleep", "60"], cwd=tmp_path)
+    try:
+        Queue(tmp_path).stop()
+        assert [one.pid for one in Queue(tmp_path).processes()] == [shell.pid]
+        assert shell.poll() is None
+    finally:
+        for process in (shell, stage):
+            process.kill()
+            process.wait()
+        os.close(terminal)
+        os.close(end)
 
 
 def test_a_copy_whose_removal_is_cut_off_is_no_queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -183,8 +183,8 @@ class Queue:
         return any(words <= command for command in commands for words in WORKERS)
 
     def stop(self) -> None:
-        """End everything that runs in the copy."""
-        while found := [process for process in self.processes() if process.pid != os.getpid()]:
+        """End everything that runs in the copy, but a shell that the user has opened there."""
+        while found := [one for one in self.processes() if one.pid != os.getpid() and not _owns_a_terminal(one)]:
             for process in found:
                 _kill(process)
             psutil.wait_procs(found, timeout=10)
@@ -234,6 +234,19 @@ def _command(process: psutil.Process) -> list[str]:
         return list(process.cmdline())
     except psutil.Error:
         return []
+
+
+def _owns_a_terminal(process: psutil.Process) -> bool:
+    """Whether it is what a terminal was opened for. Workers have no terminal, and other commands do not own theirs.
+
+    By proc_pid_stat(5): psutil does not see terminals that were opened after its first look. Known on Linux only.
+    """
+    try:
+        after_name = Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2]
+    except OSError:
+        return False
+    session, terminal = map(int, after_name.split()[3:5])
+    return session == process.pid and terminal != 0
 
 
 def _kill(process: psutil.Process) -> None:
