@@ -120,10 +120,9 @@ def _timed(experiment: Experiment, key: str, jobs: int) -> Forecast:
     files = [folder / f"{number}.json" for number in range(jobs)]
     workers = [_worker(file, heard=file == files[0]) for file in files]
     ended = [worker.wait() for worker in workers]
-    if any(ended):
-        raise InputError(
-            f"the timing ended with an error: see {folder}/{[code != 0 for code in ended].index(True)}.log."
-        )
+    for code, file in zip(ended, files, strict=True):
+        if code:
+            raise InputError(f"the timing ended with an error: {said_last(file.with_suffix('.log'))}")
     found = [read_json(file) for file in files]
     one = found[0]
     bytes_of_states = one["supervised_tokens"] * one["hidden_size"] * (4 if experiment.model.dtype == "float32" else 2)
@@ -142,6 +141,13 @@ def _worker(file: Path, heard: bool) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "commands.forecast", "--worker", str(file)]
     with file.with_suffix(".log").open("wb") as log:
         return subprocess.Popen(command, cwd=ROOT, stdout=None if heard else subprocess.DEVNULL, stderr=log)
+
+
+def said_last(log: Path) -> str:
+    """What a worker said last, which is why it ended, and where the rest is; bars are lines of their own."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    said = next((line.strip() for line in reversed(lines) if line.strip()), "nothing was said.")
+    return f"{said.removeprefix('Error: ')} The rest is in {log}."
 
 
 def _costs(experiment: Experiment) -> dict[str, Cost]:

@@ -627,3 +627,11 @@ def test_the_plan_holds_what_is_not_up_to_date_and_what_follows(project: Project
         f"[5/{len(stages)}] train@none-0",
     ]
     assert "\n[" not in project.run("make", "TRAININGS=none-0", "train@none-0")
+
+
+def test_a_timing_that_fails_says_why(tmp_path: Path) -> None:
+    log = tmp_path / "0.log"
+    log.write_bytes(b"Loading\rloaded: 1\rteacher: 4\nError: 47 of the 2885 examples are too long.\n\n")
+    assert command.said_last(log) == f"47 of the 2885 examples are too long. The rest is in {log}."
+    log.write_bytes(b"")
+    assert command.said_last(log) == f"nothing was said. The rest is in {log}."

@@ -29,11 +29,12 @@ from anamnesis.settings.sections import SettingsError, read_yaml, section
 from anamnesis.settings.verdict import Verdict
 from anamnesis.sweeping.checking import checked, write_settings, write_shared_settings
 from anamnesis.sweeping.choosing import name_of_section, pasteable, recommend, sentences
+from anamnesis.sweeping.figures import window
 from anamnesis.sweeping.finishing import about, finish
 from anamnesis.sweeping.front import front_of, hypervolume, nondominated
 from anamnesis.sweeping.grid import Plan, Sweep, plan, read_settings, read_sweep
 from anamnesis.sweeping.hours import announcement
-from anamnesis.sweeping.outcomes import Layout, Measured, Outcomes, outcome_of, outcomes
+from anamnesis.sweeping.outcomes import Change, Layout, Measured, Outcomes, outcome_of, outcomes
 from anamnesis.sweeping.own_files import own_files
 from anamnesis.sweeping.page import Finished
 from anamnesis.sweeping.progress import Progress
@@ -855,3 +856,11 @@ def test_without_a_recommendation_and_a_fit_those_of_before_are_removed(finished
     page = (folder / "sweep.md").read_text(encoding="utf-8")
     assert "```yaml" not in page
     assert "razor.png" not in page
+
+
+def test_an_interval_far_longer_than_the_points_are_apart_runs_out_of_the_picture() -> None:
+    near, far = Change(0.2, 0.1, 0.3), Change(0.4, -9.0, 9.0)
+    assert window([near, far]) == pytest.approx((0.1 - 0.02, 0.5 + 0.02))
+    assert window([near, far], [0.6]) == pytest.approx((0.0 - 0.04, 0.8 + 0.04))
+    assert window([near]) == pytest.approx((0.1 - 0.01, 0.3 + 0.01))
+    assert window([Change(0.2, 0.2, 0.2)]) == pytest.approx((0.19, 0.21))

@@ -19,7 +19,8 @@ def front_picture(
     """Adaptation against forgetting, a marker with 95 % intervals for each point.
 
     The points of the front are filled, joined by steps, and have the number of their row in the table. A dashed line is
-    the limit, and a ring is around the recommended point.
+    the limit, and a ring is around the recommended point. An interval that is far longer than the points are apart runs
+    out of the picture: with two seeds, one may be the width of the whole axis.
 
     Args:
         found: the points.
@@ -44,6 +45,8 @@ def front_picture(
                 color=drawn.colour,
             )  # fmt: skip
     _steps(panel, found, front)
+    panel.set_xlim(window([one.forgetting for one in found.points], [] if limit is None else [limit]))
+    panel.set_ylim(window([one.adaptation for one in found.points]))
     if limit is not None:
         panel.axvline(limit, color="0.4", linestyle="--", linewidth=1)
         panel.annotate(
@@ -105,6 +108,19 @@ def _legend(figure: Figure, panel: Axes, shown: Sequence[str], methods: Sequence
         panel.plot([], [], linestyle="", marker=drawn.marker, color=drawn.colour, label=method)
     handles, labels = panel.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(6, len(labels)), frameon=False)
+
+
+def window(changes: Sequence[Change], others: Sequence[float] = ()) -> tuple[float, float]:
+    """Both ends of an axis that has all estimates and other values on it, and the intervals up to half as far again."""
+    shown = [*(change.estimate for change in changes), *others]
+    first, last = min(shown), max(shown)
+    if first == last:
+        first, last = min(change.low for change in changes), max(change.high for change in changes)
+    reach = 0.5 * (last - first)
+    low = max(min(first, *(change.low for change in changes)), first - reach)
+    high = min(max(last, *(change.high for change in changes)), last + reach)
+    edge = 0.05 * (high - low) or 0.01
+    return low - edge, high + edge
 
 
 def _reach(change: Change) -> list[list[float]]:
