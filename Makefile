@@ -11,14 +11,15 @@ help:  ## list these targets
 
 # Stages that do not depend on one another run at the same time: `make -j N repro` runs N at once, two without -j. What
 # is up to date is skipped, and the plain `dvc repro` at the end makes sure that nothing is left out. A run that was
-# killed is continued by the next one. The slowest methods are last in params.yaml, and start first.
+# killed is continued by the next one. If a branch fails, the others are finished first. The slowest methods are last in
+# params.yaml, and start first.
 # With PROFILE, that profile and the values of params.yaml that it names are set first (docs/profiles.md).
 repro: $(INSTALLED)  ## run the experiment (only what is not up to date) and print its result; make repro PROFILE=smollm2-135m for another model; make -j1 repro if a branch needs the whole machine (a GPU)
 	@$(if $(PROFILE),python -m commands.profile "$$PROFILE")
 	@python -m stages.check
 	@python -m stages._recover
 	@python -m stages._plan
-	@$(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j2) branches \
+	@$(MAKE) --no-print-directory --keep-going $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j2) branches \
 	    TRAININGS="$$(python -m stages._order trainings)" EVALUATIONS="$$(python -m stages._order evaluations)"
 	dvc repro
 	@rm -f .dvc/tmp/*.dvc.lock

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -115,3 +116,35 @@ def test_a_merge_conflict_is_the_users_to_resolve(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="marks of a merge conflict: resolve it first"):
         mend_lock_file(lock)
     assert lock.read_text(encoding="utf-8") == content
+
+
+DVC_THAT_FAILS = """#!/bin/sh
+echo "$*" >> called
+case "$*" in *train@ema-0*) exit 1;; esac
+"""
+ORDER = """#!/bin/sh
+case "$*" in *stages._order*) echo ema-0 none-0;; esac
+"""
+
+
+def test_a_branch_that_fails_lets_the_others_finish(tmp_path: Path) -> None:
+    """The Makefile alone: DVC is a script that fails at one training."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / "requirements.lock").touch()
+    (tmp_path / ".dvc/tmp").mkdir(parents=True)
+    (tmp_path / "dvc.lock").touch()
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    for name, script in (("dvc", DVC_THAT_FAILS), ("python", ORDER)):
+        (tmp_path / ".venv/bin" / name).write_text(script)
+        (tmp_path / ".venv/bin" / name).chmod(0o755)
+    (tmp_path / ".venv/.installed").touch()
+    environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
+    done = subprocess.run(["make", "-j1", "repro"], cwd=tmp_path, env=environment, capture_output=True, check=False)
+    called = (tmp_path / "called").read_text()
+    assert done.returncode != 0
+    assert "train@none-0" in called
+    assert "evaluate_general@none-0 evaluate_domain@none-0" in called
+    assert "evaluate_base_general" in called
+    assert "evaluate_general@ema-0" not in called
+    # The plain `dvc repro` at the end is not reached: it would start the failed training again.
+    assert "repro" not in called.splitlines()
