@@ -208,6 +208,13 @@ def test_what_came_after_the_run_follows_the_comparison(shown: Overview, tmp_pat
     assert document.xpath("//h2[@id='a-sweep']/following::table[1]//tr/@data-arms") == ["ema"]
 
 
+def test_titles_in_other_scripts_have_anchors_of_their_own(shown: Overview, tmp_path: Path) -> None:
+    sections = [Section(title, "Text.", tmp_path) for title in ("Sweep темпы", "Sweep веса")]
+    document = html.document_fromstring(page(REPORT, "A title", ROOT, shown, METHODS, sections))
+    assert {"sweep-темпы", "sweep-веса"} <= set(document.xpath("//h2/@id"))
+    assert [link[1:] for link in document.xpath("//nav/a/@href")] == document.xpath("//h2/@id")
+
+
 # ---- The drawing -------------------------------------------------------------------------------------------------
 
 

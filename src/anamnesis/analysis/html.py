@@ -121,7 +121,7 @@ def _prepared(tokens: list[Token], folder: Path, shown: Overview) -> list[Token]
     keys = {one.title: one.key for one in shown.columns}
     for token, following in pairwise(tokens):
         if token.type == "heading_open" and token.tag == "h2":
-            token.attrSet("id", re.sub(r"[^a-z0-9]+", "-", following.content.lower()).strip("-"))
+            token.attrSet("id", re.sub(r"\W+", "-", following.content.lower()).strip("-"))
         for part in token.children or ():
             if part.type == "image":
                 part.attrSet("src", _inline(folder / str(part.attrs["src"])))
