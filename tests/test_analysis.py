@@ -20,7 +20,7 @@ from statsmodels.stats.multitest import multipletests
 from anamnesis.analysis import comparison, wording
 from anamnesis.analysis.answers import judge
 from anamnesis.analysis.comparison import Comparison, compare, families
-from anamnesis.analysis.experiment import Results, analyse
+from anamnesis.analysis.experiment import Results, analyse, centre_of
 from anamnesis.analysis.html import page
 from anamnesis.analysis.measures import Measure, all_measures
 from anamnesis.analysis.overview import overview
@@ -374,7 +374,7 @@ def test_a_family_of_more_than_three_is_adjusted_from_the_cautious_p_also_on_the
     exam = {**EXAM, "slow": [0.80, 0.85, 0.83]}
     found = experiment(exam, {**DOMAIN, "slow": 0.66}, limits=TIGHT)
     pairs = [one for one in found.comparisons if one.first != "base" and one.measure.key == "exam_acc"]
-    assert len(pairs) == 6
+    assert len(pairs) == 5
     p_values = [one.difference.cautious_p for one in pairs]
     assert p_values != [one.difference.p for one in pairs]
     assert [one.p_holm for one in pairs] == pytest.approx(list(multipletests(p_values, method="holm")[1]))
@@ -405,6 +405,30 @@ def test_a_family_of_many_measures_is_judged_and_planned_by_the_cautious_p() -> 
         asked = {"alpha": 0.05 / 4, "cautious": True}
         assert one.needed == needed(one.difference, **asked) != needed(one.difference, alpha=0.05 / 4)
         assert one.smallest_detectable == pytest.approx(smallest_detectable(one.difference, **asked))
+
+
+def test_many_methods_are_compared_with_plain_fine_tuning_and_the_claimed_one() -> None:
+    methods = ["none", "static", "ema", "rag"]
+    assert centre_of(methods[:3], "ema") == set()
+    assert centre_of(methods, "ema") == {"none", "ema"}
+    assert centre_of(methods, None) == centre_of(methods, "momentum") == {"none"}
+    assert centre_of(["static", "ema", "rag", "ewc"], "ema") == set()
+    measures = many(2)
+    sample = mean_of(np.zeros((3, 5)))
+    samples = {arm: {one.key: sample for one in measures} for arm in ("base", *methods, "ema_teacher", "rag_vote")}
+
+    def pairs(centre: set[str]) -> set[tuple[str, str]]:
+        grouped = families(
+            samples, measures, measures[0], methods, ["ema_teacher"], [], votes=["rag_vote"], centre=centre
+        )
+        return {(pair.first, pair.second) for family in grouped for pair in family.pairs if pair.first != "base"}
+
+    with_votes = {(method, "rag_vote") for method in methods}
+    assert pairs(set()) == {*combinations([*methods, "ema_teacher"], 2)} | with_votes
+    assert pairs({"none"}) == {
+        *(("none", other) for other in ("static", "ema", "rag", "ema_teacher", "rag_vote")),
+        ("rag", "rag_vote"),
+    }
 
 
 @pytest.mark.parametrize(("methods", "plain", "ours"), [(3, 0.09, 0.09), (5, 0.10, 0.06)])

@@ -9,7 +9,7 @@ import numpy as np
 
 from anamnesis.analysis.answers import Claim, Judgement, claim, judge
 from anamnesis.analysis.chain import Chain, arms_of, chain_of
-from anamnesis.analysis.comparison import Comparison, adjust, all_samples, compare, families
+from anamnesis.analysis.comparison import Comparison, adjust, all_samples, compare, families, vote_of
 from anamnesis.analysis.leakage import highest_exposure, leakage_measures, with_losses_over_base
 from anamnesis.analysis.measures import Measure, all_measures, task_measures
 from anamnesis.analysis.scores import BASE, AllScores, Scores
@@ -20,6 +20,8 @@ from anamnesis.settings.verdict import Verdict
 
 # The method whose shares are the curve on which others are compared at equal adaptation.
 CURVE = "none"
+# Up to so many methods, each is compared with every other; more of them with plain fine-tuning and the claimed method.
+ALL_PAIRS = 3
 # A measure on fewer cases than this has no interval, and is left out.
 FEWEST = 2
 
@@ -129,7 +131,8 @@ def analyse(
     intervals = {arm: {key: interval(one) for key, one in of_arm.items()} for arm, of_arm in samples.items()}
     # Without the capability, shares are no points of a curve: template_leak is not measured on them.
     shares = {method: of_method for method, of_method in shares.items() if capability.source in scores[of_method[0]]}
-    pairs = families(samples, measures, capability, methods, teachers, sorted(parts), unfinished, votes)
+    centre = centre_of(methods, settings.claim)
+    pairs = families(samples, measures, capability, methods, teachers, sorted(parts), unfinished, votes, centre)
     comparisons = compare(scores, samples, measures, pairs, settings.margins)
     results = Results(
         label, split, capability, adaptation, measures, methods, arms, votes, shares, scores, samples, intervals,
@@ -158,6 +161,13 @@ def _measures(
     ]
 
 
+def centre_of(methods: Sequence[str], claimed: str | None) -> set[str]:
+    """The methods that the others are compared with; empty if every pair is compared."""
+    if len(methods) <= ALL_PAIRS or CURVE not in methods:
+        return set()
+    return {CURVE, claimed or CURVE} & set(methods)
+
+
 def shares_of(scores: AllScores, methods: Sequence[str]) -> dict[str, list[str]]:
     """The arms that hold shares of one method's update, ascending, with the method itself last."""
     found: dict[str, list[str]] = {}
@@ -172,11 +182,6 @@ def share_of(arm: str) -> float:
     """0.25 for `none_share_0_25`; 1 for a whole update."""
     _, found, share = arm.partition("_share_")
     return float(share.replace("_", ".")) if found else 1.0
-
-
-def vote_of(method: str) -> str:
-    """The arm of what a method retrieves, without its model."""
-    return f"{method}_vote"
 
 
 def _judgement(results: Results, arm: str, settings: Verdict) -> Judgement:

@@ -8,7 +8,7 @@ import numpy as np
 from anamnesis import markdown
 from anamnesis.analysis.answers import Judgement
 from anamnesis.analysis.comparison import Comparison
-from anamnesis.analysis.experiment import CURVE, Results, share_of
+from anamnesis.analysis.experiment import ALL_PAIRS, CURVE, Results, centre_of, share_of
 from anamnesis.analysis.leakage import highest_exposure, of_canaries
 from anamnesis.analysis.measures import Measure
 from anamnesis.analysis.scores import BASE
@@ -198,9 +198,12 @@ def _pairs(results: Results) -> str:
     rows = [_row(one) for one in results.comparisons if one.first != BASE and not one.measure.leak]
     if not rows:
         return ""
+    centre = centre_of(results.methods, results.claim.arm if results.claim else None)
+    named = " or ".join(f"`{method}`" for method in sorted(centre))
+    only = f" Of more than {ALL_PAIRS} methods, pairs with {named} are compared." if centre else ""
     return (
         f"## Every pair\n\n{markdown.table(PAIRS, rows)}\n\nThe difference is the second arm's value minus the "
-        f"first's. Holm's adjustment covers all pairs of methods on {results.capability.title}, the measure that "
+        f"first's.{only} Holm's adjustment covers all pairs of methods on {results.capability.title}, the measure that "
         "forgetting is read from, as one family, and all pairs of methods on all other measures together as another; "
         f"pairs with an EMA teacher{' and pairs with a vote' if results.votes else ''} are adjusted in the same way, "
         "apart from the methods. A family of more than three is adjusted from more cautious p-values. "

@@ -1,12 +1,9 @@
 """The results in words. Every sentence follows from a verdict and has its interval."""
 
 from anamnesis.analysis.answers import Claim
-from anamnesis.analysis.comparison import ALPHA, Comparison
-from anamnesis.analysis.experiment import CURVE, AtEqualAdaptation, Results, vote_of
+from anamnesis.analysis.comparison import ALPHA, Comparison, vote_of
+from anamnesis.analysis.experiment import AtEqualAdaptation, Results
 from anamnesis.analysis.statistics import CASES, Estimate, Needed
-
-# Of so many methods every pair gets a sentence.
-ALL_PAIRS = 3
 
 HOLDS = {
     "confirmed": "confirmed by this experiment",
@@ -123,18 +120,15 @@ def on_backward_transfer(method: str, one: Estimate) -> str:
 def verdicts(results: Results) -> list[str]:
     """The sentences of the first screen: the claim, then the pairs of methods on both axes.
 
-    All pairs of up to three methods; of more, the pairs with plain fine-tuning or with the claimed method. Of a vote,
-    the pair with the method that it is of: whether the model does more with the reports than count them.
+    Of a vote, the pair with the method that it is of: whether the model does more with the reports than count them.
     """
     sentences = [on_claim(results.claim)] if results.claim else []
     if len(results.methods) == 1:
         return ["There is one method, so nothing is compared."]
-    few = len(results.methods) <= ALL_PAIRS or CURVE not in results.methods
-    asked = {CURVE, results.claim.arm if results.claim else CURVE}
     for measure, say in ((results.capability, on_forgetting), (results.adaptation, on_adaptation)):
         for one in results.comparisons:
             pair = {one.first, one.second}
-            told = pair <= set(results.methods) and (few or pair & asked)
+            told = pair <= set(results.methods)
             told = told or (one.second in results.votes and one.second == vote_of(one.first))
             if one.measure.key == measure.key and told:
                 sentences.append(say(one))
