@@ -6,7 +6,6 @@ were trained, or only measured, again. The command fails if these are not the me
 """
 
 import json
-import random
 import sys
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import click
 
 from anamnesis.files import write_jsonl
 from anamnesis.markdown import table
+from tests.complaints import write_complaints
 from tests.project import Project, stages_run
 
 SCIENCE, SCALE = "params.yaml", "profiles/tiny.yaml"
@@ -25,10 +25,8 @@ METHODS = [
     *("none", "static", "ema", "anchored", "stm", "budgeted", "slow", "adapters", "l1", "ewc", "replay", "rehearsal"),
     *("multitask", "chain", "rag", "combined"),
 ]
-# Files that two of the methods need and that are not shipped: invented complaints and examples.
-COMPLAINTS, EXAMPLES = Path("data/domains/RuMedTop3/all.jsonl"), Path("data/domains/multitask.jsonl")
-WORDS = ["боль", "в", "груди", "спине", "колене", "слабость", "кашель", "утром", "ночью", "после", "нагрузки", "одышка"]
-CODES = ("E11", "M17", "J06")
+# Examples of another task, which are not shipped: the complaints of `chain` again.
+EXAMPLES = Path("data/domains/multitask.jsonl")
 # Stages that run after any change of params.yaml, in a second: they read the whole file.
 ALWAYS = {"needs", "summarize"}
 
@@ -113,20 +111,6 @@ def of_stages(stages: Iterable[str]) -> Rerun:
     return Rerun(shared, list(dict.fromkeys(trained)), only)
 
 
-def write_examples(folder: Path) -> None:
-    """Invented complaints with a code, and the same as another task."""
-    chosen = random.Random(0)
-    texts = [" ".join(chosen.sample(WORDS, 9)) for _ in range(120)]
-    complaints = [
-        {"idx": str(number), "symptoms": text, "code": CODES[number % len(CODES)]} for number, text in enumerate(texts)
-    ]
-    (folder / COMPLAINTS).parent.mkdir()
-    write_jsonl(folder / COMPLAINTS, complaints)
-    write_jsonl(
-        folder / EXAMPLES, [{"prompt": f"{row['symptoms']}:", "completion": f" {row['code']}"} for row in complaints]
-    )
-
-
 def listed(names: Sequence[str], methods: Collection[str]) -> str:
     return "all" if set(names) == set(methods) else ", ".join(f"`{name}`" for name in names)
 
@@ -135,7 +119,11 @@ def listed(names: Sequence[str], methods: Collection[str]) -> str:
 def main() -> None:
     with TemporaryDirectory() as scratch:
         project = Project(Path(scratch))
-        write_examples(project.folder)
+        examples = [
+            {"prompt": f"{row['symptoms']}:", "completion": f" {row['code']}"}
+            for row in write_complaints(project.folder)
+        ]
+        write_jsonl(project.folder / EXAMPLES, examples)
         project.change(SCIENCE, {"methods": METHODS, "fisher.documents": 6})
         click.echo(f"{len(METHODS)} methods are run once.", err=True)
         project.run("dvc", "repro")

@@ -103,7 +103,7 @@ def attempt(runner: Runner, progress: Progress, wanted: Sequence[Task]) -> dict[
         return runner.run(wanted)
     except KeyboardInterrupt:
         runner.queue.stop()
-        raise InputError("stopped; what is done is kept, and `make sweep` goes on from there.") from None
+        raise InputError("stopped; what is done is kept, and the next `make sweep` does the rest.") from None
     finally:
         progress.close()
 

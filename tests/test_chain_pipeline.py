@@ -1,63 +1,20 @@
 """A chain through the real commands, at the smallest size."""
 
-import json
-import random
-
 import pandas as pd
 import pytest
 
+from tests.complaints import CODES, complaint, write_complaints
 from tests.project import Project
-
-WORDS = [
-    "боль",
-    "в",
-    "груди",
-    "спине",
-    "колене",
-    "слабость",
-    "кашель",
-    "сухой",
-    "утром",
-    "ночью",
-    "после",
-    "нагрузки",
-    "одышка",
-    "отеки",
-    "ног",
-    "головная",
-    "жажда",
-    "температура",
-    "озноб",
-    "насморк",
-    "хруст",
-    "сустава",
-    "онемение",
-    "пальцев",
-    "тошнота",
-    "изжога",
-    "сердцебиение",
-    "бессонница",
-]
-CODES = ("E11", "M17", "J06")
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """One chain beside plain fine-tuning, run once on made-up complaints."""
     project = Project(tmp_path_factory.mktemp("project"))
-    rows = [
-        {"idx": str(number), "symptoms": complaint(number), "code": CODES[number % len(CODES)]} for number in range(120)
-    ]
-    file = project.folder / "data/domains/RuMedTop3/all.jsonl"
-    file.parent.mkdir()
-    file.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
+    write_complaints(project.folder)
     project.change("params.yaml", {"methods": ["none", "chain"], "fisher.documents": 6})
     project.output = project.run("dvc", "repro")  # type: ignore[attr-defined]
     return project
-
-
-def complaint(number: int) -> str:
-    return " ".join(random.Random(number).sample(WORDS, 9))
 
 
 def test_a_chain_is_measured_in_each_domain_after_each(project: Project) -> None:

@@ -133,7 +133,7 @@ def test_all_numbers_of_summary_and_details_are_in_the_table(name: str | None) -
             estimate = float(cells[arm][key].get("data-value"))
             assert cells[arm][key].text_content() == f"{number(estimate)} [{number(low)}, {number(high)}]"
     # Without its pictures.
-    assert len(re.sub(r"data:image/png;base64,[\w+/=]+", "", text)) < max(250_000, 10_000 * len(summary))
+    assert len(re.sub(r"data:image/png;base64,[\w+/=]+", "", text)) < 30_000 + 8_000 * len(summary)
 
 
 def test_measures_have_the_titles_of_the_report_and_their_direction(written: html.HtmlElement) -> None:

@@ -352,9 +352,6 @@ def test_nothing_private_or_large_is_tracked() -> None:
             shipped = name.startswith(("data/facts/", "data/base/")) or name in PAGES
             assert shipped or Path(name).name == ".gitignore", name
         largest = 5_000_000 if name == "data/base/model.safetensors" else 1_000_000
-        if name == "results/all-methods-tiny/dvc.lock":
-            # 5 KB for each of 278 stages.
-            largest = 2_000_000
         assert (ROOT / name).stat().st_size < largest if (ROOT / name).exists() else True, name
     shipped = sum(file.stat().st_size for file in (ROOT / "data/base").iterdir())
     assert shipped < 5_000_000

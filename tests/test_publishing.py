@@ -26,7 +26,7 @@ from anamnesis.publishing.repository import Repository
 from anamnesis.publishing.rerunning import run_again
 from anamnesis.publishing.results import Estimate, Results, answer, load_results, read_results
 from anamnesis.publishing.reviewing import MARKER, MOST_ROWS, review
-from anamnesis.publishing.shelf import BEGIN, END, SHELF, find_entry, shelve, size, table
+from anamnesis.publishing.shelf import BEGIN, END, SHELF, find_entry, lock_without_code, shelve, size, table
 from anamnesis.publishing.verifying import page, verify
 from tests.checkout import ROOT
 from tests.experiment import MAKEFILE, copy_experiment, make_experiment
@@ -298,6 +298,17 @@ def run_with(experiment: Project, decay: float) -> None:
 
 def page_of(experiment: Project) -> str:
     return (experiment.folder / SHELF / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_lock_file_of_an_entry_leaves_out_code_alone(tmp_path: Path) -> None:
+    (tmp_path / "dvc.lock").write_text(
+        "schema: '2.0'\nstages:\n  train:\n    cmd: python -m stages.train\n    deps:\n    - path: models/base\n"
+        "      md5: 1\n    - path: src/anamnesis/training\n      md5: 2\n    - path: stages/train.py\n      md5: 3\n"
+        "    outs:\n    - path: models/adapters/none-0\n      md5: 4\n"
+    )
+    kept = yaml.safe_load(lock_without_code(tmp_path / "dvc.lock"))["stages"]["train"]
+    assert [dep["path"] for dep in kept["deps"]] == ["models/base"]
+    assert kept["outs"] == [{"path": "models/adapters/none-0", "md5": 4}]
 
 
 def test_an_entry_holds_the_experiment_without_texts_and_is_listed(experiment: Project) -> None:
