@@ -13,6 +13,7 @@ CATEGORIES = ("II", "IV", "V")
 CRITICAL = ("V",)
 LIMITS = Verdict(
     capability=None,
+    adaptation=None,
     margins=Margins(accuracy=0.05, macro_f1=0.05, bits_per_byte=0.1, kl_nats=0.1, exposure_bits=0.5),
     claim="ema",
     max_forgetting=0.2,

@@ -398,6 +398,8 @@ def test_a_difference_is_promised_at_the_level_that_the_report_asks_for(tiny: Ex
     assert exam.difference == pytest.approx(smallest_detectable(EXAM, alpha=0.05 / 3), rel=1e-6)
     assert adaptation.difference == pytest.approx(smallest_detectable(EXAM, alpha=0.05 / 36, cautious=True), rel=1e-6)
     assert exam.difference > smallest_detectable(EXAM)
+    by_bits = replace(tiny, verdict=replace(tiny.verdict, adaptation="conclusion_bits_per_byte"))
+    assert [one.measure for one in plan(by_bits, shelved, CASES)] == ["exam_acc", "conclusion_bits_per_byte"]
     # Four methods have six pairs: more than three comparisons are judged by the cautious p.
     four = plan(with_methods(tiny, 4), shelved, CASES)
     assert [(one.family, one.cautious) for one in four] == [(6, True), (72, True)]

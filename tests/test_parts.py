@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from transformers import PreTrainedTokenizerBase, Qwen2ForCausalLM
 
@@ -19,7 +20,7 @@ from anamnesis.evaluation.general import evaluate_general
 from anamnesis.evaluation.harness import language_model
 from anamnesis.files import write_jsonl
 from tests.conftest import HEADINGS
-from tests.results import CRITICAL, LIMITS, experiment
+from tests.results import CRITICAL, LIMITS, experiment, lengths, made_up_scores
 from tests.test_evaluation import CATEGORIES, evaluation, small_exam
 
 EXAM = {BASE: 0.98, "none": 0.75, "none_share_0_25": 0.93, "none_share_0_5": 0.85, "ema": 0.8}
@@ -77,6 +78,30 @@ def test_what_is_not_measured_on_shares_is_absent_and_all_else_is_the_same() -> 
     assert leaks == [(BASE, "none"), (BASE, "ema"), ("none", "ema")]
     assert report(found, Context({}, {}, FIGURES, [])) == report(whole, Context({}, {}, FIGURES, []))
     assert len(capabilities(found).axes[0].texts) == 2 * 3
+
+
+def test_adaptation_can_be_the_fall_in_bits_per_byte() -> None:
+    """`ema` learns what half of the update of `none` teaches, and is compared with it."""
+    rates = {BASE: 2.0, "none_share_0_25": 1.6, "none_share_0_5": 1.2, "none": 0.4, "ema": 1.2}
+    draw = np.random.default_rng(1)
+    scores = made_up_scores(EXAM, DOMAIN)
+    for arm, rate in rates.items():
+        seeds = len(scores[arm]["exam_acc"].seeds)
+        scores[arm]["conclusion_bits_per_byte"] = lengths(rate, seeds, 50, draw, "conclusion")
+    limits = replace(LIMITS, adaptation="conclusion_bits_per_byte", min_adaptation=1.0)
+    found = analyse(scores, ["none", "ema"], "bethesda", CRITICAL, "test", limits)
+    assert found.gain("none")[0] == pytest.approx(1.6, abs=0.02)
+    assert found.gain("ema")[0] == summary(found)["ema"]["adaptation"] == pytest.approx(0.8, abs=0.02)
+    at_equal = found.matched["ema"].found
+    assert at_equal.place == pytest.approx(2, abs=0.05)
+    assert at_equal.difference is not None
+    assert at_equal.difference.estimate == pytest.approx(EXAM["ema"] - EXAM["none_share_0_5"], abs=0.02)
+    assert any(
+        reason.startswith("adaptation 0.") and reason.endswith("asked at least 1: broken")
+        for reason in found.judgements["ema"].reasons
+    )
+    assert "adaptation the fall in conclusion bits per byte." in report(found, Context({}, {}, FIGURES, []))
+    assert len(tradeoff(found, ["none", "ema"]).axes) == 2
 
 
 @pytest.mark.parametrize("capability", ["template_leak", "base_text_kl_nats"])

@@ -87,6 +87,13 @@ def test_the_parameters_as_they_stand_are_good(profile: str) -> None:
         ("params.yaml", "verdict.capability", "rouge_l", "which this profile does not measure"),
         ("params.yaml", "verdict.margins.accuracy", 0.0, "`verdict.margins.accuracy` is 0.0: input should be greater"),
         ("params.yaml", "verdict.min_adaptation", "high", "`verdict.min_adaptation` is 'high'"),
+        ("params.yaml", "verdict.min_adaptation", 1.5, "bethesda_macro_f1 cannot grow by more than 1"),
+        (
+            "params.yaml",
+            "verdict.adaptation",
+            "rouge_l",
+            "`verdict.adaptation` is 'rouge_l', which is not measured of every model: set it to null or one of",
+        ),
         ("params.yaml", "split", "train", "`split` is 'train': set it to validation, or to test"),
         ("profiles/tiny.yaml", "evaluation.split", "test", "unknown key `evaluation.split`"),
         ("profiles/tiny.yaml", "base_text.texts", 0, "`base_text.texts` is 0: input should be greater than 0"),

@@ -11,6 +11,7 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -47,6 +48,7 @@ from commands import sweep as command
 from tests import toy_sweep
 from tests.checkout import commit
 from tests.conftest import ROOT
+from tests.results import LIMITS
 
 LAYOUT = Layout(Path("data/scores"), Path("metrics"))
 SEEDS = (0, 1, 2)
@@ -625,7 +627,7 @@ def test_outcomes_are_changes_against_the_base(tmp_path: Path) -> None:
         write_point(tmp_path / str(number), method, shares)
         label = f"{method} x={number}"
         measured.append(Measured(f"{method}-{number}", label, method, {}, {}, SEEDS, tmp_path / str(number)))
-    found = outcomes(measured, LAYOUT, "bethesda", None)
+    found = outcomes(measured, LAYOUT, "bethesda", LIMITS)
     assert (found.capability.key, found.adaptation.key) == ("exam_acc", "bethesda_macro_f1")
     none = found.points[0]
     assert none.forgetting.estimate == pytest.approx(0.35, abs=0.01)
@@ -636,6 +638,11 @@ def test_outcomes_are_changes_against_the_base(tmp_path: Path) -> None:
     assert none.gained.mean() == pytest.approx(none.adaptation.estimate)
     assert none.kl_nats is not None
     assert none.kl_nats[0] == pytest.approx(2.0 * np.mean([1 + i / 40 for i in range(20)]))
+    by_accuracy = outcomes(measured, LAYOUT, "bethesda", replace(LIMITS, adaptation="bethesda_acc"))
+    assert by_accuracy.adaptation.key == "bethesda_acc"
+    assert by_accuracy.points[0].adaptation.estimate == pytest.approx(0.8, abs=0.02)
+    with pytest.raises(InputError, match="`report_bits_per_byte` was not measured"):
+        outcomes(measured, LAYOUT, "bethesda", replace(LIMITS, adaptation="report_bits_per_byte"))
 
 
 def test_points_measured_on_test_or_on_other_cases_are_refused(tmp_path: Path) -> None:
@@ -644,9 +651,9 @@ def test_points_measured_on_test_or_on_other_cases_are_refused(tmp_path: Path) -
     write_point(tmp_path / "c", "none", (0.8, 0.5, 1.0), split="test")
     a, b, c = (Measured(n, n, m, {}, {}, SEEDS, tmp_path / n) for n, m in (("a", "none"), ("b", "ema"), ("c", "none")))
     with pytest.raises(InputError, match="b was not asked the same questions as the first point"):
-        outcomes([a, b], LAYOUT, "bethesda", None)
+        outcomes([a, b], LAYOUT, "bethesda", LIMITS)
     with pytest.raises(InputError, match="c was measured on the test split"):
-        outcomes([a, c], LAYOUT, "bethesda", None)
+        outcomes([a, c], LAYOUT, "bethesda", LIMITS)
 
 
 def test_hypervolume_of_known_points() -> None:

@@ -74,7 +74,7 @@ def judge(
     Args:
         settings: the limits.
         forgetting: the arm's loss of the capability: estimate, and the ends of the 95 % interval.
-        adaptation: its gain in macro-F1, in the same form.
+        adaptation: its gain, in the same form.
         recall: its recall of the critical categories, None without any.
         seeds: the number of trainings.
         exposure: that of the canaries that were planted most often, None without any.
@@ -133,7 +133,7 @@ def claim(arm: str, others: Sequence[str], forgetting: Sequence[Comparison], ada
         arm: the arm that is said to be best.
         others: the arms it is compared with.
         forgetting: all comparisons on the capability.
-        adaptation: all comparisons on macro-F1.
+        adaptation: all comparisons on the measure of adaptation.
     """
     against = {other: _balance(_word(arm, other, forgetting), _word(arm, other, adaptation)) for other in others}
     holds: Holds = "not decided"

@@ -16,7 +16,7 @@ from anamnesis.analysis.scores import BASE, AllScores, Scores
 from anamnesis.analysis.statistics import Estimate, Matched, Sample, interval, matched_difference
 from anamnesis.errors import InputError
 from anamnesis.settings.evaluation import capability_of
-from anamnesis.settings.verdict import Verdict
+from anamnesis.settings.verdict import Verdict, adaptation_of
 
 # The method whose shares are the curve on which others are compared at equal adaptation.
 CURVE = "none"
@@ -107,20 +107,20 @@ def analyse(
         chains: of every method that is trained in several domains, the labels of their categories in this order.
 
     Raises:
-        InputError: `verdict.capability` or the category was not measured.
+        InputError: what forgetting or adaptation is read from was not measured.
     """
     scores = with_losses_over_base(scores)
     further = [*task_measures(tasks or {}, scores), *leakage_measures(scores[BASE])]
     measures = _measures(scores[BASE], label, critical, further)
     by_key = {one.key: one for one in measures}
-    wanted = capability_of(settings.capability, by_key)
-    for key in (wanted, f"{label}_macro_f1"):
+    axes = capability_of(settings.capability, by_key), adaptation_of(settings.adaptation, label)
+    for key in axes:
         if key not in by_key:
             raise InputError(
                 f"`{key}` was measured on fewer than {FEWEST} cases, or not at all: raise the limits of `evaluation` "
-                f"in the profile, or choose another `verdict.capability` in params.yaml."
+                f"in the profile, or choose another measure in `verdict` of params.yaml."
             )
-    capability, adaptation = by_key[wanted], by_key[f"{label}_macro_f1"]
+    capability, adaptation = (by_key[key] for key in axes)
     shares = shares_of(scores, methods)
     parts = {arm for of_method in shares.values() for arm in of_method[:-1]}
     unfinished = [arm for method, labels in (chains or {}).items() for arm in arms_of(method, list(labels))[:-1]]

@@ -42,6 +42,11 @@ class Measure:
         """Whether each case is a question that is answered right or wrong."""
         return self.statistic is mean and not self.graded
 
+    @property
+    def improvement(self) -> str:
+        """What an arm that adapts shows: "gain in macro-F1", "fall in conclusion bits per byte"."""
+        return f"gain in {self.title}" if self.better == "higher" else f"fall in {self.title.replace(', ', ' ')}"
+
 
 def mean(scores: Scores, fixed: bool) -> Sample:
     """The statistic of a measure whose cases count alike."""

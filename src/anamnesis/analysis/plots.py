@@ -56,7 +56,7 @@ def tradeoff(results: Results, methods: Sequence[str]) -> Figure:
         results: the experiment's results.
         methods: the names of all methods of params.yaml, which give the colours.
     """
-    keys = (results.adaptation.key, f"{results.label}_recall_critical", "conclusion_bits_per_byte")
+    keys = dict.fromkeys((results.adaptation.key, f"{results.label}_recall_critical", "conclusion_bits_per_byte"))
     shown = [measure for key in keys for measure in results.measures if measure.key == key]
     figure = Figure(figsize=(4.6 * len(shown), 4.8), layout="constrained")
     for panel, measure in zip(figure.subplots(1, len(shown), squeeze=False).flat, shown, strict=True):

@@ -109,7 +109,7 @@ def _answer(results: Results) -> str:
     return (
         f"## Verdict\n\n{said}\n\n{headline(results)}\n\nWith 95 % intervals, on the {results.split} split, "
         f"{n} {'seed' if n == 1 else 'seeds'}. Forgetting is the loss of {results.capability.title} against the base, "
-        f"adaptation the gain in {results.adaptation.title}.{VOTES if results.votes else ''}"
+        f"adaptation the {results.adaptation.improvement}.{VOTES if results.votes else ''}"
     )
 
 

@@ -38,7 +38,7 @@ def on_forgetting(one: Comparison) -> str:
 
 
 def on_adaptation(one: Comparison) -> str:
-    """The comparison of two arms on macro-F1, as a sentence."""
+    """The comparison of two arms on the measure of adaptation, as a sentence."""
     words = {
         "better": f"`{one.second}` adapts more than `{one.first}`",
         "worse": f"`{one.second}` adapts less than `{one.first}`",

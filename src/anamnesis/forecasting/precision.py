@@ -13,6 +13,7 @@ from anamnesis.files import read_json
 from anamnesis.settings.evaluation import EXAMS, TEXT_METRICS, capability_of
 from anamnesis.settings.reading import Experiment
 from anamnesis.settings.sections import read_yaml
+from anamnesis.settings.verdict import adaptation_of
 
 # Taken if no finished experiment has this profile.
 OTHERWISE = "default"
@@ -83,7 +84,7 @@ def plan(experiment: Experiment, shelved: Path, cases: Mapping[str, int]) -> lis
     """
     rows = _differences(shelved)
     measured = {row["measure"] for row in rows}
-    adaptation = f"{experiment.corpus.label}_macro_f1"
+    adaptation = adaptation_of(experiment.verdict.adaptation, experiment.corpus.label)
     forgetting = capability_of(experiment.verdict.capability, experiment.evaluation.measures)
     pairs = comb(len(experiment.methods), 2)
     others = compared(experiment, measured) - {forgetting}

@@ -9,7 +9,7 @@ import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
-from math import log2
+from math import inf, log2
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ from anamnesis.settings.synthesis import Synthesis
 from anamnesis.settings.teacher_cache import TeacherCache
 from anamnesis.settings.training import Optimization, Training, check_saving
 from anamnesis.settings.tuner import Tuner, check_checkpointing
-from anamnesis.settings.verdict import Verdict
+from anamnesis.settings.verdict import Verdict, adaptation_of, adaptations
 
 SCIENCE: dict[str, type] = {
     "corpus": Corpus,
@@ -171,8 +171,9 @@ def check_all(root: Path, profile: str | None = None) -> None:
     check_label(corpus.label, evaluation)
     for name, domain in domains.items():
         check_label(domain.label, evaluation, f"domains.{name}.label")
-    _check_verdict(section(science, "verdict", Verdict), science, evaluation)
-    _check_leakage(section(science, "leakage", Leakage), corpus, section(science, "verdict", Verdict))
+    verdict = section(science, "verdict", Verdict)
+    _check_verdict(verdict, science, evaluation, corpus.label)
+    _check_leakage(section(science, "leakage", Leakage), corpus, verdict)
     if evaluation.backend == "vllm":
         _check_served_by_vllm(science, methods, file)
     context, layers, place = _limits(scale, root, file)
@@ -209,7 +210,7 @@ def _tuner_of(science: Mapping[str, Any], name: str) -> Tuner:
     return section(science, name, Method).tuner or section(science, "tuner", Tuner)
 
 
-def _check_verdict(verdict: Verdict, science: Mapping[str, Any], evaluation: Evaluation) -> None:
+def _check_verdict(verdict: Verdict, science: Mapping[str, Any], evaluation: Evaluation, label: str) -> None:
     """What results are judged by must be measured, and the claim must be about a method."""
     claimed = science.get(verdict.claim) if verdict.claim else {"teacher": "none"}
     if not (isinstance(claimed, dict) and "teacher" in claimed):
@@ -222,6 +223,23 @@ def _check_verdict(verdict: Verdict, science: Mapping[str, Any], evaluation: Eva
         raise SettingsError(
             "params.yaml: `verdict.capability` is base_text_kl_nats, which the backend vllm does not measure: choose "
             "another capability or backend."
+        )
+    _check_adaptation(verdict, label)
+
+
+def _check_adaptation(verdict: Verdict, label: str) -> None:
+    """It must be measured of every model, and its limit must be one that can be kept."""
+    wanted, known = adaptation_of(verdict.adaptation, label), adaptations(label)
+    if wanted not in known:
+        raise SettingsError(
+            f"params.yaml: `verdict.adaptation` is {wanted!r}, which is not measured of every model: set it to null or "
+            f"one of {known}."
+        )
+    most = inf if wanted.endswith("_bits_per_byte") else 1
+    if verdict.min_adaptation is not None and verdict.min_adaptation > most:
+        raise SettingsError(
+            f"params.yaml: `verdict.min_adaptation` is {verdict.min_adaptation:g}, and {wanted} cannot grow by more "
+            f"than 1: lower it."
         )
 
 

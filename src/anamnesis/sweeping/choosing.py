@@ -72,7 +72,7 @@ def sentences(found: Outcomes, advice: Recommendation) -> list[str]:
             f"Allow more (AT_MOST=…), add gentler values, or narrow the intervals with more seeds or questions.",
         ]
     return [
-        f"For {limit} take `{chosen.point.label}`: adaptation ({found.adaptation.title}) "
+        f"For {limit} take `{chosen.point.label}`: adaptation ({found.adaptation.improvement}) "
         f"{with_interval(*chosen.adaptation.ends)}, forgetting {with_interval(*chosen.forgetting.ends)}.",
         _others(found, advice),
         f"It was chosen as the best of {len(found.points)} points on the {SPLIT} split, so that these numbers are "

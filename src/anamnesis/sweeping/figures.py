@@ -60,7 +60,7 @@ def front_picture(
         )  # fmt: skip
     frame(panel, "Points on the front are filled")
     panel.set_xlabel(f"forgetting: loss of {found.capability.title} (left is better)")
-    panel.set_ylabel(f"adaptation: gain in {found.adaptation.title} (up is better)")
+    panel.set_ylabel(f"adaptation: {found.adaptation.improvement} (up is better)")
     _legend(figure, panel, found.methods, methods)
     return figure
 

@@ -59,14 +59,14 @@ def finish(
         points: all of them, in order; at least one is done.
         store: where their results are.
         layout: where files are in a point's results.
-        settings: what forgetting is read from.
+        settings: what forgetting and adaptation are read from.
         limit: the most that may be forgotten.
         science: the content of params.yaml.
         failures: the reason of each failed point, by label.
         of_chains: the labels of further domains.
     """
     done = [_measured(point, store) for point in points if store.has(point.name)]
-    found = outcomes(done, layout, science["corpus"]["label"], settings.capability, of_chains)
+    found = outcomes(done, layout, science["corpus"]["label"], settings, of_chains)
     front, razor, advice = front_of(found), razor_of(found), recommend(found, limit)
     made = _made(sweep, points, store, found)
     of = Finished(name, found, front, razor, advice, _pasted(name, sweep, found, advice, science), failures, made)
@@ -99,8 +99,9 @@ def _pasted(name: str, sweep: Sweep, found: Outcomes, advice: Recommendation, sc
     comments = [
         f"Chosen by the sweep {name} for at most {advice.limit:g} of forgetting, on {SPLIT}, with profile "
         f"{sweep.profile}{scale}.",
-        f"Gain in {found.adaptation.title} {with_interval(*chosen.adaptation.ends)}, loss of {found.capability.title} "
-        f"{with_interval(*chosen.forgetting.ends)}: optimistic, as it is the best of {len(found.points)}.",
+        f"Adaptation ({found.adaptation.improvement}) {with_interval(*chosen.adaptation.ends)}, loss of "
+        f"{found.capability.title} {with_interval(*chosen.forgetting.ends)}: optimistic, as it is the best of "
+        f"{len(found.points)}.",
     ]
     return pasteable(name_of_section(chosen.point.method, science), chosen.point.section, comments)
 

@@ -14,6 +14,7 @@ from anamnesis.analysis.statistics import Difference, Sample, difference
 from anamnesis.errors import InputError
 from anamnesis.files import read_json
 from anamnesis.settings.evaluation import capability_of
+from anamnesis.settings.verdict import Verdict, adaptation_of
 from anamnesis.sweeping.grid import SPLIT
 
 Array = npt.NDArray[np.float64]
@@ -118,7 +119,7 @@ def outcomes(
     points: Sequence[Measured],
     layout: Layout,
     label: str,
-    capability: str | None,
+    settings: Verdict,
     of_chains: Collection[str] = (),
 ) -> Outcomes:
     """Read and compare the points.
@@ -127,7 +128,7 @@ def outcomes(
         points: at least one.
         layout: where their files are.
         label: name of the category in the keys.
-        capability: as `verdict.capability`.
+        settings: what forgetting and adaptation are read from.
         of_chains: the labels of further domains.
 
     Raises:
@@ -139,11 +140,13 @@ def outcomes(
     tasks = read_json(points[0].folder / layout.metrics / "general" / f"{BASE}.json")[BASE]["tasks"]
     known = {one.key: one for one in all_measures(label, (), task_measures(tasks, {BASE: base}))}
     made = {key: one for key, one in known.items() if one.source in base}
-    wanted = capability_of(capability, made)
-    for key in (wanted, f"{label}_macro_f1"):
+    lost, gained = capability_of(settings.capability, made), adaptation_of(settings.adaptation, label)
+    for key in (lost, gained):
         if key not in made:
-            raise InputError(f"`{key}` was not measured, and the points cannot be compared: set `verdict.capability`.")
-    axes = made[wanted], made[f"{label}_macro_f1"]
+            raise InputError(
+                f"`{key}` was not measured, and the points cannot be compared: choose another measure in `verdict`."
+            )
+    axes = made[lost], made[gained]
     for one in points:
         _check_cases(one, scores[one.name], base, axes)
     found = [outcome_of(one, *scores[one.name], axes, made.get(KL)) for one in points]

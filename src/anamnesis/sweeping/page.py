@@ -90,7 +90,7 @@ def _about_points(of: Finished) -> str:
     covered = "seeds and cases" if of.found.over_seeds else "cases only: there is one seed"
     return (
         f"Against the base, with 95 % intervals over {covered}. Forgetting is the loss of {of.found.capability.title}, "
-        f"adaptation the gain in {of.found.adaptation.title}. The last column also says in what share of {TIMES:,} "
+        f"adaptation the {of.found.adaptation.improvement}. The last column also says in what share of {TIMES:,} "
         f"bootstrap resamples a point is on the front."
     )
 
