@@ -88,11 +88,12 @@ class Pipeline:
         self.repository = Repository(folder)
         self.change("params.yaml", {"methods": list(methods)})
         self.write_examples("first")
-        for stage in self.repository.outputs_by_stage():
+        self.outputs = self.repository.outputs_by_stage()
+        for stage in self.outputs:
             self.make_up(stage, "first")
         for stage in ("needs", *(f"inputs@{method}" for method in methods)):
             self.command(stage)
-        self.commit(None)
+        self.commit()
         self.project.commit("all stages are up to date")
         assert self.stale() == set()
 
@@ -104,7 +105,7 @@ class Pipeline:
 
     def make_up(self, stage: str, content: str) -> None:
         """Outputs as if the stage had run: folders hold one file, and that of the domains those of one domain."""
-        for output in self.repository.outputs_by_stage()[stage]:
+        for output in self.outputs[stage]:
             path = self.project.folder / output.path
             files = [path if path.suffix else path / "index.json"]
             if stage == "domains":
@@ -117,16 +118,24 @@ class Pipeline:
         name, _, method = stage.partition("@")
         self.project.run("python", "-m", f"stages.{name}", *(["--method", method] if method else []))
 
-    def commit(self, stage: str | None) -> None:
-        with chdir(self.project.folder), Repo() as repo:
-            repo.commit(stage, force=True)
+    def commit(self, *stages: str) -> None:
+        """Their outputs are up to date; without any, those of all stages."""
+        with chdir(self.project.folder), Repo() as repo, repo.lock:
+            # `repo.commit` of one stage after another reads all of dvc.yaml each time.
+            chosen = [one for one in repo.index.stages if not stages or one.addressing in stages]
+            for one in chosen:
+                one.save()
+                one.commit()
+            chosen[0].dvcfile.dump_stages(chosen, update_pipeline=False)
 
     def run(self, *stages: str) -> None:
-        """As `dvc repro` does: in their order, those that are stale."""
-        for stage in stages:
-            if stage in self.stale():
-                self.command(stage)
-                self.commit(stage)
+        """As `dvc repro` does: those that are stale. None of them may be so because of another."""
+        stale = self.stale()
+        ran = [stage for stage in stages if stage in stale]
+        for stage in ran:
+            self.command(stage)
+        if ran:
+            self.commit(*ran)
 
     def pretend(self, stage: str, content: str) -> None:
         """The stage runs and writes `content`."""
