@@ -7,7 +7,7 @@ import click
 from anamnesis.compute import configure_compute
 from anamnesis.files import read_json, read_jsonl, write_jsonl
 from anamnesis.modeling.loading import load_base
-from anamnesis.modeling.sampling import sample_whole_texts
+from anamnesis.modeling.sampling import sample_new_texts
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.rehearsal_text import RehearsalText
 from stages._paths import BASE, BASE_TEXT, NEEDS, REHEARSAL
@@ -28,7 +28,7 @@ def main() -> None:
         return
     configure_compute(compute)
     base, tokenizer = load_base(BASE, compute)
-    texts = sample_whole_texts(base, tokenizer, settings, [row["tokens"] for row in read_jsonl(BASE_TEXT)])
+    texts = sample_new_texts(base, tokenizer, settings, [row["tokens"] for row in read_jsonl(BASE_TEXT)])
     write_jsonl(REHEARSAL, ({"tokens": tokens, "text": tokenizer.decode(tokens)} for tokens in texts))
     log.info("the base wrote %d texts with %d tokens", len(texts), sum(map(len, texts)))
 

@@ -9,7 +9,7 @@ from transformers import GenerationConfig, PreTrainedTokenizerBase, Qwen2ForCaus
 
 from anamnesis.errors import InputError
 from anamnesis.evaluation.harness import language_model
-from anamnesis.modeling.sampling import sample_texts, sample_whole_texts, start_token
+from anamnesis.modeling.sampling import sample_new_texts, sample_texts, start_token
 from anamnesis.settings.base_text import BaseText
 from anamnesis.settings.rehearsal_text import RehearsalText
 from tests.conftest import random_qwen2
@@ -90,16 +90,18 @@ def ending(base: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase) -> Qwen2F
     return base
 
 
-def test_rehearsal_has_only_whole_texts_as_many_as_asked_for(
+def test_rehearsal_has_texts_as_the_base_writes_them_as_many_as_asked_for(
     ending: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase
 ) -> None:
-    texts = sample_whole_texts(ending, tokenizer, REHEARSAL, [])
-    assert len(texts) == 20
-    for tokens in texts:
-        assert 2 <= len(tokens) <= 12
-        assert tokens.index(tokenizer.eos_token_id) == len(tokens) - 1
-    assert texts == sample_whole_texts(ending, tokenizer, REHEARSAL, [])
-    assert texts != sample_whole_texts(ending, tokenizer, replace(REHEARSAL, seed=1), [])
+    """Also those that are cut off: texts that have an end are short ones. Only those without a word are left out."""
+    settings = replace(REHEARSAL, texts=30, max_tokens=4, batch_size=60)
+    texts = sample_new_texts(ending, tokenizer, settings, [])
+    plain = sample_texts(ending, tokenizer, BaseText(texts=120, max_tokens=4, batch_size=60, seed=0))
+    assert texts == [tokens for tokens in plain if tokens != [tokenizer.eos_token_id]][:30]
+    ended = [tokens for tokens in texts if tokens[-1] == tokenizer.eos_token_id]
+    assert 5 < len(ended) < 25
+    assert all(len(tokens) == 4 for tokens in texts if tokens not in ended)
+    assert texts != sample_new_texts(ending, tokenizer, replace(settings, seed=1), [])
 
 
 def test_rehearsal_has_no_text_that_the_arms_are_measured_on(
@@ -107,8 +109,8 @@ def test_rehearsal_has_no_text_that_the_arms_are_measured_on(
 ) -> None:
     """Neither one of them, nor one that goes on where one of them was cut off; here with the same seed."""
     measured = sample_texts(ending, tokenizer, replace(SETTINGS, max_tokens=4, batch_size=20))
-    free = sample_whole_texts(ending, tokenizer, replace(REHEARSAL, batch_size=20), [])
-    texts = sample_whole_texts(ending, tokenizer, replace(REHEARSAL, batch_size=20), measured)
+    free = sample_new_texts(ending, tokenizer, replace(REHEARSAL, batch_size=20), [])
+    texts = sample_new_texts(ending, tokenizer, replace(REHEARSAL, batch_size=20), measured)
 
     def among(text: list[int]) -> bool:
         return any(text[: len(other)] == other for other in measured)
@@ -118,10 +120,12 @@ def test_rehearsal_has_no_text_that_the_arms_are_measured_on(
     assert [text for text in free if not among(text)] == texts[: sum(not among(text) for text in free)]
 
 
-def test_a_base_whose_texts_do_not_end_is_refused(base: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase) -> None:
-    end = tokenizer.eos_token_id
-    base.lm_head.register_forward_hook(lambda _, __, logits: logits - 99.0 * (torch.arange(logits.shape[-1]) == end))
-    with pytest.raises(InputError, match=r"`rehearsal_text\.max_tokens` is 2, and of 200 texts .* 0 can be used"):
-        sample_whole_texts(base, tokenizer, replace(REHEARSAL, texts=4, max_tokens=2, batch_size=20), [])
+def test_a_base_that_writes_nothing_new_is_refused(base: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase) -> None:
+    words = torch.arange(len(tokenizer))
+    base.lm_head.register_forward_hook(lambda _, __, logits: logits - 99.0 * (words != 7))
+    settings = replace(REHEARSAL, texts=4, batch_size=20)
+    with pytest.raises(InputError, match=r"`rehearsal_text\.texts` is 4, and of 200 texts .* 0 can be used"):
+        sample_new_texts(base, tokenizer, settings, [[7, 7]])
+    assert sample_new_texts(base, tokenizer, settings, [[8]]) == [[7] * 12] * 4
     with pytest.raises(InputError, match=r"`rehearsal_text\.max_tokens` is 999 and the model takes 512 tokens"):
-        sample_whole_texts(base, tokenizer, replace(REHEARSAL, max_tokens=999), [])
+        sample_new_texts(base, tokenizer, replace(REHEARSAL, max_tokens=999), [])

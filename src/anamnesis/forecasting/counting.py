@@ -217,7 +217,6 @@ def _made_for_methods(experiment: Experiment, read: _Reading) -> dict[str, float
     texts, sampled = experiment.rehearsal_text, experiment.monitor.sampled
     read_by_fisher = experiment.fisher.documents * TEXT_TOKENS
     seconds = {
-        # As if every text that is begun had an end.
         "rehearsal": _writing(texts.texts, texts.max_tokens, texts.batch_size),
         # A backward pass without gradients of the weights takes as long as the forward pass.
         "fisher": 2 * read.seconds(read_by_fisher, read_by_fisher),

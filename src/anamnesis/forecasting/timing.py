@@ -9,7 +9,7 @@ import gc
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
@@ -185,7 +185,9 @@ def time_experiment(experiment: Experiment, files: Files, say: Callable[[str], N
     seconds: dict[str, float] = {"base_text": startup + _sampling(experiment.base_text, base, tokenizer, clock)}
     made = needed(experiment.methods.values(), experiment.fisher)
     if "rehearsal" in made:
-        seconds["rehearsal"] = startup + _rehearsal(experiment, base, tokenizer, clock)
+        seconds["rehearsal"] = startup + _sampling(
+            BaseText(**asdict(experiment.rehearsal_text)), base, tokenizer, clock
+        )
     if "fisher" in made:
         seconds["fisher"] = startup + _fisher(experiment, files, base, tokenizer, clock)
     if "monitor" in made:
@@ -258,18 +260,6 @@ def _sampling(settings: BaseText, base: PreTrainedModel, tokenizer: PreTrainedTo
     sample_texts(base, tokenizer, few)
     taken = clock() - start
     return taken * (settings.max_tokens / few.max_tokens) * (settings.texts / few.texts)
-
-
-def _rehearsal(
-    experiment: Experiment, base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, clock: Clock
-) -> float:
-    """Seconds until enough of the texts that the base begins have ended: as often as in one batch."""
-    settings = experiment.rehearsal_text
-    start = clock()
-    texts = sample_texts(base, tokenizer, BaseText(settings.batch_size, settings.max_tokens, settings.batch_size, 0))
-    taken = clock() - start
-    ended = sum(text[-1] == tokenizer.eos_token_id for text in texts)
-    return taken * -(-settings.texts // max(ended, 1))
 
 
 def _fisher(

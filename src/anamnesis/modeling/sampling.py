@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 
 import torch
+from tqdm import tqdm
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
 from anamnesis.errors import InputError
 from anamnesis.settings.base_text import BaseText
 from anamnesis.settings.rehearsal_text import RehearsalText
 
-# Texts that are begun for each that is wanted, before it is said that too few of them end.
-BEGUN = 50
+# Texts that are written for each that is wanted, before it is said that too few of them are new.
+WRITTEN = 50
 
 
 def start_token(tokenizer: PreTrainedTokenizerBase) -> int:
@@ -33,38 +34,41 @@ def sample_texts(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, set
     """
     _prepare(model, tokenizer, settings, "base_text")
     texts: list[list[int]] = []
-    while len(texts) < settings.texts:
-        texts += _write(model, tokenizer, min(settings.batch_size, settings.texts - len(texts)))
+    with tqdm(total=settings.texts, desc="texts", mininterval=5) as progress:
+        while len(texts) < settings.texts:
+            texts += _write(model, tokenizer, min(settings.batch_size, settings.texts - len(texts)))
+            progress.update(len(texts) - progress.n)
     return texts
 
 
-def sample_whole_texts(
+def sample_new_texts(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, settings: RehearsalText, others: Sequence[Sequence[int]]
 ) -> list[list[int]]:
-    """Sample texts as `sample_texts` does, but only those that have an end, and none that is among `others`.
+    """Sample texts as `sample_texts` does, but none that is among `others`.
 
     A text that begins with one of `others`, which may be cut off, is left out as well, and so is one without a word.
 
     Raises:
-        InputError: the texts are longer than the model's context, or too few of them end.
+        InputError: the texts are longer than the model's context, or too few of them are new.
     """
     _prepare(model, tokenizer, settings, "rehearsal_text")
-    end = tokenizer.eos_token_id
     texts: list[list[int]] = []
-    begun = 0
-    while len(texts) < settings.texts:
-        if begun >= BEGUN * settings.texts:
-            raise InputError(
-                f"`rehearsal_text.max_tokens` is {settings.max_tokens}, and of {begun} texts that the base began "
-                f"{len(texts)} can be used: raise it, so that more texts come to their end."
-            )
-        written = _write(model, tokenizer, settings.batch_size)
-        begun += len(written)
-        texts += [
-            text
-            for text in written
-            if text[-1] == end and len(text) > 1 and not any(text[: len(other)] == list(other) for other in others)
-        ]
+    written = 0
+    with tqdm(total=settings.texts, desc="texts", mininterval=5) as progress:
+        while len(texts) < settings.texts:
+            if written >= WRITTEN * settings.texts:
+                raise InputError(
+                    f"`rehearsal_text.texts` is {settings.texts}, and of {written} texts that the base wrote "
+                    f"{len(texts)} can be used, because the others are in `base_text` or have no word: lower it."
+                )
+            batch = _write(model, tokenizer, settings.batch_size)
+            written += len(batch)
+            texts += [
+                text
+                for text in batch
+                if len(text) > 1 and not any(text[: len(other)] == list(other) for other in others)
+            ]
+            progress.update(min(len(texts), settings.texts) - progress.n)
     return texts[: settings.texts]
 
 
