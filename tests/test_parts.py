@@ -9,6 +9,7 @@ import pytest
 from transformers import PreTrainedTokenizerBase, Qwen2ForCausalLM
 
 from anamnesis.analysis.experiment import Results, analyse
+from anamnesis.analysis.overview import overview
 from anamnesis.analysis.plots import capabilities, tradeoff
 from anamnesis.analysis.report import Context, report
 from anamnesis.analysis.scores import BASE
@@ -102,6 +103,16 @@ def test_adaptation_can_be_the_fall_in_bits_per_byte() -> None:
     )
     assert "adaptation the fall in conclusion bits per byte." in report(found, Context({}, {}, FIGURES, []))
     assert len(tradeoff(found, ["none", "ema"]).axes) == 2
+
+
+def test_without_a_category_the_text_is_enough() -> None:
+    found = experiment(EXAM, DOMAIN, reports=1, limits=replace(LIMITS, adaptation="conclusion_bits_per_byte"))
+    assert found.gain("none")[0] == pytest.approx(1.5, abs=0.02)
+    shown = overview(summary(found), details(found, {"split": "test"}), {})
+    keys = [column.key for column in shown.columns]
+    assert "conclusion_bits_per_byte" in keys
+    assert not any("bethesda" in key for key in keys)
+    assert "conclusion, bits per byte" in report(found, Context({}, {}, FIGURES, []))
 
 
 @pytest.mark.parametrize("capability", ["template_leak", "base_text_kl_nats"])

@@ -88,7 +88,8 @@ def _changes(of_arm: Mapping[str, float]) -> Iterator[tuple[str, Value]]:
 def _measures(arms: Mapping[str, Mapping[str, Any]], tasks: Mapping[str, Any]) -> list[Column]:
     """Those that were made, under the titles of the report."""
     made = dict.fromkeys(key for of_arm in arms.values() for key in of_arm)
-    label = next(key for key in made if key.endswith(MACRO_F1)).removesuffix(MACRO_F1)
+    # Without a category that was measured, none of the titles has its name.
+    label = next((key for key in made if key.endswith(MACRO_F1)), MACRO_F1).removesuffix(MACRO_F1)
     # Titles depend neither on the critical categories, as long as there are some, nor on the scores.
     of_leakage = leakage_measures({*made, REPORT_EXTRACTED, MEMBERSHIP_LOSS})
     known = {one.key: one for one in all_measures(label, (label,), [*task_measures(tasks, {}), *of_leakage])}
