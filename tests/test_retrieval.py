@@ -41,6 +41,7 @@ from anamnesis.rendering import completion, prompt
 from anamnesis.settings.methods import Method
 from anamnesis.settings.reading import Experiment, read_experiment
 from anamnesis.settings.retrieval import Retrieval
+from anamnesis.settings.verdict import Verdict
 from stages._paths import DOMAINS, DOMAINS_LIST
 from stages._plan import rough_seconds
 from tests.conftest import CPU, HEADINGS, NO_LEAKAGE, OPTIMIZATION, ROOT, TRAINING, TUNER
@@ -407,7 +408,7 @@ def results() -> Results:
     return with_vote()
 
 
-def with_vote(seeds: int = 3) -> Results:
+def with_vote(seeds: int = 3, limits: Verdict = LIMITS) -> Results:
     """What the stages write: of the vote there is only the category, and all seeds have the same."""
     scores = dict(made_up_scores({**EXAM, "rag_vote": 0.0}, DOMAIN, seeds))
     only = scores["rag_vote"]["bethesda"]
@@ -417,7 +418,7 @@ def with_vote(seeds: int = 3) -> Results:
         only, values=only.values[:1].repeat(seeds, axis=0), categories=replace(only.categories, predicted=predicted)
     )
     scores["rag_vote"] = {"bethesda": same}
-    return analyse(scores, ["none", "rag"], "bethesda", CRITICAL, "test", replace(LIMITS, claim=None))
+    return analyse(scores, ["none", "rag"], "bethesda", CRITICAL, "test", replace(limits, claim=None))
 
 
 def test_a_vote_is_a_row_of_its_own_with_intervals_and_no_arm(results: Results) -> None:
@@ -432,6 +433,14 @@ def test_a_vote_is_a_row_of_its_own_with_intervals_and_no_arm(results: Results) 
     assert all(one["low"] < one["estimate"] < one["high"] for one in found.values())
     assert "rag_vote" not in details(results, {})["verdicts"]
     assert "rag_vote" not in results.matched
+
+
+def test_a_vote_writes_nothing_so_text_shows_no_adaptation_of_it() -> None:
+    results = with_vote(limits=replace(LIMITS, adaptation="conclusion_bits_per_byte"))
+    assert summary(results)["rag_vote"].keys() == {"bethesda_recall_critical", "seeds"}
+    assert summary(results)["rag_vote"]["seeds"] == 3
+    assert "`rag_vote`" not in headline(results)
+    assert "`rag_vote`" in report(results, Context({}, {}, FIGURES, []))
 
 
 def test_a_vote_is_compared_with_the_base_and_with_methods(results: Results) -> None:

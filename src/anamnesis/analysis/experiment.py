@@ -81,7 +81,7 @@ class Results:
         return difference if measure.better == "higher" else -difference
 
     def seeds(self, arm: str) -> tuple[int, ...]:
-        return self.scores[arm][self.adaptation.source].seeds
+        return next(iter(self.scores[arm].values())).seeds
 
 
 def analyse(

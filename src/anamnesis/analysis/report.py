@@ -77,8 +77,13 @@ def headline(results: Results) -> str:
         if arm != BASE:
             changes = [with_interval(*results.forgetting(arm)), with_interval(*results.gain(arm))]
         rows.append([f"`{arm}`", with_interval(own.estimate, own.low, own.high), *changes])
-    rows += ([f"`{vote}`", "", "", with_interval(*results.gain(vote))] for vote in results.votes)
+    rows += ([f"`{vote}`", "", "", with_interval(*results.gain(vote))] for vote in _votes(results))
     return markdown.table(header, rows)
+
+
+def _votes(results: Results) -> list[str]:
+    """Those that have an adaptation: of a vote there is only the category."""
+    return [vote for vote in results.votes if results.adaptation.key in results.intervals[vote]]
 
 
 def report(results: Results, context: Context) -> str:
@@ -109,7 +114,7 @@ def _answer(results: Results) -> str:
     return (
         f"## Verdict\n\n{said}\n\n{headline(results)}\n\nWith 95 % intervals, on the {results.split} split, "
         f"{n} {'seed' if n == 1 else 'seeds'}. Forgetting is the loss of {results.capability.title} against the base, "
-        f"adaptation the {results.adaptation.improvement}.{VOTES if results.votes else ''}"
+        f"adaptation the {results.adaptation.improvement}.{VOTES if _votes(results) else ''}"
     )
 
 

@@ -24,7 +24,8 @@ def summary(results: Results) -> dict[str, dict[str, float | int]]:
         if arm != BASE:
             if results.capability.key in of_arm:
                 found[arm] |= _with_ends("forgetting", results.forgetting(arm))
-            found[arm] |= _with_ends("adaptation", results.gain(arm))
+            if results.adaptation.key in of_arm:
+                found[arm] |= _with_ends("adaptation", results.gain(arm))
             found[arm]["seeds"] = len(results.seeds(arm))
     return found
 
