@@ -20,6 +20,7 @@ from anamnesis.evaluation.domain import evaluate_domain
 from anamnesis.evaluation.general import evaluate_general
 from anamnesis.evaluation.harness import language_model
 from anamnesis.files import write_jsonl
+from anamnesis.settings.verdict import adaptations
 from tests.conftest import HEADINGS
 from tests.results import CRITICAL, LIMITS, experiment, lengths, made_up_scores
 from tests.test_evaluation import CATEGORIES, evaluation, small_exam
@@ -44,6 +45,7 @@ def test_a_part_is_measured_on_less_and_the_rest_is_the_same(
         for arm in (Arm("none", lm, of_the_base), Arm("none", lm, of_the_base, part=True))
     )
     of_reports = {"report_bits_per_byte", "domain_kl_nats", "category_agreement", "rouge_l", "bleu", "chrf"}
+    assert not of_reports & set(adaptations("bethesda"))
     tasks = ("report_text", "report_generation", "general_prompts")
     for whole, part, left_out in zip(wholes, parts, (of_reports, {"template_leak"}), strict=True):
         assert whole is not None

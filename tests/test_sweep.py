@@ -641,8 +641,8 @@ def test_outcomes_are_changes_against_the_base(tmp_path: Path) -> None:
     by_accuracy = outcomes(measured, LAYOUT, "bethesda", replace(LIMITS, adaptation="bethesda_acc"))
     assert by_accuracy.adaptation.key == "bethesda_acc"
     assert by_accuracy.points[0].adaptation.estimate == pytest.approx(0.8, abs=0.02)
-    with pytest.raises(InputError, match="`report_bits_per_byte` was not measured"):
-        outcomes(measured, LAYOUT, "bethesda", replace(LIMITS, adaptation="report_bits_per_byte"))
+    with pytest.raises(InputError, match="`conclusion_bits_per_byte` was not measured"):
+        outcomes(measured, LAYOUT, "bethesda", replace(LIMITS, adaptation="conclusion_bits_per_byte"))
 
 
 def test_points_measured_on_test_or_on_other_cases_are_refused(tmp_path: Path) -> None:

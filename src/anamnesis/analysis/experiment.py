@@ -81,6 +81,7 @@ class Results:
         return difference if measure.better == "higher" else -difference
 
     def seeds(self, arm: str) -> tuple[int, ...]:
+        """Those of the arm's trainings, which all its measures share."""
         return next(iter(self.scores[arm].values())).seeds
 
 

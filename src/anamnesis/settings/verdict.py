@@ -17,7 +17,7 @@ def adaptations(label: str) -> tuple[str, ...]:
     Args:
         label: name of the category in the keys.
     """
-    return (f"{label}_macro_f1", f"{label}_acc", "conclusion_bits_per_byte", "report_bits_per_byte")
+    return (f"{label}_macro_f1", f"{label}_acc", "conclusion_bits_per_byte")
 
 
 def adaptation_of(wanted: str | None, label: str) -> str:
