@@ -50,6 +50,7 @@ def stage(command: Callable[..., bool | None]) -> Callable[..., None]:
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         try:
             record_cost(resumed=bool(command(*args, **kwargs)))
+            leave_process_group()
         except InputError as error:
             raise click.ClickException(str(error)) from None
         except Exception as error:
@@ -85,6 +86,16 @@ def record_cost(resumed: bool) -> None:
         write_cost(cost)
     except OSError as error:
         log.warning("the cost of %s stays unknown: %s", cost.stage, error)
+
+
+def leave_process_group() -> None:
+    """Leave the group of torchrun's processes, if there is one: its threads can abort an interpreter that ends.
+
+    After a failure torchrun ends the others, which may still wait for this process.
+    """
+    distributed = sys.modules.get("torch.distributed")
+    if distributed is not None and distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def _gpu_gigabytes() -> float | None:

@@ -17,6 +17,13 @@ def copy_checkout(folder: Path, without: tuple[str, ...] = ()) -> None:
             shutil.copy2(ROOT / name, folder / name)
 
 
+def edit_text(file: Path, old: str, new: str) -> None:
+    """Replace `old` by `new` wherever it stands in a file; that it stands nowhere is a mistake in the test."""
+    text = file.read_text(encoding="utf-8")
+    assert old in text, f"{file.name} has no {old!r}"
+    file.write_text(text.replace(old, new), encoding="utf-8")
+
+
 def commit(folder: Path, message: str) -> None:
     """Commit everything in `folder`, in a new repository if it is not one yet."""
     if not (folder / ".git").exists():

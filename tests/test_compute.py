@@ -1,22 +1,32 @@
 """Devices and processes: a request that the machine cannot meet stops with one sentence."""
 
+import atexit
 import errno
 import logging
 import os
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
+import click
 import pytest
 import torch
 from accelerate import PartialState
+from click.testing import CliRunner
 from safetensors import SafetensorError
 
 import stages  # noqa: F401 - silences the line that the last test is about
-from anamnesis.compute import check_one_device_a_process, configure_compute, device_of_this_process, share_of
+from anamnesis.compute import (
+    check_one_device_a_process,
+    configure_compute,
+    device_of_this_process,
+    in_processes,
+    share_of,
+)
 from anamnesis.settings.compute import Compute
 from anamnesis.settings.sections import SettingsError
-from stages._stage import is_full_disk
+from stages._stage import is_full_disk, stage
 from tests.conftest import CPU, ROOT
 
 GPU = Compute(device="cuda", threads=1)
@@ -56,6 +66,30 @@ def test_a_batch_that_cannot_be_divided_is_refused(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(PartialState._shared_state, "num_processes", 3)
     with pytest.raises(SettingsError, match="`batch` is 8 and cannot be divided among 3 processes"):
         share_of(8, "`batch`")
+
+
+@click.command()
+@stage
+def joins() -> None:
+    torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
+
+
+def test_a_stage_leaves_the_group_of_processes_before_it_ends() -> None:
+    assert CliRunner().invoke(joins).exit_code == 0
+    assert not torch.distributed.is_initialized()
+    assert CliRunner().invoke(joins).exit_code == 0
+
+
+def joins_and_says_at_its_end(folder: Path) -> None:
+    configure_compute(CPU)
+    assert PartialState().num_processes == 2
+    said = folder / str(PartialState().process_index)
+    atexit.register(lambda: said.write_text(str(torch.distributed.is_initialized())))
+
+
+def test_processes_leave_their_group_before_they_end(tmp_path: Path) -> None:
+    in_processes(2, joins_and_says_at_its_end, tmp_path)
+    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {"0": "False", "1": "False"}
 
 
 def test_a_missing_optional_package_is_no_news(caplog: pytest.LogCaptureFixture) -> None:

@@ -26,7 +26,7 @@ from anamnesis.hashes import digest
 from anamnesis.publishing.looking import experiment_page, export_sections, sweep_sections
 from anamnesis.publishing.shelf import SHELF, entries
 from tests.browser import dom, needs_browser
-from tests.checkout import ROOT
+from tests.checkout import ROOT, edit_text
 
 ENTRIES = [one.name for one in entries(ROOT)]
 REPORT = """# A title
@@ -409,8 +409,8 @@ def test_a_link_carries_the_view(file: Path, tmp_path: Path) -> None:
 
 @needs_browser
 def test_the_choice_is_kept_in_the_address_and_a_phone_need_not_scroll_the_page(file: Path, tmp_path: Path) -> None:
-    text = re.sub("<meta http-equiv=[^>]*>", "", file.read_text(encoding="utf-8"))
-    file.write_text(text.replace("</body>", f"<script>{STEPS}</script></body>"), encoding="utf-8")
+    file.write_text(re.sub("<meta http-equiv=[^>]*>", "", file.read_text(encoding="utf-8")), encoding="utf-8")
+    edit_text(file, "</body>", f"<script>{STEPS}</script></body>")
     document = html.document_fromstring(dom(file, "", tmp_path / "profile"))
     *addresses, right = json.loads(document.findtext("head/title"))
     assert addresses == [

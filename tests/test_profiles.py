@@ -11,6 +11,7 @@ from anamnesis.settings.profiles import profile_params
 from anamnesis.settings.reading import read_experiment
 from anamnesis.settings.sections import SettingsError, read_yaml
 from anamnesis.settings.writing import use_profile
+from tests.checkout import edit_text
 from tests.conftest import PROFILES, ROOT
 
 
@@ -52,7 +53,7 @@ def test_a_profile_is_used_and_tiny_restores_the_file_byte_for_byte(settings_onl
 def test_lists_of_another_length_keep_their_style_and_the_comments_around_them(settings_only: Path) -> None:
     file, profile = settings_only / "params.yaml", settings_only / "profiles/smollm2-135m.yaml"
     before = file.read_bytes()
-    profile.write_text(profile.read_text().replace("  - 2\n", "  - 2\n  - 3\n  - 4\n"))
+    edit_text(profile, "  - 2\n", "  - 2\n  - 3\n  - 4\n")
     changes = use_profile(settings_only, "smollm2-135m")
     assert "seeds: [0, 1, 2] -> [0, 1, 2, 3, 4]" in map(str, changes)
     assert "seeds:\n- 0\n- 1\n- 2\n- 3\n- 4\n\n# The part of the corpus" in file.read_text()
@@ -69,8 +70,7 @@ def test_lists_of_another_length_keep_their_style_and_the_comments_around_them(s
     ],
 )
 def test_a_wrong_key_is_refused_by_check_as_well(settings_only: Path, old: str, new: str, said: str) -> None:
-    profile = settings_only / "profiles/tiny.yaml"
-    profile.write_text(profile.read_text().replace(f"  {old} 0.98", f"  {new} 0.98"))
+    edit_text(settings_only / "profiles/tiny.yaml", f"  {old} 0.98", f"  {new} 0.98")
     for refused in (lambda: use_profile(settings_only, "tiny"), lambda: check_all(settings_only)):
         with pytest.raises(SettingsError, match=said):
             refused()
@@ -91,8 +91,7 @@ def test_the_current_profile_is_read_with_its_params_as_make_repro_applies_them(
 
 
 def test_params_yaml_without_a_profile_is_refused(settings_only: Path) -> None:
-    file = settings_only / "params.yaml"
-    file.write_text(file.read_text().replace("\nprofile: tiny\n", "\n"))
+    edit_text(settings_only / "params.yaml", "\nprofile: tiny\n", "\n")
     with pytest.raises(SettingsError, match=r"params.yaml: `profile` is None, but there is no profiles/None.yaml"):
         read_experiment(settings_only)
     with pytest.raises(SettingsError, match=r"params.yaml has no key `profile`: add the line `profile: tiny`"):

@@ -28,7 +28,7 @@ from anamnesis.publishing.results import Estimate, Results, answer, load_results
 from anamnesis.publishing.reviewing import MARKER, MOST_ROWS, review
 from anamnesis.publishing.shelf import BEGIN, END, SHELF, find_entry, lock_without_code, shelve, size, table
 from anamnesis.publishing.verifying import page, verify
-from tests.checkout import ROOT
+from tests.checkout import ROOT, edit_text
 from tests.experiment import MAKEFILE, copy_experiment, make_experiment
 from tests.project import Project
 from tests.results import experiment as experiment_results
@@ -438,8 +438,7 @@ def test_results_that_do_not_belong_to_the_code_are_not_shelved(experiment: Proj
 
 
 def test_numbers_changed_by_hand_are_not_shelved(experiment: Project) -> None:
-    details = experiment.folder / "metrics/details.json"
-    details.write_text(details.read_text().replace("not distinguishable", "better"))
+    edit_text(experiment.folder / "metrics/details.json", "not distinguishable", "better")
     with pytest.raises(InputError, match=r"does not belong to this code .* would run summarize\."):
         shelve(experiment.folder, "default", QUESTION)
 
@@ -533,7 +532,8 @@ def test_all_stale_stages_are_named_in_a_clone_that_lacks_their_inputs(experimen
     experiment.run("git", "clone", "--quiet", ".", str(tmp_path / "clone"))
     assert Repository(tmp_path / "clone").stale_stages() == []
     parameters = tmp_path / "clone" / "params.yaml"
-    parameters.write_text(parameters.read_text(encoding="utf-8").replace("0.72", "0.71").replace("0.98", "0.5"))
+    edit_text(parameters, "0.72", "0.71")
+    edit_text(parameters, "0.98", "0.5")
     for numbers in (tmp_path / "clone" / "metrics" / "general").iterdir():
         numbers.unlink()
     assert Repository(tmp_path / "clone").stale_stages() == ["train@none", "train@ema", "summarize"]

@@ -31,7 +31,7 @@ from anamnesis.releasing.contents import EXAMPLES
 from anamnesis.releasing.leaks import IN_A_ROW, leaks
 from anamnesis.settings.reading import read_experiment
 from commands import release as command
-from tests.checkout import commit
+from tests.checkout import commit, edit_text
 from tests.conftest import ROOT
 from tests.results import experiment
 from tests.test_verdict import DOMAIN, EXAM
@@ -411,8 +411,7 @@ def other_results(project: Path) -> None:
 
 
 def other_parameters(project: Path) -> None:
-    text = (project / "params.yaml").read_text(encoding="utf-8")
-    (project / "params.yaml").write_text(text.replace("max_kl_nats: 1.0e-3", "max_kl_nats: 2.0e-3"), encoding="utf-8")
+    edit_text(project / "params.yaml", "max_kl_nats: 0.001", "max_kl_nats: 0.002")
 
 
 def other_adapter(project: Path) -> None:

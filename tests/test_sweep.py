@@ -46,7 +46,7 @@ from anamnesis.sweeping.snapshot import code_digest, files_of, make_snapshot
 from anamnesis.sweeping.store import Store
 from commands import sweep as command
 from tests import toy_sweep
-from tests.checkout import commit
+from tests.checkout import commit, edit_text
 from tests.conftest import ROOT
 from tests.results import LIMITS
 
@@ -131,12 +131,11 @@ def test_the_rank_alone_is_set_in_a_copy_of_the_common_tuner(settings_only: Path
 def test_shares_are_no_points_but_stay_in_the_section_to_paste(settings_only: Path) -> None:
     (point,) = points_of(settings_only, {"none": {}}).points
     assert point.science["none"]["shares"] == []
-    assert point.section["shares"] == [0.25, 0.5, 0.75]
+    assert point.section["shares"] == [0.25, 0.5, 0.75, 0.9]
 
 
 def test_the_test_split_is_refused(settings_only: Path, tmp_path: Path) -> None:
-    file = settings_only / "params.yaml"
-    file.write_text(file.read_text().replace("split: validation", "split: test"))
+    edit_text(settings_only / "params.yaml", "split: validation", "split: test")
     with pytest.raises(SettingsError, match="a sweep chooses: put it back to validation"):
         points_of(settings_only, {"none": {}})
     (tmp_path / "mine.yaml").write_text("sweep: {profile: tiny, seeds: [0], methods: {none: {}}, split: test}")
@@ -199,12 +198,10 @@ def test_an_identity_is_that_of_what_the_results_depend_on(settings_only: Path) 
     assert identity(code="other") != before
     assert identity(scale={"optimization.max_steps": 7}) != before
     file = settings_only / "params.yaml"
-    text = file.read_text()
-    file.write_text(text.replace("max_forgetting: 0.1", "max_forgetting: 0.2").replace("mix: 0.5", "mix: 0.4"))
-    assert file.read_text() != text
+    edit_text(file, "max_forgetting: 0.1", "max_forgetting: 0.2")
+    edit_text(file, "mix: 0.5", "mix: 0.4")
     assert identity() == before
-    file.write_text(text.replace("warmup_ratio: 0.1", "warmup_ratio: 0.2", 1))
-    assert file.read_text() != text
+    edit_text(file, "  warmup_ratio: 0.1\n", "  warmup_ratio: 0.2\n")
     assert identity() != before
 
 

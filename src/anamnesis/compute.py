@@ -96,7 +96,7 @@ def in_processes(number: int, function: Callable[..., None], *args: Any) -> None
         monitor_interval=1,
     )
     try:
-        elastic_launch(config, function)(*args)
+        elastic_launch(config, _in_group)(function, *args)
     except ChildFailedError as error:
         _, failure = error.get_first_failure()
         # A dict if the process raised an exception, text if it was killed.
@@ -105,6 +105,12 @@ def in_processes(number: int, function: Callable[..., None], *args: Any) -> None
         if kind in (InputError.__name__, SettingsError.__name__):
             raise InputError(message) from None
         raise
+
+
+def _in_group(function: Callable[..., None], *args: Any) -> None:
+    """Call `function(*args)`, and leave the group of processes: its threads can abort an interpreter that ends."""
+    function(*args)
+    PartialState().destroy_process_group()
 
 
 def device_of_this_process(compute: Compute) -> torch.device:
