@@ -18,7 +18,7 @@ def copy_checkout(folder: Path, without: tuple[str, ...] = ()) -> None:
 
 
 def edit_text(file: Path, old: str, new: str) -> None:
-    """Replace `old` by `new` wherever it stands in a file; that it stands nowhere is a mistake in the test."""
+    """Replace `old` by `new` everywhere in a file. A file without `old` is a mistake in the test."""
     text = file.read_text(encoding="utf-8")
     assert old in text, f"{file.name} has no {old!r}"
     file.write_text(text.replace(old, new), encoding="utf-8")

@@ -133,7 +133,7 @@ def test_all_numbers_of_summary_and_details_are_in_the_table(name: str | None) -
             estimate = float(cells[arm][key].get("data-value"))
             assert cells[arm][key].text_content() == f"{number(estimate)} [{number(low)}, {number(high)}]"
     # Without its pictures.
-    most = 30_000 + 5_000 * len(summary) + 150 * len(details["differences"])
+    most = 30_000 + 5_000 * len(summary) + 125 * len(details["differences"])
     assert len(re.sub(r"data:image/png;base64,[\w+/=]+", "", text)) < most
 
 
