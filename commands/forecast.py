@@ -160,7 +160,7 @@ def _costs(experiment: Experiment) -> dict[str, Cost]:
 
 
 def _print_precision(experiment: Experiment, forecast: Forecast) -> None:
-    shelved = shelved_like(ROOT / SHELF, experiment.profile)
+    shelved = shelved_like(ROOT / SHELF, experiment)
     if shelved is None:
         return
     profile = next((shelved / "profiles").glob("*.yaml")).stem

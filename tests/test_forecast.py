@@ -1,7 +1,6 @@
 """What a run will take: counted, timed, and said while it runs."""
 
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -365,17 +364,44 @@ def test_more_seeds_and_cases_show_smaller_differences() -> None:
     assert detectable_with(found, 3, 800) < detectable_with(found, 3, 200)
 
 
+def shelve_settings(shelf: Path, name: str, experiment: Experiment, shelved: str) -> None:
+    """What the choice of a finished experiment reads of it; JSON is YAML too."""
+    write_json(shelf / name / "entry.json", {"shelved": shelved})
+    write_json(shelf / name / "params.yaml", {"profile": experiment.profile, "seeds": experiment.seeds})
+    scale = {"optimization": asdict(experiment.optimization)}
+    write_json(shelf / name / "profiles" / f"{experiment.profile}.yaml", scale)
+
+
 def test_variances_are_taken_from_a_run_of_the_profile_or_else_from_the_default(
     tiny: Experiment, tmp_path: Path
 ) -> None:
-    assert shelved_like(ROOT / "results", "another") == ROOT / "results/default"
-    # Its second run has one seed, which says nothing of how much seeds vary.
-    assert shelved_like(ROOT / "results", "smollm2-135m") == ROOT / "results/smollm2-135m"
+    other = replace(tiny, profile="another")
     shelf = tmp_path / "results"
-    shutil.copytree(ROOT / "results/default", shelf / "mine")
-    assert shelved_like(shelf, "another") is None
-    assert shelved_like(shelf, "tiny") == shelf / "mine"
-    found = detectable(tiny, shelf / "mine", plan(tiny, shelf / "mine", CASES))
+    assert shelved_like(shelf, tiny) is None
+    shelve_settings(shelf, "mine", tiny, "2026-01-02")
+    assert shelved_like(shelf, other) is None
+    shelve_settings(shelf, "default", tiny, "2026-01-01")
+    assert shelved_like(shelf, other) == shelf / "default"
+    assert shelved_like(shelf, tiny) == shelf / "mine"
+
+
+def test_variances_are_taken_from_several_seeds_then_from_the_same_training_then_from_the_last_run(
+    tiny: Experiment, tmp_path: Path
+) -> None:
+    optimization = replace(tiny.optimization, max_steps=tiny.optimization.max_steps + 1)
+    shelve_settings(tmp_path, "one seed", replace(tiny, seeds=[3]), "2026-01-04")
+    assert shelved_like(tmp_path, tiny) == tmp_path / "one seed"
+    shelve_settings(tmp_path, "longer", replace(tiny, optimization=optimization), "2026-01-03")
+    assert shelved_like(tmp_path, tiny) == tmp_path / "longer"
+    shelve_settings(tmp_path, "first", tiny, "2026-01-01")
+    assert shelved_like(tmp_path, tiny) == tmp_path / "first"
+    shelve_settings(tmp_path, "last", tiny, "2026-01-02")
+    assert shelved_like(tmp_path, tiny) == tmp_path / "last"
+
+
+def test_the_smallest_differences_are_those_of_the_methods_that_the_finished_run_has(tiny: Experiment) -> None:
+    finished = ROOT / "results/default"
+    found = detectable(tiny, finished, plan(tiny, finished, CASES))
     assert {(one.first, one.second) for one in found} == {("none", "static"), ("none", "ema"), ("static", "ema")}
     assert {one.measure for one in found} == {"exam_acc", "bethesda_macro_f1"}
 

@@ -1,7 +1,7 @@
 """The smallest differences that an experiment of this size can show, from the variances of a finished one."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import comb
 from pathlib import Path
 from typing import Any
@@ -54,24 +54,32 @@ class Detectable:
     share: bool
 
 
-def shelved_like(shelf: Path, profile: str) -> Path | None:
+def shelved_like(shelf: Path, experiment: Experiment) -> Path | None:
     """The finished experiment whose variances are taken; None without any.
 
-    The last of this profile with more than one seed, else the last of this profile, else the default.
+    One of the same profile, otherwise the default. Among those of the profile, one with several seeds comes first,
+    because a single seed does not show how much seeds vary; then the one that trained most alike; then the last.
     """
     entries = [file.parent for file in sorted(shelf.glob("*/entry.json"))]
     science = {folder: read_yaml(folder / "params.yaml") for folder in entries}
-    alike = [folder for folder in entries if science[folder]["profile"] == profile]
+    alike = [folder for folder in entries if science[folder]["profile"] == experiment.profile]
     if alike:
         return max(
             alike,
             key=lambda folder: (
                 len(science[folder]["seeds"]) > 1,
+                _settings_alike(folder, experiment),
                 read_json(folder / "entry.json")["shelved"],
                 folder.name == OTHERWISE,
             ),
         )
     return next((folder for folder in entries if folder.name == OTHERWISE), None)
+
+
+def _settings_alike(folder: Path, experiment: Experiment) -> int:
+    """How many settings of the optimization the finished experiment shares with the planned one."""
+    finished = read_yaml(folder / "profiles" / f"{experiment.profile}.yaml")["optimization"]
+    return sum(finished.get(name) == value for name, value in asdict(experiment.optimization).items())
 
 
 def plan(experiment: Experiment, shelved: Path, cases: Mapping[str, int]) -> list[Planned]:
