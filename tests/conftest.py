@@ -1,10 +1,12 @@
 """What many tests need: a tiny random model, its tokenizer, a few reports, and settings at test size."""
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 from transformers import PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM, set_seed
 
 from anamnesis.modeling.pretraining import train_tokenizer
@@ -12,6 +14,7 @@ from anamnesis.settings.compute import Compute
 from anamnesis.settings.rendering import Headings
 from anamnesis.settings.training import Optimization, Training
 from anamnesis.settings.tuner import Tuner
+from tests.project import Project
 
 ROOT = Path(__file__).resolve().parent.parent
 PROFILES = sorted(path.stem for path in (ROOT / "profiles").glob("*.yaml"))
@@ -59,6 +62,21 @@ def settings_only(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "profiles", tmp_path / "profiles")
     shutil.copytree(ROOT / "data" / "base", tmp_path / "data" / "base")
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def first_stages(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The corpus, the base and its text are made, once for all processes that run tests. For copies."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder = shared / "first_stages"
+    with FileLock(shared / "first_stages.lock"):
+        if not folder.exists():
+            unfinished = Project(shared / "unfinished")
+            unfinished.run("dvc", "repro", "base_text", "corpus")
+            unfinished.folder.rename(folder)
+    return Project.at(folder)
 
 
 @pytest.fixture(scope="session")

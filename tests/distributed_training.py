@@ -1,4 +1,4 @@
-"""One process of a small training with many parts; writes the curve to a file. Tests start several."""
+"""One process of small trainings with many parts; writes the curve of each to a folder. Tests start several."""
 
 import json
 import sys
@@ -51,11 +51,16 @@ METHOD = Method(
 )
 # One text or two to a step of eight reports: of two processes the second sometimes has none.
 REPLAY = Replay(source="general", share=0.2, loss="margin", weight=10.0, label_weight=1.0)
+CASES = {
+    "lora": (METHOD, TUNER),
+    "full": (METHOD, Tuner(kind="full")),
+    "replay": (replace(METHOD, replay=REPLAY), TUNER),
+    # The teacher's weights become different on the second process.
+    "disturbed": (METHOD, TUNER),
+}
 
 
-def main(output: Path, disturb: bool, replay: bool, tuner: Tuner) -> None:
-    method = replace(METHOD, replay=REPLAY) if replay else METHOD
-    configure_compute(CPU)
+def train(output: Path, method: Method, tuner: Tuner, disturb: bool) -> None:
     reports = [
         {"description": f"Узел {i} мм" + ", коллоид" * (i % 4), "category": "II", "conclusion": "Контроль." * (i % 3)}
         for i in range(24)
@@ -72,10 +77,10 @@ def main(output: Path, disturb: bool, replay: bool, tuner: Tuner) -> None:
     student = add_student(base, tuner)
     teacher = make_teacher(method, student, None)
     trainer = make_trainer(
-        student, tokenizer, encoded, method, teacher, TRAINING, OPTIMIZATION, CPU, 0, output.parent / "scratch", [],
-        base=frozen_base(student, None), token_weights=corpus_weights(METHOD.tokens, log_p, "stm"),
+        student, tokenizer, encoded, method, teacher, TRAINING, OPTIMIZATION, CPU, 0, output.with_suffix(".scratch"),
+        [], base=frozen_base(student, None), token_weights=corpus_weights(METHOD.tokens, log_p, "stm"),
         monitor=Monitor(student, tokenizer, [[0, 5, 6, 7], [0, 8, 9]], encoded.select(range(4))),
-        replayed=read_texts(REPLAY, texts, [], tokenizer, OPTIMIZATION.max_length) if replay else None,
+        replayed=read_texts(REPLAY, texts, [], tokenizer, OPTIMIZATION.max_length) if method.replay else None,
     )  # fmt: skip
     trainer.train()
     if disturb and not is_main_process():
@@ -87,5 +92,8 @@ def main(output: Path, disturb: bool, replay: bool, tuner: Tuner) -> None:
 
 
 if __name__ == "__main__":
-    kind = Tuner(kind="full") if "--full" in sys.argv else TUNER
-    main(Path(sys.argv[1]), "--disturb" in sys.argv, "--replay" in sys.argv, kind)
+    configure_compute(CPU)
+    folder, *chosen = sys.argv[1:]
+    for case in chosen:
+        file = Path(folder) / f"{case}-{PartialState().num_processes}.json"
+        train(file, *CASES[case], disturb=case == "disturbed")

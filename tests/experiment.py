@@ -1,6 +1,5 @@
 """A toy experiment with the real commands: a pipeline of two stages that measures in no time what parameters say."""
 
-import shutil
 from pathlib import Path
 
 from tests.checkout import ROOT, copy_checkout
@@ -139,17 +138,8 @@ def make_experiment(folder: Path) -> Project:
         f"{before}<!-- table: written by make shelve -->\n<!-- end of table -->\n", encoding="utf-8"
     )
     assert "<!-- end of table -->" in after
-    experiment = object.__new__(Project)
-    experiment.folder = folder
+    experiment = Project.at(folder)
     experiment.run("git", "init", "--quiet", "--initial-branch", "main")
     experiment.run("dvc", "repro", "--quiet")
     experiment.commit("results")
     return experiment
-
-
-def copy_experiment(made: Project, folder: Path) -> Project:
-    """A copy with its own history and cache, to be changed by one test."""
-    shutil.copytree(made.folder, folder, symlinks=True)
-    copied = object.__new__(Project)
-    copied.folder = folder
-    return copied

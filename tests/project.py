@@ -3,11 +3,12 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from ruamel.yaml import YAML
 
@@ -50,6 +51,17 @@ class Project:
         for file, changes in SMALL.items():
             self.change(file, changes)
         self.commit("start")
+
+    @classmethod
+    def at(cls, folder: Path) -> Self:
+        """What is in `folder`, as it is."""
+        project = object.__new__(cls)
+        project.folder = folder
+        return project
+
+    def copy(self, folder: Path) -> Self:
+        """A copy with its own history and cache, and with all that stages have written by now."""
+        return self.at(shutil.copytree(self.folder, folder, symlinks=True))
 
     def change(self, file: str, changes: Mapping[str, Any]) -> None:
         path = self.folder / file

@@ -8,9 +8,9 @@ from tests.project import Project
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(first_stages: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """One chain beside plain fine-tuning, run once on made-up complaints."""
-    project = Project(tmp_path_factory.mktemp("project"))
+    project = first_stages.copy(tmp_path_factory.mktemp("chain") / "project")
     write_complaints(project.folder)
     project.change("params.yaml", {"methods": ["none", "chain"], "fisher.documents": 6})
     project.output = project.run("dvc", "repro")  # type: ignore[attr-defined]

@@ -113,8 +113,7 @@ def test_a_step_of_every_method_is_compared_with_one_of_plain_fine_tuning(projec
 
 def test_the_lock_file_is_fresh_in_a_bare_clone(project: Project, tmp_path: Path) -> None:
     project.run("git", "clone", "--quiet", ".", str(tmp_path / "clone"))
-    clone = object.__new__(Project)
-    clone.folder = tmp_path / "clone"
+    clone = Project.at(tmp_path / "clone")
     fresh = ("python", "-m", "commands.fresh")
     assert clone.run(*fresh) == ""
     (clone.folder / "src/anamnesis/analysis/plots.py").open("a").write("\n# changed\n")

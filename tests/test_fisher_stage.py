@@ -7,8 +7,10 @@ from anamnesis.methods.fisher import load_fisher
 from tests.project import Project, stages_run
 
 
-def test_a_training_with_ewc_reads_the_fisher_information_of_texts_that_the_base_wrote(tmp_path: Path) -> None:
-    project = Project(tmp_path / "project")
+def test_a_training_with_ewc_reads_the_fisher_information_of_texts_that_the_base_wrote(
+    first_stages: Project, tmp_path: Path
+) -> None:
+    project = first_stages.copy(tmp_path / "project")
     prepared = project.folder / "data" / "prepared"
     project.change("params.yaml", {"methods": ["none"]})
     said = project.run("dvc", "repro", "train@none-0")

@@ -33,8 +33,8 @@ def test_texts_of_every_file_that_is_read_elsewhere_are_left_out(
     assert read_elsewhere(tokenizer) == words
 
 
-def test_a_run_with_a_budget_and_one_with_a_mask(tmp_path: Path) -> None:
-    project = Project(tmp_path / "project")
+def test_a_run_with_a_budget_and_one_with_a_mask(first_stages: Project, tmp_path: Path) -> None:
+    project = first_stages.copy(tmp_path / "project")
     budget = {"budgeted.budget.every_steps": 2, "budgeted.budget.nats": 0.0}
     project.change("params.yaml", {"methods": ["none", "stm_kept", "budgeted"], **budget})
     said = project.run("dvc", "repro", "train@stm_kept-0", "train@budgeted-0")

@@ -29,7 +29,7 @@ from anamnesis.publishing.reviewing import MARKER, MOST_ROWS, review
 from anamnesis.publishing.shelf import BEGIN, END, SHELF, find_entry, lock_without_code, shelve, size, table
 from anamnesis.publishing.verifying import page, verify
 from tests.checkout import ROOT, edit_text
-from tests.experiment import MAKEFILE, copy_experiment, make_experiment
+from tests.experiment import MAKEFILE, make_experiment
 from tests.project import Project
 from tests.results import experiment as experiment_results
 
@@ -284,7 +284,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture
 def experiment(made: Project, tmp_path: Path) -> Project:
-    return copy_experiment(made, tmp_path / "experiment")
+    return made.copy(tmp_path / "experiment")
 
 
 def command(experiment: Project, name: str, *arguments: str, fails: bool = False) -> str:

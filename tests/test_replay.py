@@ -1,6 +1,5 @@
 """Replay: which texts a step takes, their losses, and what must not change beside them."""
 
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -42,7 +41,7 @@ from anamnesis.training.trainer import DistillationTrainer, make_trainer
 from stages.check import check_replayed
 from tests.conftest import CPU, HEADINGS, OPTIMIZATION, ROOT, TRAINING, TUNER, random_qwen2
 from tests.test_teachers import disturb
-from tests.test_training import Kill, KilledError, identical, processes, weights
+from tests.test_training import Kill, KilledError, identical, weights
 
 NONE = Method(teacher="none")
 LABELS = Replay(source="general", share=0.25)
@@ -529,21 +528,6 @@ def test_a_four_bit_base_replays_and_stays_as_it_is(
     assert len(before) == 14
     assert all(any(torch.equal(w, other) for other in after.values()) for w in before.values())
     assert len(logged(trainer, TERMS[kind][0])) == 4
-
-
-def test_two_processes_replay_as_one_does(tmp_path: Path) -> None:
-    """The second has no text in some steps."""
-    curves = {}
-    for number in (1, 2):
-        done = processes(number, str(tmp_path / f"{number}.json"), "--replay")
-        assert done.returncode == 0, done.stdout[-3000:]
-        curves[number] = json.loads((tmp_path / f"{number}.json").read_text())
-    assert len(curves[2]) == 6
-    for one, two in zip(curves[1], curves[2], strict=True):
-        assert one.keys() == two.keys()
-        for name in one:
-            assert two[name] == pytest.approx(one[name], rel=1e-5, abs=1e-5), name
-    assert curves[1][-1]["replay_margin"] > 1e-3
 
 
 # ---- The stage -----------------------------------------------------------------------------------------------------

@@ -22,8 +22,8 @@ def test_states_are_kept_if_more_reports_are_read_than_there_are() -> None:
     assert static_runs(["none"], [0], SECTIONS) == 0
 
 
-def test_more_seeds_turn_the_decision_and_make_no_training_stale(tmp_path: Path) -> None:
-    project = Project(tmp_path / "project")
+def test_more_seeds_turn_the_decision_and_make_no_training_stale(first_stages: Project, tmp_path: Path) -> None:
+    project = first_stages.copy(tmp_path / "project")
     said = project.run("dvc", "repro", "inputs@static")
     assert re.search(r"1 runs with a frozen teacher read 16 reports, and the corpus has 1\d\d", said)
     assert "teacher: the frozen teacher runs at every step" in said
