@@ -16,10 +16,10 @@ FILE = Path(__file__).with_name("reports.jsonl.gz")
 def blind_reports() -> list[Report]:
     """All 600 reports, in their order."""
     with gzip.open(FILE, "rt", encoding="utf-8") as rows:
-        return [_report(**json.loads(row)) for row in rows]
+        return [report_of(**json.loads(row)) for row in rows]
 
 
-def _report(text: str, identifiers: list[dict[str, object]], document: str) -> Report:
+def report_of(text: str, identifiers: list[dict[str, object]], document: str) -> Report:
     planted = (
         Planted(start=int(str(one["start"])), end=int(str(one["end"])), kind=str(one["kind"]), tags=_tags(one["tags"]))
         for one in identifiers
