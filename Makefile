@@ -106,8 +106,8 @@ pretrain: $(INSTALLED)  ## pretrain a tiny base from another seed: make pretrain
 	dvc repro knowledge
 	python -m stages._pretrain --seed $(SEED) --output $(TO)
 
-# The tests of a file share what is slow to make, so they stay in one process. Files keep their own order, in which the
-# longest are not last.
+# The tests of a file share what is slow to make, so they stay in one process. Files keep their order, in which
+# tests/conftest.py puts the longest first.
 test: $(INSTALLED)  ## run the tests
 	pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 

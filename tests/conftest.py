@@ -50,6 +50,22 @@ NO_LEAKAGE = {
 }
 
 
+# Those that take minutes start first, so that no process is left with one of them at the end.
+LONGEST = (
+    "test_end_to_end",
+    "test_privacy",
+    "test_training",
+    "test_inputs",
+    "test_chain_pipeline",
+    "test_teacher_stage",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+
+
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)
