@@ -29,9 +29,10 @@ from anamnesis.markdown import table
 from tests.blind import blind_reports
 from tests.heldout import KINDS, PARTS, heldout_reports
 from tests.identifiers import Labelled, labelled_reports
+from tests.written import PARTS as WRITTEN_PARTS
 from tests.written import written_reports
 
-WRITTEN = {"written_dev": "dev", "written_blind": "blind"}
+WRITTEN = {f"written_{part}": part for part in WRITTEN_PARTS}
 SETS = ("announced", *PARTS, "blind", *WRITTEN)
 ROUNDS = 2
 NAMES = ("name", "doctor")
@@ -108,6 +109,7 @@ def main(reports: int, seed: int, name: str, raw: bool, tags: bool, engines: str
         findings, seconds = timed(find, [report.text for report in labelled])
         print(f"\n**{engine}**, {len(labelled) / seconds:,.0f} reports/s\n")
         print(table(["kind", "planted", "recall", "with kind", "found", "precision"], measures(labelled, findings)))
+        print(f"\nIn reports without identifiers: {false_without_identifiers(labelled, findings)}")
         if tags:
             print("\n" + table(["tag", "planted", "recall"], recall_by_tag(labelled, findings)))
         if complaints is not None:
@@ -115,7 +117,7 @@ def main(reports: int, seed: int, name: str, raw: bool, tags: bool, engines: str
 
 
 def labelled_set(name: str, reports: int, seed: int) -> Sequence[Labelled]:
-    """The first reports of a set; the blind one and those written by hand have no seed."""
+    """The first reports of a set; the blind and the singly written ones have no seed."""
     if name == "announced":
         return labelled_reports(reports, seed)
     if name in WRITTEN:
@@ -152,6 +154,14 @@ def timed(find: Find, texts: Sequence[str]) -> tuple[Sequence[Sequence[Identifie
         findings = find(texts)
         seconds = process_time() - start
     return findings, seconds
+
+
+def false_without_identifiers(labelled: Sequence[Labelled], findings: Sequence[Sequence[Identifier]]) -> str:
+    """How many findings there are in the reports in which nothing is planted."""
+    empty = [(report.text, spans) for report, spans in zip(labelled, findings, strict=True) if not report.identifiers]
+    tokens = sum(len(_TOKEN.findall(text)) for text, _ in empty)
+    found = sum(len(spans) for _, spans in empty)
+    return f"{found} findings in {tokens} tokens of {len(empty)} reports"
 
 
 def false_findings(find: Find, folder: Path) -> str:
