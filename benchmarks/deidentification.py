@@ -5,8 +5,8 @@ has the right kind. Precision: the share of findings that overlap a planted iden
 as the corpus is (--raw: they are not). --labelled chooses the set: `announced` (tests/identifiers.py), the parts `dev`
 and `test` of tests/heldout, `blind` (tests/blind), or the parts of tests/written; nobody who writes rules looks at
 `test` or at anything blind. With --complaints, the findings in reports that have been de-identified by their publisher
-are counted too: nearly all of them are false. An engine that is not installed is left out; Presidio is a dependency of
-the extra `benchmark` only.
+are counted too: nearly all of them are false. An engine that is not installed is left out; Slovnet and Presidio are
+dependencies of the extra `benchmark` only.
 """
 
 import json
@@ -90,7 +90,7 @@ PLAIN_PATTERNS = {
 @click.option("--labelled", "name", type=click.Choice(SETS), default="announced", show_default=True)
 @click.option("--raw", is_flag=True, help="Do not clean the reports first.")
 @click.option("--tags", is_flag=True, help="Recall by tag, of the tags of tests/heldout.")
-@click.option("--engines", default="rules,tagger,rules_and_tagger,presidio", show_default=True)
+@click.option("--engines", default="rules,tagger,rules_and_tagger,slovnet,presidio", show_default=True)
 @click.option(
     "--complaints", type=click.Path(path_type=Path, exists=True), help="Folder with RuMedBench's .jsonl files."
 )
@@ -299,29 +299,38 @@ def presidio() -> Find:
     return lambda texts: [find(text) for text in texts]
 
 
-def tagger() -> Find:
-    """Slovnet's tagger as it is, without any of our rules; plain patterns for the rest."""
-    from anamnesis.corpus.deidentification.tagger import tag
+def slovnet() -> Find:
+    """Slovnet's tagger of names in Russian news, without any of our rules; plain patterns for the rest."""
+    from navec import Navec
+    from slovnet import NER
 
+    from anamnesis.corpus.deidentification.resources import natasha_file
+
+    names = NER.load(str(natasha_file("model/slovnet_ner_news_v1.tar")))
+    names.navec(Navec.load(str(natasha_file("emb/navec_news_v1_1B_250K_300d_100q.tar"))))
     patterns = {kind: re.compile(regex) for kind, regex in PLAIN_PATTERNS.items()}
 
-    def numbers(text: str) -> list[Span]:
-        return [Span(*match.span(), kind) for kind, regex in patterns.items() for match in regex.finditer(text)]
-
-    def find(texts: Sequence[str]) -> list[Sequence[Identifier]]:
-        tagged = tag(texts)
-        return [
-            [*(Span(start, end, "name") for start, end in people), *numbers(text)]
-            for text, people in zip(texts, tagged, strict=True)
+    def find(text: str) -> list[Span]:
+        people = [Span(span.start, span.stop, "name") for span in names(text).spans if span.type == "PER"]
+        return people + [
+            Span(*match.span(), kind) for kind, regex in patterns.items() for match in regex.finditer(text)
         ]
 
-    return find
+    return lambda texts: [find(text) for text in texts]
+
+
+def tagger() -> Find:
+    """Our tagger without any rule."""
+    from anamnesis.corpus.deidentification.tagger import tag
+
+    return lambda texts: [said.found for said in tag(texts)]
 
 
 ENGINES: dict[str, tuple[tuple[str, ...], Callable[[], Find]]] = {
     "rules": (("pymorphy3",), rules),
-    "tagger": (("natasha", "slovnet", "navec"), tagger),
-    "rules_and_tagger": (("natasha", "slovnet", "navec"), rules_and_tagger),
+    "tagger": (("navec",), tagger),
+    "rules_and_tagger": (("pymorphy3", "navec"), rules_and_tagger),
+    "slovnet": (("natasha", "slovnet", "navec"), slovnet),
     "presidio": (("presidio_analyzer", "spacy"), presidio),
 }
 

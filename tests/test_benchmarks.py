@@ -17,6 +17,7 @@ from transformers import PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
 from anamnesis.corpus.cleaning import clean
+from anamnesis.corpus.deidentification.tagger_network import Networks
 from anamnesis.files import write_jsonl
 from anamnesis.modeling.loading import save_base
 from anamnesis.settings.sections import read_yaml
@@ -189,6 +190,14 @@ def test_deidentification(engine: str) -> None:
         pytest.skip(f"needs {', '.join(missing)}, of the extra `benchmark`")
     output = run("deidentification", "--reports", "20", "--engines", engine)
     assert_positive(row(output, "all"))
+
+
+def test_training_the_tagger_of_identifiers(tmp_path: Path) -> None:
+    weights = tmp_path / "weights.safetensors"
+    options = ("--networks", "1", "--epochs", "1", "--reports", "40", "--without", "d1", "--out", str(weights))
+    output = run("tagger", *options)
+    assert_positive(row(output, "rules")[2:4])
+    assert Networks.load(weights).made["epochs"] == "1"
 
 
 def test_deidentification_of_the_second_labelled_set() -> None:

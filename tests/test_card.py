@@ -71,7 +71,7 @@ def test_card_says_which_engine_ran_and_what_each_found() -> None:
     numbers = account(0.5)
     assert numbers["names"] == {"engine": "rules_and_tagger", "rules": 3, "tagger": 1, "both": 5}
     assert (
-        "The rules and the tagger of names ran (`corpus.deidentification.engine: rules_and_tagger`). Of 9 names, the "
+        "The rules and the tagger ran (`corpus.deidentification.engine: rules_and_tagger`). Of 9 names, the "
         "rules alone found 3, the tagger alone 1, both 5." in card(numbers, "corpus.png", {})
     )
     numbers["names"]["engine"] = None

@@ -250,9 +250,7 @@ def _canaries(planted: Mapping[str, int], held_out: int, rows: int) -> str:
 
 
 def _engines(engine: str, rules: int, tagger: int, both: int) -> str:
-    ran = (
-        "The rules and the tagger of names ran" if engine == "rules_and_tagger" else "The rules ran, without the tagger"
-    )
+    ran = "The rules and the tagger ran" if engine == "rules_and_tagger" else "The rules ran, without the tagger"
     return (
         f"{ran} (`corpus.deidentification.engine: {engine}`). Of {rules + tagger + both} names, the rules alone found "
         f"{rules}, the tagger alone {tagger}, both {both}."

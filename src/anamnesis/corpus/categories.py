@@ -7,6 +7,7 @@ not: III is AUS or FLUS until 2017 and AUS since 2023, IV is FN or SFN and then 
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import lru_cache
 
 from anamnesis.corpus.coding import is_unreadable
@@ -196,7 +197,7 @@ def identifies(category: str, patient: str, deidentifier: Deidentifier) -> bool:
         return True
     if any(find_own(category, category.lower(), patient, clinical_words(deidentifier.further))):
         return True
-    return _identifies_anybody(category, deidentifier)
+    return _identifies_anybody(category, replace(deidentifier, labels=" " not in category))
 
 
 def _stems(text: str) -> set[str]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from anamnesis.corpus.columns import HEADER_WORDS
@@ -42,7 +43,7 @@ def check_names(settings: Corpus) -> None:
     """
     if not settings.deidentification.enabled:
         return
-    deidentifier = Deidentifier.of(settings.deidentification)
+    deidentifier = replace(Deidentifier.of(settings.deidentification), labels=True)
     parts = [part for part in Path(settings.path).parts if part.strip("/\\.")]
     for number, part in enumerate(parts, start=1):
         is_last = number == len(parts)

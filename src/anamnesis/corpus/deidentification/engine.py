@@ -8,14 +8,15 @@ from types import MappingProxyType
 
 from anamnesis.corpus.deidentification.addresses import find_addresses
 from anamnesis.corpus.deidentification.dates import find_dates, is_of_birth, shift_date
-from anamnesis.corpus.deidentification.findings import BOTH, PLACEHOLDERS, Found
+from anamnesis.corpus.deidentification.findings import BOTH, PLACEHOLDERS, TAGGER, Found
 from anamnesis.corpus.deidentification.names import find_names
 from anamnesis.corpus.deidentification.numbers import find_numbers
 from anamnesis.corpus.deidentification.others import find_others
 from anamnesis.corpus.deidentification.own_names import find_own, find_own_code
 from anamnesis.corpus.deidentification.reading_copy import ReadingCopy
-from anamnesis.corpus.deidentification.tagger import tag
+from anamnesis.corpus.deidentification.tagger import Tagged, tag
 from anamnesis.corpus.deidentification.vocabulary import ClinicalWords, clinical_words
+from anamnesis.corpus.deidentification.words import is_plain_word
 from anamnesis.settings.corpus import Deidentification
 
 # A replacement may uncover a neighbour (the number after a hyphen). So the replaced text is read again until nothing is
@@ -27,6 +28,7 @@ _RANKS = {kind: rank for rank, kind in enumerate(PLACEHOLDERS)}
 _PLACEHOLDER = re.compile(
     rf"(?:{'|'.join(map(re.escape, PLACEHOLDERS.values()))})|\*(?:ДАТА|ИМЯ|МО|ГОРОД|РЕГИОН|СТРАНА|ДОЛЖНОСТЬ)\*"
 )
+_LETTERS = re.compile(r"[^\W\d_]+")
 _HAS_NUMBER = re.compile(r"[\d@]")
 _EDGES = " \t\n\r,;:"
 
@@ -45,12 +47,15 @@ class Deidentifier:
     """How texts are de-identified.
 
     Attributes:
-        tagger: whether a statistical tagger looks for names beside the rules.
+        tagger: whether the statistical tagger reads the texts beside the rules.
         further: the user's own words that are no names, in addition to the packaged ones.
+        labels: whether what is read are names of files and columns, and categories of one word: they have no
+            surroundings, by which the tagger recognizes identifiers, and are read without it.
     """
 
     tagger: bool = False
     further: tuple[str, ...] = ()
+    labels: bool = False
 
     @classmethod
     def of(cls, settings: Deidentification) -> "Deidentifier":
@@ -72,10 +77,10 @@ class Deidentifier:
         unread = list(range(len(texts)))
         for _ in range(_READINGS):
             written = [_written(texts[at], found[at]) for at in unread]
-            tagged: Iterable[Sequence[tuple[int, int]]] = tag(written) if self.tagger else [()] * len(written)
+            tagged = tag(written) if self.tagger and not self.labels else [Tagged()] * len(written)
             readings = [
-                (at, _read(text, clinical, spans, patients[at] if patients else ""))
-                for at, text, spans in zip(unread, written, tagged, strict=True)
+                (at, _read(text, clinical, said, patients[at] if patients else ""))
+                for at, text, said in zip(unread, written, tagged, strict=True)
             ]
             unread = [at for at, more in readings if more]
             for at, more in readings:
@@ -148,8 +153,8 @@ def _in_the_original(more: Iterable[Found], found: list[Found]) -> Iterator[Foun
         yield replace(finding, start=finding.start + gained, end=finding.end + gained)
 
 
-def _read(text: str, clinical: ClinicalWords, tagged: Sequence[tuple[int, int]], patient: str) -> list[Found]:
-    """One reading by every rule."""
+def _read(text: str, clinical: ClinicalWords, tagged: Tagged, patient: str) -> list[Found]:
+    """One reading by every rule, of a text that the tagger has read."""
     lower = text.lower()
     if len(lower) != len(text):
         # A few letters of other scripts become two in lower case (İ).
@@ -157,15 +162,31 @@ def _read(text: str, clinical: ClinicalWords, tagged: Sequence[tuple[int, int]],
     if "[" in text or "*" in text:
         text = _PLACEHOLDER.sub(_mask, text)
     own = list(find_own(text, lower, patient, clinical)) if patient else []
-    found = list(find_names(text, lower, clinical, tagged, own))
-    if patient:
-        found += [Found(start, end, "record") for start, end in find_own_code(lower, patient)]
+    found = list(find_names(text, lower, clinical, own))
     if _HAS_NUMBER.search(lower):
         found += find_numbers(lower)
         found += find_dates(lower)
     found += find_addresses(text, lower, clinical)
     found += find_others(text, lower)
+    found = [one for one in found if not tagged.rules_out(one)]
+    found += (one for one in tagged.found if _may_be_one(one, text[one.start : one.end], clinical))
+    if patient:
+        found += (Found(start, end, "name") for start, end in own)
+        found += (Found(start, end, "record") for start, end in find_own_code(lower, patient))
     return _united(_trimmed(text, found)) if found else []
+
+
+def _may_be_one(one: Found, written: str, clinical: ClinicalWords) -> bool:
+    """Whether a finding of the tagger is no placeholder, and not only words that are certainly no identifier."""
+    if "¤" in written:
+        return False
+    if _HAS_NUMBER.search(written):
+        return True
+    words = _LETTERS.findall(written)
+    if one.kind in ("name", "doctor"):
+        words = [word for word in words if not (word.islower() and (len(word) < 3 or is_plain_word(word)))]
+        return sum(map(len, words)) > 1 and any(word not in clinical for word in words)
+    return not written.isascii() or max(map(len, words), default=0) > 2
 
 
 def _mask(match: re.Match[str]) -> str:
@@ -188,14 +209,20 @@ def _trimmed(text: str, found: Iterable[Found]) -> list[Found]:
 
 
 def _united(found: Iterable[Found]) -> list[Found]:
-    """Merges overlapping findings into one, of the kind with the highest priority."""
+    """Merges overlapping findings into one, of the kind that is best known."""
     united: list[Found] = []
     for finding in sorted(found):
         if united and finding.start < united[-1].end:
             last = united[-1]
-            kind = min(last.kind, finding.kind, key=_RANKS.__getitem__)
+            kind = min(last, finding, key=_doubt).kind
             by = last.by if last.by == finding.by else BOTH
             united[-1] = Found(last.start, max(last.end, finding.end), kind, by)
         else:
             united.append(finding)
     return united
+
+
+def _doubt(one: Found) -> tuple[int, int]:
+    """What says less of a finding's kind is higher: rules know it best, unless they see just a number."""
+    by_tagger = one.by == TAGGER
+    return (1 if by_tagger else 2 if one.kind == "number" else 0), _RANKS[one.kind]

@@ -1,4 +1,4 @@
-"""Names of patients, relatives and staff: the findings of all rules and of the tagger, each with its kind.
+"""Names of patients, relatives and staff: the findings of all rules, each with its kind.
 
 A single word is rarely certain to be a name: Вера, Лев and Мороз are also common words. Most rules require two signs:
 initials, a patronymic, a first name beside a surname, a word that announces a person. One sign is enough for a surname
@@ -7,19 +7,17 @@ found is also found elsewhere in the text, in any grammatical case.
 """
 
 import re
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
 from anamnesis.corpus.deidentification import latin
 from anamnesis.corpus.deidentification.announced import find_announced
 from anamnesis.corpus.deidentification.bare_names import find_bare
 from anamnesis.corpus.deidentification.broken import find_broken
-from anamnesis.corpus.deidentification.findings import BOTH, RULES, TAGGER, Found
+from anamnesis.corpus.deidentification.findings import Found
 from anamnesis.corpus.deidentification.full_names import find_full_names
 from anamnesis.corpus.deidentification.initials import find_initialled
 from anamnesis.corpus.deidentification.lower_case import find_lower_case
 from anamnesis.corpus.deidentification.persons import find_persons
-from anamnesis.corpus.deidentification.tagged import find_tagged
 from anamnesis.corpus.deidentification.tokens import Announcement, Span, Token, between, is_heading
 from anamnesis.corpus.deidentification.vocabulary import PATIENT, STAFF, ClinicalWords
 from anamnesis.corpus.deidentification.words import ends_like_surname, is_korean, is_place, reading, stem
@@ -42,13 +40,10 @@ _PARTICLES = re.compile(r"(?<!\w)(?:(?:[Дд]е|[Вв]ан|[Фф]он|[Дд]ер
 _PAUSE = re.compile(r"\s?(?:[.,;)/(\n¤]|$)")
 
 
-def find_names(
-    text: str, lower: str, clinical: ClinicalWords, tagged: Sequence[Span] = (), own: Sequence[Span] = ()
-) -> Iterator[Found]:
+def find_names(text: str, lower: str, clinical: ClinicalWords, own: Sequence[Span] = ()) -> Iterator[Found]:
     """Names with their kinds: a doctor is announced by a post or an action of staff.
 
     Args:
-        tagged: what the tagger takes for names.
         own: where the names of the row's own patient are.
     """
     tokens = [
@@ -71,12 +66,9 @@ def find_names(
         ruled.extend(_elsewhere(tokens, ruled))
         ruled.extend(_coordinated(text, tokens, _united(ruled)))
         ruled.extend(_in_a_list(text, tokens, _united(ruled)))
-    likely = list(find_tagged(text, tokens, tagged)) if tagged else []
-    if likely:
-        likely.extend(_elsewhere(tokens, likely))
-    spans = [_with_particle(text, *span) for span in _united([*ruled, *likely])]
+    spans = [_with_particle(text, *span) for span in _united(ruled)]
     if spans:
-        yield from _with_kinds(text, lower, spans, announced, _united(ruled), _united(likely))
+        yield from _with_kinds(text, lower, spans, announced)
 
 
 def _elsewhere(tokens: list[Token], spans: list[Span]) -> Iterator[Span]:
@@ -166,9 +158,7 @@ def _united(spans: list[Span]) -> list[Span]:
     return united
 
 
-def _with_kinds(
-    text: str, lower: str, spans: list[Span], announced: list[Announcement], ruled: list[Span], tagged: list[Span]
-) -> Iterator[Found]:
+def _with_kinds(text: str, lower: str, spans: list[Span], announced: list[Announcement]) -> Iterator[Found]:
     """The kind is that of the nearest announcing word in the same sentence, or that of the neighbour in an enumeration,
     or a doctor in the place of a signature."""
     before, next_announced = "", 0
@@ -191,16 +181,4 @@ def _with_kinds(
         if not kind and len(text) - end < 8 and "." in text[start : end + 1] and _SIGNATURE_END.match(text, end):
             kind = "doctor"
         before, previous_end = kind or "name", end
-        yield Found(start, end, before, _by(start, end, ruled, tagged))
-
-
-def _by(start: int, end: int, ruled: list[Span], tagged: list[Span]) -> str:
-    """Which of the engines found it, or a part of it."""
-    by_rules, by_tagger = (_touched(spans, start, end) for spans in (ruled, tagged))
-    return BOTH if by_rules and by_tagger else RULES if by_rules else TAGGER
-
-
-def _touched(spans: list[Span], start: int, end: int) -> bool:
-    """Whether one of the sorted spans, which are apart, overlaps this one."""
-    at = bisect_left(spans, (end,)) - 1
-    return at >= 0 and spans[at][1] > start
+        yield Found(start, end, before)

@@ -1,56 +1,130 @@
-"""A statistical tagger of persons' names beside the rules: Slovnet's, a small convolutional network with a CRF, trained
-on Russian news (https://github.com/natasha/slovnet). Its weights come with the package `natasha`; it needs no network.
+"""A statistical tagger of all kinds of identifiers beside the rules.
+
+It learnt from the invented texts of tests/written and tests/heldout that are open to authors of rules
+(`benchmarks/tagger.py` trains it). The rules know how identifiers are written; the tagger knows where in a
+text they stand.
 """
 
-import re
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
-from navec import Navec
-from slovnet import NER
-from threadpoolctl import threadpool_limits
+import numpy as np
+import torch
 
-from anamnesis.corpus.deidentification.resources import natasha_file
-from anamnesis.corpus.deidentification.words import LETTER, reading
+from anamnesis.corpus.deidentification.findings import TAGGER, Found
+from anamnesis.corpus.deidentification.tagger_network import PLACEHOLDER_WORDS, Networks, Words, batch_of, words_of
 
-Span = tuple[int, int]
-# Texts of about the same length are computed together. More at once is slower: the time goes into memory.
-_AT_ONCE = 8
-_WORD = re.compile(rf"{LETTER}{{2,}}")
+WEIGHTS = Path(__file__).with_name("tagger.safetensors")
+# Chosen on authors on whom the network was not trained (see LOG.md): from what probability on a word belongs to an
+# identifier, and below which one the tagger overrules a rule about the kinds that rules often mistake.
+LEAST_PROBABILITY = 0.5
+CERTAINLY_NONE = 0.02
+MISTAKEN = frozenset(("name", "doctor"))
+# Texts of about the same length are computed together, up to so many words with the padding.
+_MOST_WORDS, _MOST_TEXTS = 4096, 32
 
 
-def tag(texts: Sequence[str]) -> list[list[Span]]:
-    """Where the tagger sees a person, for each text.
+@dataclass(frozen=True)
+class Tagged:
+    """What the tagger says of a text.
+
+    Attributes:
+        found: the identifiers that it sees.
+        words: where the words stand.
+        probabilities: of each word, that it is part of an identifier.
+    """
+
+    found: tuple[Found, ...] = ()
+    words: tuple[tuple[int, int], ...] = ()
+    probabilities: tuple[float, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        text: str,
+        words: Words,
+        probabilities: np.ndarray,
+        kinds: Sequence[str],
+        least: float = LEAST_PROBABILITY,
+    ) -> "Tagged":
+        """See `findings` for the arguments."""
+        found = findings(text, words, probabilities, kinds, least)
+        return cls(tuple(found), tuple(words), tuple((1 - probabilities[:, 0]).tolist()))
+
+    def rules_out(self, one: Found, certainly_none: float = CERTAINLY_NONE) -> bool:
+        """Whether a rule's finding is of a kind that rules often mistake, and the tagger is sure that it is none."""
+        if one.kind not in MISTAKEN or not self.words:
+            return False
+        first = bisect_right(self.words, (one.start, one.start))
+        first -= first > 0 and self.words[first - 1][1] > one.start
+        last = bisect_left(self.words, (one.end, one.end))
+        return max(self.probabilities[first:last], default=1.0) < certainly_none
+
+
+def tag(texts: Sequence[str]) -> list[Tagged]:
+    """What the tagger says of each text.
 
     One thread: the result does not depend on the number of cores, and parallel processes do not compete for them.
     """
-    spans: list[list[Span]] = [[] for _ in texts]
-    order = sorted((at for at, text in enumerate(texts) if not text.isspace() and text), key=lambda at: len(texts[at]))
-    with threadpool_limits(1):
-        for at, marked in zip(order, _tagger().map([_capitalized(texts[at]) for at in order]), strict=True):
-            spans[at] = [(span.start, span.stop) for span in marked.spans if span.type == "PER"]
-    return spans
+    tagged = [Tagged()] * len(texts)
+    with _one_thread():
+        for at, words, probabilities in tag_probabilities(_networks(), texts):
+            tagged[at] = Tagged.of(texts[at], words, probabilities, _networks().kinds)
+    return tagged
+
+
+def tag_probabilities(networks: Networks, texts: Sequence[str]) -> Iterator[tuple[int, Words, np.ndarray]]:
+    """Of each text that has words: its number, its words, and the probabilities of their tags."""
+    words = [words_of(text) for text in texts]
+    unread = sorted((at for at in range(len(texts)) if words[at]), key=lambda at: len(words[at]))
+    while unread:
+        together = max(1, min(_MOST_TEXTS, _MOST_WORDS // len(words[unread[-1]])))
+        chosen, unread = unread[-together:], unread[:-together]
+        batch = batch_of([texts[at] for at in chosen], [words[at] for at in chosen])
+        for at, probabilities in zip(chosen, networks.probabilities(batch), strict=True):
+            yield at, words[at], probabilities[: len(words[at])]
+
+
+def findings(
+    text: str, words: Words, probabilities: np.ndarray, kinds: Sequence[str], least: float = LEAST_PROBABILITY
+) -> list[Found]:
+    """Joins words that are identifiers to findings.
+
+    Args:
+        probabilities: of the tags of each word: none, then the beginning and the inside of each kind.
+        least: a word is one if it is more probably some identifier than this.
+    """
+    by_kind = probabilities[:, 1:].reshape(len(words), len(kinds), 2)
+    begins = by_kind[:, :, 0].sum(1) > by_kind[:, :, 1].sum(1)
+    best = by_kind.sum(2).argmax(1)
+    found: list[Found] = []
+    inside = False
+    for number, (start, end) in enumerate(words):
+        if probabilities[number, 0] >= 1 - least or text[start:end] in PLACEHOLDER_WORDS:
+            inside = False
+            continue
+        if inside and not begins[number]:
+            found[-1] = Found(found[-1].start, end, found[-1].kind, TAGGER)
+        else:
+            found.append(Found(start, end, kinds[best[number]], TAGGER))
+        inside = True
+    return [one for one in found if any(map(str.isalnum, text[one.start : one.end]))]
 
 
 @lru_cache(maxsize=1)
-def _tagger() -> NER:
-    tagger = NER.load(str(natasha_file("model/slovnet_ner_news_v1.tar")), batch_size=_AT_ONCE)
-    return tagger.navec(Navec.load(str(natasha_file("emb/navec_news_v1_1B_250K_300d_100q.tar"))))
+def _networks() -> Networks:
+    return Networks.load(WEIGHTS)
 
 
-def _capitalized(text: str) -> str:
-    """The text with names written as in news: the tagger hardly sees a name without capitals, or in capitals only."""
-    return _WORD.sub(lambda match: _as_in_news(match[0]), text)
-
-
-@lru_cache(maxsize=200_000)
-def _as_in_news(word: str) -> str:
-    if word.istitle():
-        return word
-    part = reading(word)
-    capitals = word.isupper() and len(word) > 3
-    name = part.plain_surname or part.plain_given or part.patronymic > 0.5 or (capitals and not part.known)
-    if name or capitals:
-        changed = word.capitalize() if name else word.lower()
-        return changed if len(changed) == len(word) else word
-    return word
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

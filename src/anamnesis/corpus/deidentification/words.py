@@ -348,6 +348,13 @@ def may_be_name(word: str) -> bool:
     return part.of_name or part.listed
 
 
+@lru_cache(maxsize=_REMEMBERED)
+def is_plain_word(word: str) -> bool:
+    """Whether the dictionary has the word, and neither it nor a list takes it for a name: консультировал."""
+    part = reading(word)
+    return part.known and not part.listed and part.surname + part.given + part.patronymic == 0
+
+
 def is_korean(word: str) -> bool:
     """Whether the word is one of the short Korean surnames."""
     return word.lower().replace("ё", "е") in packaged_names()["korean"]

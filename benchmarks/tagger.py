@@ -1,0 +1,182 @@
+"""Trains the tagger of identifiers on the labelled sets that are open to authors of rules.
+
+`python -m benchmarks.tagger` writes the weights that the package ships; each network takes a core about
+twenty minutes. With --without, the texts of some authors are left out, and what the tagger finds in these alone and
+beside the rules is printed for several limits: `LEAST_PROBABILITY` and `CERTAINLY_NONE` are chosen from that. Blind
+sets are neither read here nor used for a choice.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
+from multiprocessing import get_context
+from pathlib import Path
+
+import click
+import numpy as np
+import torch
+import torch.nn.functional as F
+from joblib import cpu_count
+from torch import nn
+
+from anamnesis.corpus.deidentification import Deidentifier, Found
+from anamnesis.corpus.deidentification.findings import PLACEHOLDERS
+from anamnesis.corpus.deidentification.tagger import WEIGHTS, Tagged, tag_probabilities
+from anamnesis.corpus.deidentification.tagger_network import Network, Networks, Words, batch_of, words_of
+from anamnesis.markdown import table
+from benchmarks.deidentification import Identifier, Span, cleaned, measures
+from tests.heldout import heldout_reports
+from tests.identifiers import Labelled
+from tests.written import AUTHORS, written_reports
+
+KINDS = tuple(PLACEHOLDERS)
+# What a label of the sets becomes.
+REPLACED_AS = {"weekday": "date", "certificate": "passport"}
+# Their digits say something: they are not changed at random.
+MEANING = {"date", "time", "age", "weekday"}
+# Shares of the texts of an epoch: without capitals; with some identifiers replaced, as in a second reading. And of the
+# words: of these only letters and form are seen, so that the network does not learn names by heart.
+LOWERED, REPLACED, HIDDEN = 0.1, 0.25, 0.25
+REPORTS_AT_ONCE, RATE, SMOOTHING = 16, 3e-3, 0.02
+# From what probability on a word belongs to an identifier, and below which one the tagger overrules a rule.
+LEAST, NONE = (0.3, 0.4, 0.5, 0.6, 0.7), (0.0, 0.01, 0.02, 0.05, 0.1)
+
+
+@click.command(help=__doc__)
+@click.option("--networks", "members", default=2, show_default=True, help="How many; their probabilities are averaged.")
+@click.option("--epochs", default=16, show_default=True)
+@click.option("--reports", type=int, help="Only so many texts, to try it.")
+@click.option("--without", default="", help="Authors of tests/written to measure on, with commas between them.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where the weights are written; into the package, unless texts are left out.",
+)
+def main(members: int, epochs: int, reports: int | None, without: str, out: Path | None) -> None:
+    left_out = set(filter(None, without.split(",")))
+    texts = training_reports(left_out)[:reports]
+    made = {"texts": digest(texts), "epochs": str(epochs)}
+    with ProcessPoolExecutor(min(members, cpu_count()), mp_context=get_context("spawn")) as pool:
+        networks = Networks(tuple(pool.map(trained, repeat(texts), repeat(epochs), range(members))), KINDS, made)
+    if out or not left_out:
+        networks.save(out or WEIGHTS)
+    if left_out:
+        held_out = [cleaned(report) for report in written_reports("dev", left_out)[:reports]]
+        columns = ["who", "least", "none", "recall", "precision", "found in texts without"]
+        click.echo(table(columns, list(compared(networks, held_out))))
+
+
+def training_reports(without: Iterable[str] = ()) -> list[Labelled]:
+    """The open texts, as the stage reads them."""
+    written = written_reports("dev", set(AUTHORS["dev"]) - set(without))
+    reports = [cleaned(report) for report in [*written, *heldout_reports("dev", 0)]]
+    return [report for report in reports if words_of(report.text)]
+
+
+def digest(reports: Iterable[Labelled]) -> str:
+    """Tells whether weights were trained on these texts and labels."""
+    rows = (repr((one.text, [(i.start, i.end, i.kind) for i in one.identifiers])) for one in reports)
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest()
+
+
+def trained(reports: Sequence[Labelled], epochs: int, seed: int) -> Network:
+    """A network that has read the texts so many times, on one thread: the same on any number of cores."""
+    torch.set_num_threads(1)
+    torch.manual_seed(seed)
+    generator = np.random.default_rng(seed)
+    network = Network(len(KINDS)).train()
+    optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=1e-3)
+    steps = epochs * -(-len(reports) // REPORTS_AT_ONCE)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps, pct_start=0.1)
+    for epoch in range(epochs):
+        order, losses = generator.permutation(len(reports)), []
+        for first in range(0, len(order), REPORTS_AT_ONCE):
+            changed = [_changed(reports[at], generator) for at in order[first : first + REPORTS_AT_ONCE]]
+            words = [words_of(text) for text, _ in changed]
+            hidden = [generator.random(len(spans)) < HIDDEN for spans in words]
+            logits = network(batch_of([text for text, _ in changed], words, hidden))
+            tags = torch.full(logits.shape[:2], -100)
+            for at, (_, identifiers) in enumerate(changed):
+                tags[at, : len(words[at])] = torch.tensor(tags_of(words[at], identifiers))
+            loss = F.cross_entropy(logits.flatten(0, 1), tags.flatten(), label_smoothing=SMOOTHING)
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            losses.append(loss.item())
+        click.echo(f"network {seed}, epoch {epoch + 1} of {epochs}: loss {np.mean(losses):.4f}")
+    return network.eval()
+
+
+def tags_of(words: Words, identifiers: Iterable[Identifier]) -> list[int]:
+    """The tag of each word: 0 for none, 1 + 2k for the beginning of an identifier of kind k, 2 + 2k for its rest."""
+    tags = [0] * len(words)
+    for one in identifiers:
+        inside = [at for at, (start, end) in enumerate(words) if start < one.end and end > one.start]
+        kind = KINDS.index(REPLACED_AS.get(one.kind, one.kind))
+        for place, at in enumerate(inside):
+            tags[at] = 1 + 2 * kind + (place > 0)
+    return tags
+
+
+def _changed(report: Labelled, generator: np.random.Generator) -> tuple[str, list[Span]]:
+    """A text with other digits in its numbers, sometimes without capitals, sometimes with identifiers replaced."""
+    letters = list(report.text)
+    for one in report.identifiers:
+        if one.kind not in MEANING:
+            for at in range(one.start, one.end):
+                if letters[at] in "0123456789":
+                    letters[at] = str(generator.integers(10))
+    text = "".join(letters)
+    if generator.random() < LOWERED and len(text.lower()) == len(text):
+        text = text.lower()
+    share = generator.random() if generator.random() < REPLACED else 0.0
+    parts, kept, end, length = [], [], 0, 0
+    for one in report.identifiers:
+        length += one.start - end
+        replaced = generator.random() < share
+        new = PLACEHOLDERS[REPLACED_AS.get(one.kind, one.kind)] if replaced else text[one.start : one.end]
+        if not replaced:
+            kept.append(Span(length, length + len(new), one.kind))
+        parts += [text[end : one.start], new]
+        end, length = one.end, length + len(new)
+    return "".join([*parts, text[end:]]), kept
+
+
+def compared(networks: Networks, reports: Sequence[Labelled]) -> Iterator[list[object]]:
+    """Rows of a table: what the tagger finds alone and beside the rules, by its two limits."""
+    texts = [report.text for report in reports]
+    by_rules = Deidentifier().find(texts)
+    seen = {at: (words, said) for at, words, said in tag_probabilities(networks, texts)}
+    yield _row("rules", "", "", reports, by_rules)
+    for least in LEAST:
+        tagged = [
+            Tagged.of(text, *seen[at], networks.kinds, least) if at in seen else Tagged()
+            for at, text in enumerate(texts)
+        ]
+        yield _row("tagger", least, "", reports, [one.found for one in tagged])
+        for none in NONE:
+            both = [
+                [*(one for one in ours if not said.rules_out(one, none)), *_beside(said.found, ours)]
+                for ours, said in zip(by_rules, tagged, strict=True)
+            ]
+            yield _row("both", least, none, reports, both)
+
+
+def _beside(found: Iterable[Found], ours: Sequence[Found]) -> Iterator[Found]:
+    """Findings that are not inside one of ours."""
+    return (one for one in found if not any(our.start <= one.start and one.end <= our.end for our in ours))
+
+
+def _row(
+    who: str, least: object, none: object, reports: Sequence[Labelled], found: Sequence[Sequence[Identifier]]
+) -> list[object]:
+    *_, (_, _, recall, _, _, precision) = measures(reports, found)
+    in_others = sum(len(one) for report, one in zip(reports, found, strict=True) if not report.identifiers)
+    return [who, least, none, recall, precision, in_others]
+
+
+if __name__ == "__main__":
+    main()
