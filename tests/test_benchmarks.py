@@ -192,7 +192,7 @@ def test_deidentification(engine: str) -> None:
     assert_positive(row(output, "all"))
 
 
-def test_training_the_tagger_of_identifiers(tmp_path: Path) -> None:
+def test_tagger(tmp_path: Path) -> None:
     weights = tmp_path / "weights.safetensors"
     options = ("--networks", "1", "--epochs", "1", "--reports", "40", "--without", "d1", "--out", str(weights))
     output = run("tagger", *options)
