@@ -17,7 +17,7 @@ from transformers import PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
 from anamnesis.corpus.cleaning import clean
-from anamnesis.corpus.deidentification.tagger_network import Networks
+from anamnesis.corpus.deidentification.tagger_network import Network
 from anamnesis.files import write_jsonl
 from anamnesis.modeling.loading import save_base
 from anamnesis.settings.sections import read_yaml
@@ -193,11 +193,10 @@ def test_deidentification(engine: str) -> None:
 
 
 def test_tagger(tmp_path: Path) -> None:
-    weights = tmp_path / "weights.safetensors"
-    options = ("--networks", "1", "--epochs", "1", "--reports", "40", "--without", "d1", "--out", str(weights))
+    options = ("--epochs", "1", "--reports", "40", "--without", "d1", "--out", str(tmp_path))
     output = run("tagger", *options)
     assert_positive(row(output, "rules")[2:4])
-    assert Networks.load(weights).made["epochs"] == "1"
+    assert [Network.load(file).made["seed"] for file in sorted(tmp_path.iterdir())] == ["0", "1"]
 
 
 def test_deidentification_of_the_second_labelled_set() -> None:

@@ -112,16 +112,13 @@ def test_imports_run_one_way() -> None:
         "exporting": {"anamnesis.training", "anamnesis.analysis", "anamnesis.publishing"},
         "releasing": {"torch", "transformers", "anamnesis.training", "anamnesis.evaluation", "anamnesis.modeling"},
     }
-    # The tagger of identifiers is a network.
-    networks = {"tagger.py", "tagger_network.py"}
     for room, forbidden in rooms.items():
         for file in (ROOT / "src" / "anamnesis" / room).rglob("*.py"):
             for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
                 names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
                 names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
                 for name in names:
-                    barred = forbidden - {"torch"} if room == "corpus" and file.name in networks else forbidden
-                    assert not any(name == f or name.startswith(f + ".") for f in barred), f"{file}: {name}"
+                    assert not any(name == f or name.startswith(f + ".") for f in forbidden), f"{file}: {name}"
     for file in (ROOT / "src").rglob("*.py"):
         assert "stages" not in {p.parts[0] for p in (f.relative_to(ROOT) for f in imported_by(file))}, file
 
@@ -348,16 +345,13 @@ def test_git_ignores_whatever_is_put_under_data() -> None:
         assert subprocess.run(["git", "check-ignore", "--quiet", path], cwd=ROOT).returncode == 1
 
 
-TAGGER = "src/anamnesis/corpus/deidentification/tagger.safetensors"
-
-
 def test_nothing_private_or_large_is_tracked() -> None:
     tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode()
     for name in filter(None, tracked.split("\0")):
         if name.startswith(("data/", "models/")):
             shipped = name.startswith(("data/facts/", "data/base/")) or name in PAGES
             assert shipped or Path(name).name == ".gitignore", name
-        largest = {"data/base/model.safetensors": 5_000_000, TAGGER: 3_000_000}.get(name, 1_000_000)
+        largest = 5_000_000 if name == "data/base/model.safetensors" else 1_000_000
         assert (ROOT / name).stat().st_size < largest if (ROOT / name).exists() else True, name
     shipped = sum(file.stat().st_size for file in (ROOT / "data/base").iterdir())
     assert shipped < 5_000_000

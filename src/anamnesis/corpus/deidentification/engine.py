@@ -168,7 +168,7 @@ def _read(text: str, clinical: ClinicalWords, tagged: Tagged, patient: str) -> l
         found += find_dates(lower)
     found += find_addresses(text, lower, clinical)
     found += find_others(text, lower)
-    found = [one for one in found if not tagged.rules_out(one)]
+    found = [one for one in found if not tagged.rules_out(text, one)]
     found += (one for one in tagged.found if _may_be_one(one, text[one.start : one.end], clinical))
     if patient:
         found += (Found(start, end, "name") for start, end in own)

@@ -7,18 +7,18 @@ text they stand.
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import torch
+from threadpoolctl import threadpool_limits
 
 from anamnesis.corpus.deidentification.findings import TAGGER, Found
-from anamnesis.corpus.deidentification.tagger_network import PLACEHOLDER_WORDS, Networks, Words, batch_of, words_of
+from anamnesis.corpus.deidentification.tagger_network import KINDS, PLACEHOLDER_WORDS, Network, Words, words_of
 
-WEIGHTS = Path(__file__).with_name("tagger.safetensors")
+# The probabilities of several networks are averaged: one of them alone takes more words for identifiers.
+WEIGHTS = tuple(Path(__file__).with_name(f"tagger-{seed}.safetensors") for seed in range(2))
 # Chosen on authors on whom the network was not trained (see LOG.md): from what probability on a word belongs to an
 # identifier, and below which one the tagger overrules a rule about the kinds that rules often mistake.
 LEAST_PROBABILITY = 0.5
@@ -43,21 +43,17 @@ class Tagged:
     probabilities: tuple[float, ...] = ()
 
     @classmethod
-    def of(
-        cls,
-        text: str,
-        words: Words,
-        probabilities: np.ndarray,
-        kinds: Sequence[str],
-        least: float = LEAST_PROBABILITY,
-    ) -> "Tagged":
+    def of(cls, text: str, words: Words, probabilities: np.ndarray, least: float = LEAST_PROBABILITY) -> "Tagged":
         """See `findings` for the arguments."""
-        found = findings(text, words, probabilities, kinds, least)
+        found = findings(text, words, probabilities, least)
         return cls(tuple(found), tuple(words), tuple((1 - probabilities[:, 0]).tolist()))
 
-    def rules_out(self, one: Found, certainly_none: float = CERTAINLY_NONE) -> bool:
-        """Whether a rule's finding is of a kind that rules often mistake, and the tagger is sure that it is none."""
-        if one.kind not in MISTAKEN or not self.words:
+    def rules_out(self, text: str, one: Found, certainly_none: float = CERTAINLY_NONE) -> bool:
+        """Whether a rule's finding is of a kind that rules often mistake, and the tagger is sure that it is none.
+
+        Capitals tell a surname that is also a word: they are believed.
+        """
+        if one.kind not in MISTAKEN or not self.words or text[one.start : one.end].isupper():
             return False
         first = bisect_right(self.words, (one.start, one.start))
         first -= first > 0 and self.words[first - 1][1] > one.start
@@ -71,34 +67,33 @@ def tag(texts: Sequence[str]) -> list[Tagged]:
     One thread: the result does not depend on the number of cores, and parallel processes do not compete for them.
     """
     tagged = [Tagged()] * len(texts)
-    with _one_thread():
+    with threadpool_limits(1):
         for at, words, probabilities in tag_probabilities(_networks(), texts):
-            tagged[at] = Tagged.of(texts[at], words, probabilities, _networks().kinds)
+            tagged[at] = Tagged.of(texts[at], words, probabilities)
     return tagged
 
 
-def tag_probabilities(networks: Networks, texts: Sequence[str]) -> Iterator[tuple[int, Words, np.ndarray]]:
+def tag_probabilities(networks: Sequence[Network], texts: Sequence[str]) -> Iterator[tuple[int, Words, np.ndarray]]:
     """Of each text that has words: its number, its words, and the probabilities of their tags."""
     words = [words_of(text) for text in texts]
     unread = sorted((at for at in range(len(texts)) if words[at]), key=lambda at: len(words[at]))
     while unread:
         together = max(1, min(_MOST_TEXTS, _MOST_WORDS // len(words[unread[-1]])))
         chosen, unread = unread[-together:], unread[:-together]
-        batch = batch_of([texts[at] for at in chosen], [words[at] for at in chosen])
-        for at, probabilities in zip(chosen, networks.probabilities(batch), strict=True):
+        read = [texts[at] for at in chosen], [words[at] for at in chosen]
+        said = np.mean([network.probabilities(*read) for network in networks], axis=0)
+        for at, probabilities in zip(chosen, said, strict=True):
             yield at, words[at], probabilities[: len(words[at])]
 
 
-def findings(
-    text: str, words: Words, probabilities: np.ndarray, kinds: Sequence[str], least: float = LEAST_PROBABILITY
-) -> list[Found]:
+def findings(text: str, words: Words, probabilities: np.ndarray, least: float = LEAST_PROBABILITY) -> list[Found]:
     """Joins words that are identifiers to findings.
 
     Args:
         probabilities: of the tags of each word: none, then the beginning and the inside of each kind.
         least: a word is one if it is more probably some identifier than this.
     """
-    by_kind = probabilities[:, 1:].reshape(len(words), len(kinds), 2)
+    by_kind = probabilities[:, 1:].reshape(len(words), len(KINDS), 2)
     begins = by_kind[:, :, 0].sum(1) > by_kind[:, :, 1].sum(1)
     best = by_kind.sum(2).argmax(1)
     found: list[Found] = []
@@ -110,21 +105,11 @@ def findings(
         if inside and not begins[number]:
             found[-1] = Found(found[-1].start, end, found[-1].kind, TAGGER)
         else:
-            found.append(Found(start, end, kinds[best[number]], TAGGER))
+            found.append(Found(start, end, KINDS[best[number]], TAGGER))
         inside = True
     return [one for one in found if any(map(str.isalnum, text[one.start : one.end]))]
 
 
 @lru_cache(maxsize=1)
-def _networks() -> Networks:
-    return Networks.load(WEIGHTS)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+def _networks() -> list[Network]:
+    return [Network.load(path) for path in WEIGHTS]

@@ -1,7 +1,8 @@
-"""The network of the tagger of identifiers: what it sees of a word, its layers, and its file.
+"""The network of the tagger: what it sees of a word, its layers, and its file.
 
 A bidirectional LSTM reads the words of a text. Of each word it sees the letters (through a convolution), the form
-(capitals, number of digits), the vector of Navec, and what the dictionary and the lists say about names.
+(capitals, number of digits), the vector of Navec, and what the dictionary and the lists say about names. It is trained
+with torch (`benchmarks/tagger.py`) and computed here with NumPy, as the corpus needs nothing else of torch.
 """
 
 import json
@@ -9,16 +10,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float16
 from navec import Navec
 from safetensors import safe_open
-from safetensors.torch import save_file
-from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from safetensors.numpy import save_file
+from scipy.special import expit, softmax
 
 from anamnesis.corpus.deidentification.findings import PLACEHOLDERS
 from anamnesis.corpus.deidentification.resources import natasha_file
@@ -27,39 +27,34 @@ from anamnesis.corpus.deidentification.words import reading
 # Words, numbers, single marks, and the ends of lines. A placeholder is one word.
 WORD = re.compile(rf"{'|'.join(map(re.escape, PLACEHOLDERS.values()))}|[^\W\d_]+|\d+|\n|[^\w\s]|_")
 PLACEHOLDER_WORDS = frozenset(PLACEHOLDERS.values())
-_ALPHABET = "абвгдежзийклмнопрстуфхцчшщъыьэюяabcdefghijklmnopqrstuvwxyz0123456789.,:;-–—/\\()[]@_+№#*%\"'«»|^=<>\n"
+ALPHABET = "абвгдежзийклмнопрстуфхцчшщъыьэюяabcdefghijklmnopqrstuvwxyz0123456789.,:;-–—/\\()[]@_+№#*%\"'«»|^=<>\n"
 # 0 is padding, 1 any other character.
-_CHARACTERS = {character: number for number, character in enumerate(_ALPHABET, 2)}
+_CHARACTERS = {character: number for number, character in enumerate(ALPHABET, 2)}
 # The first and the last characters of a longer word are seen.
-_SEEN = 12
+SEEN = 12
 _LONGEST_NUMBER = 14
 # Numbers of forms: 0 is padding; 1 to 4 Cyrillic and 5 to 8 Latin letters; then single letters, marks, placeholders,
 # and numbers by their digits.
 _LATIN, _SINGLE, _MARK, _PLACEHOLDER, _NUMBER = 4, 9, 13, 14, 15
-_FORMS = _NUMBER + _LONGEST_NUMBER
-_NAMES, _VECTOR = 6, 300
+FORMS = _NUMBER + _LONGEST_NUMBER
+# The kinds of identifiers whose tags it gives, in their order.
+KINDS = tuple(PLACEHOLDERS)
+# How many numbers say what is known of a word as a name, and what Navec says of it.
+NAMES, VECTOR = 6, 300
+_REMEMBERED = 30_000
+# Behind the name of a matrix of 8 bits in the file.
+_SCALE = ".scale"
 Words = list[tuple[int, int]]
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """What the network sees of a word by itself."""
+class Seen:
+    """What the network sees of a word by itself; a word without a vector has zeros."""
 
     characters: tuple[int, ...]
     form: int
     names: tuple[float, ...]
-    vector: np.ndarray
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Texts of the network, padded to the longest of them."""
-
-    characters: Int[Tensor, "text word 12"]
-    forms: Int[Tensor, "text word"]
-    vectors: Float[Tensor, "text word 300"]
-    names: Float[Tensor, "text word 7"]
-    lengths: Int[Tensor, " text"]
+    vector: Float16[np.ndarray, " 300"]
 
 
 def words_of(text: str) -> Words:
@@ -67,39 +62,17 @@ def words_of(text: str) -> Words:
     return [match.span() for match in WORD.finditer(text)]
 
 
-def batch_of(texts: Sequence[str], words: Sequence[Words], hidden: Sequence[np.ndarray] | None = None) -> Batch:
-    """What the network sees of texts that have at least one word each.
-
-    Args:
-        hidden: for each text, whether a word's vector and its reading as a name are hidden, for training.
-    """
-    longest = max(map(len, words))
-    characters = np.zeros((len(texts), longest, _SEEN), np.int64)
-    forms = np.zeros((len(texts), longest), np.int64)
-    vectors = np.zeros((len(texts), longest, _VECTOR), np.float32)
-    names = np.zeros((len(texts), longest, _NAMES + 1), np.float32)
-    for at, (text, spans) in enumerate(zip(texts, words, strict=True)):
-        before = -1
-        for number, (start, end) in enumerate(spans):
-            seen = _seen(text[start:end])
-            characters[at, number] = seen.characters
-            forms[at, number] = seen.form
-            names[at, number, _NAMES] = start == before
-            before = end
-            if hidden is None or not hidden[at][number]:
-                vectors[at, number] = seen.vector
-                names[at, number, :_NAMES] = seen.names
-    arrays = (characters, forms, vectors, names, np.array([len(spans) for spans in words]))
-    return Batch(*map(torch.from_numpy, arrays))
+def glued(words: Words) -> list[bool]:
+    """For each word, whether no space is before it."""
+    return [False, *(end == start for (_, end), (start, _) in pairwise(words))]
 
 
-@lru_cache(maxsize=30_000)
-def _seen(word: str) -> _Seen:
+def seen(word: str) -> Seen:
     lower = word.lower().replace("ё", "е")
     numbers = [_CHARACTERS.get(character, 1) for character in lower]
-    if len(numbers) > _SEEN:
-        numbers = numbers[: _SEEN // 2] + numbers[-_SEEN // 2 :]
-    vector, names = np.zeros(_VECTOR, np.float16), (0.0,) * _NAMES
+    if len(numbers) > SEEN:
+        numbers = numbers[: SEEN // 2] + numbers[-SEEN // 2 :]
+    vector, names = np.zeros(VECTOR, np.float16), (0.0,) * NAMES
     if word.isalpha():
         vectors = _navec()
         if lower in vectors:
@@ -107,7 +80,7 @@ def _seen(word: str) -> _Seen:
         if len(word) > 1 and "а" <= lower[0] <= "я":
             part = reading(word)
             names = (part.surname, part.given, part.patronymic, part.common, float(part.known), float(part.listed))
-    return _Seen(tuple(numbers + [0] * (_SEEN - len(numbers))), _form(word), names, vector)
+    return Seen(tuple(numbers + [0] * (SEEN - len(numbers))), _form(word), names, vector)
 
 
 def _form(word: str) -> int:
@@ -128,76 +101,90 @@ def _navec() -> Navec:
     return Navec.load(str(natasha_file("emb/navec_news_v1_1B_250K_300d_100q.tar")))
 
 
-class Network(nn.Module):
-    """Logits of the tags of every word: none, and the beginning and the inside of each kind.
+class Network:
+    """A trained network.
 
-    Args:
-        kinds: number of kinds of identifiers.
-        dropout: share of what is dropped between the layers while training.
+    Attributes:
+        weights: the tensors of torch's layers by their names there (`benchmarks/tagger.py`).
+        made: how it was trained.
     """
 
-    def __init__(self, kinds: int, dropout: float = 0.35) -> None:
-        super().__init__()
-        letters, filters, form, vector, hidden = 24, 64, 16, 64, 128
-        self.letters = nn.Embedding(len(_ALPHABET) + 2, letters, padding_idx=0)
-        self.convolution = nn.Conv1d(letters, filters, 3, padding=1)
-        self.forms = nn.Embedding(_FORMS, form)
-        self.vector = nn.Linear(_VECTOR, vector)
-        width = filters + form + vector + _NAMES + 1
-        self.reader = nn.LSTM(width, hidden, num_layers=2, bidirectional=True, batch_first=True, dropout=dropout)
-        self.tags = nn.Linear(2 * hidden, 1 + 2 * kinds)
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, batch: Batch) -> Float[Tensor, "text word tag"]:
-        texts, words, _ = batch.characters.shape
-        letters = self.convolution(self.letters(batch.characters.view(texts * words, -1)).transpose(1, 2))
-        seen = (
-            letters.relu().amax(2).view(texts, words, -1),
-            self.forms(batch.forms),
-            self.vector(batch.vectors).tanh(),
-            batch.names,
-        )
-        packed = pack_padded_sequence(
-            self.dropout(torch.cat(seen, -1)), batch.lengths, batch_first=True, enforce_sorted=False
-        )
-        read, _ = pad_packed_sequence(self.reader(packed)[0], batch_first=True)
-        return self.tags(self.dropout(read))
-
-
-@dataclass(frozen=True)
-class Networks:
-    """Networks whose probabilities are averaged, and how they were made."""
-
-    members: tuple[Network, ...]
-    kinds: tuple[str, ...]
-    made: dict[str, str]
+    def __init__(self, weights: dict[str, np.ndarray], made: dict[str, str]) -> None:
+        self.weights, self.made = weights, made
+        self._word = lru_cache(maxsize=_REMEMBERED)(self._read_word)
 
     @classmethod
-    def load(cls, path: Path) -> "Networks":
-        with safe_open(path, "pt") as file:
+    def load(cls, path: Path) -> "Network":
+        with safe_open(path, "np") as file:
             made = json.loads(file.metadata()["made"])
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-        kinds = tuple(made["kinds"].split(","))
-        members = []
-        for number in range(int(made["members"])):
-            member, prefix = Network(len(kinds)), f"{number}."
-            member.load_state_dict(
-                {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-            )
-            members.append(member.eval())
-        return cls(tuple(members), kinds, made)
+            stored = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118
+        scales = {name: stored.pop(name + _SCALE) for name in list(stored) if name + _SCALE in stored}
+        weights = {name: tensor * scales.get(name, np.float32(1)) for name, tensor in stored.items()}
+        return cls(weights, made)
 
     def save(self, path: Path) -> None:
-        """In half precision, which is as good and half as large."""
-        tensors = {
-            f"{number}.{name}": tensor.half().contiguous()
-            for number, member in enumerate(self.members)
-            for name, tensor in member.state_dict().items()
-        }
-        made = {**self.made, "kinds": ",".join(self.kinds), "members": str(len(self.members))}
-        save_file(tensors, path, {"made": json.dumps(made, ensure_ascii=False)})
+        """Matrices in 8 bits, with a scale for each of their rows; biases in half precision."""
+        stored: dict[str, np.ndarray] = {}
+        for name, tensor in self.weights.items():
+            if tensor.ndim == 1:
+                stored[name] = tensor.astype(np.float16)
+                continue
+            largest = np.abs(tensor).max(axis=tuple(range(1, tensor.ndim)), keepdims=True)
+            scale = np.where(largest > 0, largest / 127, 1).astype(np.float32)
+            stored[name], stored[name + _SCALE] = np.round(tensor / scale).astype(np.int8), scale
+        save_file(stored, path, {"made": json.dumps(self.made)})
 
-    @torch.inference_mode()
-    def probabilities(self, batch: Batch) -> Float[np.ndarray, "text word tag"]:
-        total = torch.stack([member(batch).softmax(-1) for member in self.members]).mean(0)
-        return total.numpy()
+    def probabilities(self, texts: Sequence[str], words: Sequence[Words]) -> Float[np.ndarray, "text word tag"]:
+        """Of the tags of each word: none, then the beginning and the inside of each kind.
+
+        Args:
+            words: where the words of each text stand, at least one. Behind the last word of a shorter text, the result
+                says nothing.
+        """
+        lengths = np.array([len(spans) for spans in words])
+        read = np.zeros((len(texts), lengths.max(), self._width), np.float32)
+        for at, (text, spans) in enumerate(zip(texts, words, strict=True)):
+            for number, ((start, end), joined) in enumerate(zip(spans, glued(spans), strict=True)):
+                read[at, number, :-1] = self._word(text[start:end])
+                read[at, number, -1] = joined
+        for layer in range(2):
+            ways = (self._pass(read, lengths, f"l{layer}{way}", bool(way)) for way in ("", "_reverse"))
+            read = np.concatenate(list(ways), axis=-1)
+        return softmax(read @ self.weights["tags.weight"].T + self.weights["tags.bias"], axis=-1)
+
+    @property
+    def _width(self) -> int:
+        return self.weights["reader.weight_ih_l0"].shape[1]
+
+    def _read_word(self, word: str) -> Float[np.ndarray, " seen"]:
+        """The word by itself, as the LSTM sees it."""
+        weights, one = self.weights, seen(word)
+        letters = np.pad(weights["letters.weight"][list(one.characters)], ((1, 1), (0, 0)))
+        kernel = weights["convolution.weight"]
+        filtered = sum(letters[at : at + SEEN] @ kernel[:, :, at].T for at in range(kernel.shape[2]))
+        return np.concatenate(
+            (
+                np.maximum(filtered + weights["convolution.bias"], 0).max(axis=0),
+                weights["forms.weight"][one.form],
+                np.tanh(weights["vector.weight"] @ one.vector + weights["vector.bias"]),
+                np.array(one.names, np.float32),
+            )
+        )
+
+    def _pass(
+        self, read: Float[np.ndarray, "text word seen"], lengths: np.ndarray, name: str, backwards: bool
+    ) -> Float[np.ndarray, "text word hidden"]:
+        """One direction of one layer of the LSTM; torch's gates are input, forget, cell, output."""
+        into, within = self.weights[f"reader.weight_ih_{name}"], self.weights[f"reader.weight_hh_{name}"].T
+        gates = read @ into.T + self.weights[f"reader.bias_ih_{name}"] + self.weights[f"reader.bias_hh_{name}"]
+        texts, words, _ = read.shape
+        hidden = within.shape[0]
+        state = cell = np.zeros((texts, hidden), np.float32)
+        states = np.zeros((texts, words, hidden), np.float32)
+        for at in reversed(range(words)) if backwards else range(words):
+            taken, forgotten, new, given = np.split(gates[:, at] + state @ within, 4, axis=1)
+            inside = (at < lengths)[:, None]
+            cell = inside * (expit(forgotten) * cell + expit(taken) * np.tanh(new))
+            state = inside * expit(given) * np.tanh(cell)
+            states[:, at] = state
+        return states
