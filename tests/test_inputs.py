@@ -1,9 +1,11 @@
 """What a method reads of the inputs that methods share, and what becomes stale when one of them changes."""
 
+import importlib
 from collections.abc import Sequence
 from contextlib import chdir
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from dvc.repo import Repo
@@ -20,7 +22,7 @@ from anamnesis.settings.penalties import EWC, L2SP, Penalties
 from anamnesis.settings.reading import read_experiment
 from anamnesis.settings.replay import Replay
 from anamnesis.settings.tokens import Tokens
-from stages import _plan
+from stages import _plan, _stage
 from tests.project import Project
 
 NONE, STATIC = Method(teacher="none"), Method(teacher="static", kl_weight=0.1)
@@ -115,8 +117,11 @@ class Pipeline:
                 file.write_text(f"{stage}: {content}", encoding="utf-8")
 
     def command(self, stage: str) -> None:
+        """In this process, which has the libraries loaded."""
         name, _, method = stage.partition("@")
-        self.project.run("python", "-m", f"stages.{name}", *(["--method", method] if method else []))
+        main = importlib.import_module(f"stages.{name}").main
+        with chdir(self.project.folder), patch.object(_stage, "ROOT", self.project.folder):
+            main(["--method", method] if method else [], standalone_mode=False)
 
     def commit(self, *stages: str) -> None:
         """Their outputs are up to date; without any, those of all stages."""
