@@ -193,10 +193,12 @@ def test_deidentification(engine: str) -> None:
 
 
 def test_tagger(tmp_path: Path) -> None:
-    options = ("--epochs", "1", "--reports", "40", "--without", "d1", "--out", str(tmp_path))
-    output = run("tagger", *options)
+    options = ("--reports", "40", "--out", str(tmp_path))
+    output = run("tagger", "--epochs", "1", *options)
     assert_positive(row(output, "rules")[2:4])
     assert [Network.load(file).made["seed"] for file in sorted(tmp_path.iterdir())] == ["0", "1"]
+    # The weights are measured as they are kept.
+    assert output.endswith(run("tagger", "--measure", *options))
 
 
 def test_deidentification_of_the_second_labelled_set() -> None:

@@ -38,9 +38,10 @@ def test_recall_and_precision_on_200_unseen_reports(name: str) -> None:
     [
         (blind_reports, 600, 120),
         (partial(written_reports, "dev"), 3320, 659),
+        (partial(written_reports, "validation"), 1894, 686),
         (partial(written_reports, "blind"), 515, 102),
     ],
-    ids=["blind", "written dev", "written blind"],
+    ids=["blind", "written dev", "written validation", "written blind"],
 )
 def test_the_sets_are_whole(read: Callable[[], list[Report]], number: int, without: int) -> None:
     """Labels have known kinds, lie inside their texts, and do not overlap."""
