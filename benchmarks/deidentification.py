@@ -169,8 +169,8 @@ def years_alone(labelled: Sequence[Labelled], findings: Sequence[Sequence[Identi
             if not any(overlap(span, identifier) for identifier in report.identifiers):
                 false += 1
                 years += span.kind == "date" and _is_years(report.text[span.start : span.end])
-    precision = 1 - (false - years) / (found - years) if found > years else 1.0
-    return f"{years} of {false} false findings are years alone; precision without them {precision:.3f}"
+    precision = f"{1 - (false - years) / (found - years):.3f}" if found > years else "-"
+    return f"{years} of {false} false findings are years alone; precision without them {precision}"
 
 
 def _is_years(date: str) -> bool:

@@ -1,8 +1,8 @@
 """Trains the tagger of identifiers on the labelled sets that are open to authors of rules.
 
-`python -m benchmarks.tagger` writes the weights that the package ships; that takes a core an hour. Then, or with
---measure at once, it prints what the tagger finds in texts of other authors, alone and beside the rules, by its limits:
-`LEAST_PROBABILITY` and `CERTAINLY_NONE` are chosen from that. Blind sets are not read here.
+`python -m benchmarks.tagger` writes the weights that the package ships; that takes a core half an hour. Then, or
+with --measure at once, it prints what the tagger finds in texts of other authors, alone and beside the rules, for
+several limits: `LEAST_PROBABILITY` and `CERTAINLY_NONE` can be chosen from that. Blind sets are not read here.
 """
 
 import hashlib

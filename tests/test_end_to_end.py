@@ -315,7 +315,7 @@ def test_another_corpus_and_architecture_complete(tmp_path: Path) -> None:
     ).save_pretrained(tmp_path / "llama")
     tokenizer.save_pretrained(tmp_path / "llama")
     project.run(
-        *("dvc", "exp", "run", "-S", "methods=[none]", "-S", "none.shares=[0.5]"),
+        *("dvc", "exp", "run", "-S", "methods=[none,ema]", "-S", "none.shares=[0.5]"),
         *("-S", f"corpus.path={tmp_path / 'complaints.csv'}"),
         *("-S", "corpus.columns.description='жалобы'", "-S", "corpus.columns.category='код'"),
         *("-S", "corpus.columns.conclusion=null", "-S", "corpus.columns.patient=null"),
@@ -334,9 +334,9 @@ def test_another_corpus_and_architecture_complete(tmp_path: Path) -> None:
     )
     assert project.json("models/base/config.json")["model_type"] == "llama"
     summary = project.json("metrics/summary.json")
-    assert set(summary) == {"base", "none", "none_share_0_5"}
-    assert 0 <= summary["none"]["icd10_macro_f1"] <= 1
-    assert "icd10_recall_critical" in summary["none"]
+    assert set(summary) == {"base", "none", "none_share_0_5", "ema", "ema_teacher"}
+    assert 0 <= summary["ema"]["icd10_macro_f1"] <= 1
+    assert "icd10_recall_critical" in summary["ema"]
     assert not [key for numbers in summary.values() for key in numbers if "bethesda" in key or "bleu" in key]
     # The text of a corpus that is not synthetic stays under data/.
     assert "Conclusions as written" not in (project.folder / "reports/report.md").read_text(encoding="utf-8")

@@ -133,9 +133,7 @@ def test_no_planted_identifier_is_seen_again(
     export.write_text("\n".join(lines), encoding="utf-8")
     # Categories as they are written: those with a name must be refused.
     verbatim = {"corpus.category_system": "verbatim", "corpus.categories": None}
-    # A training beside plain fine-tuning, with a teacher's kept states.
-    methods = {"methods": ["none", "static"]}
-    project.change("params.yaml", {"corpus.path": "data/raw/export.jsonl", **verbatim, **methods})
+    project.change("params.yaml", {"corpus.path": "data/raw/export.jsonl", **verbatim})
     # The project's own files hold examples of identifiers. What the stages wrote before is of the synthetic corpus.
     shipped = {file: file.read_bytes() for file in project.folder.rglob("*") if file.is_file()}
     written = {"the console": project.run("dvc", "repro")}
