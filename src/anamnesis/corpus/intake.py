@@ -4,9 +4,10 @@ import json
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,9 +16,11 @@ import numpy as np
 from joblib import cpu_count
 from tqdm import tqdm
 
+from anamnesis.corpus.coding import check_encoding
 from anamnesis.corpus.formats import Row, corpus_files, read_rows
+from anamnesis.corpus.pseudonyms import Pseudonyms
 from anamnesis.corpus.refusals import CorpusError, Notice, Refusal
-from anamnesis.corpus.reports import Preparer, preparer
+from anamnesis.corpus.reports import Preparer, Report, boilerplate_of
 from anamnesis.corpus.staging import Sketched, Staging
 from anamnesis.settings.corpus import Corpus
 
@@ -27,8 +30,8 @@ BEGINNING = 5000
 # A longer category is taken for a report's text, and is shown nowhere.
 LONGEST_CATEGORY = 60
 # A smaller export is read in one process: starting others takes longer.
-LARGE_BYTES = 2**24
-# Each takes about 300 MB.
+LARGE_BYTES = 2**21
+# Each takes about 450 MB.
 MOST_PROCESSES = 4
 
 T = TypeVar("T")
@@ -83,13 +86,12 @@ def take_in(settings: Corpus, staging: Staging, quarantine: Path) -> Account:
     account = Account(engine=deidentification.engine if deidentification.enabled else None)
     files = corpus_files(settings)
     size = sum(path.stat().st_size for path in files)
-    prepare = preparer(islice(read_rows(settings), BEGINNING), settings)
     processes = min(cpu_count(), MOST_PROCESSES) if size > LARGE_BYTES else 1
     quarantine.parent.mkdir(parents=True, exist_ok=True)
     bar = tqdm(desc="corpus", total=size, unit="B", unit_scale=True, mininterval=5)
     with bar, quarantine.open("w", encoding="utf-8", newline="\n") as refused:
         rows = read_rows(settings, bar.update, account.noticed)
-        for file, number, outcome in _prepared(rows, prepare, processes):
+        for file, number, outcome in _prepared(rows, settings, processes):
             account.rows_in += 1
             if isinstance(outcome, Refusal):
                 account.refused[outcome] += 1
@@ -159,27 +161,49 @@ def _check(settings: Corpus, staging: Staging, account: Account) -> None:
 # ---- Work on single rows, in several processes ---------------------------------------------------------------------
 
 
-def _prepared(rows: Iterator[Row], prepare: Preparer, processes: int) -> Iterator[tuple[str, int, Sketched | Refusal]]:
-    chunks = iter(lambda: list(islice(rows, ROWS_AT_ONCE)), [])
-    work = partial(_prepare_all, prepare)
-    for chunk in map(work, chunks) if processes == 1 else _in_order(work, chunks, processes):
-        yield from chunk
+def _prepared(rows: Iterator[Row], settings: Corpus, processes: int) -> Iterator[tuple[str, int, Sketched | Refusal]]:
+    """File and number of each row, and what becomes of it; the boilerplate is recognized from the first rows."""
+    beginning = list(islice(rows, BEGINNING))
+    check_encoding([row.read for row in beginning if not isinstance(row.read, Refusal)], settings)
+    plain = Preparer(settings, Pseudonyms.of(settings.deidentification))
+    with _workers(processes) as in_order:
+        uncut = list(chain.from_iterable(in_order(plain.prepare_all, _chunks(iter(beginning)))))
+        prepare = replace(plain, boilerplate=boilerplate_of(uncut, settings))
+        for row, outcome in zip(beginning, uncut, strict=True):
+            yield row.file, row.number, _sketched(outcome if isinstance(outcome, Refusal) else prepare.cut(outcome))
+        for chunk in in_order(partial(_prepare_all, prepare), _chunks(rows)):
+            yield from chunk
+
+
+def _chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    return iter(lambda: list(islice(rows, ROWS_AT_ONCE)), [])
 
 
 def _prepare_all(prepare: Preparer, rows: list[Row]) -> list[tuple[str, int, Sketched | Refusal]]:
-    return [
-        (row.file, row.number, prepared if isinstance(prepared, Refusal) else Sketched.of(prepared))
-        for row, prepared in zip(rows, prepare.prepare_all(rows), strict=True)
-    ]
+    prepared = zip(rows, prepare.prepare_all(rows), strict=True)
+    return [(row.file, row.number, _sketched(outcome)) for row, outcome in prepared]
 
 
-def _in_order(work: Any, chunks: Iterator[T], processes: int) -> Iterator[Any]:
-    """map() in other processes with only a few chunks in flight: Pool.imap would read the whole export first."""
+def _sketched(outcome: Report | Refusal) -> Sketched | Refusal:
+    return outcome if isinstance(outcome, Refusal) else Sketched.of(outcome)
+
+
+@contextmanager
+def _workers(processes: int) -> Iterator[Any]:
+    """What maps work over chunks like map(), in so many processes."""
+    if processes == 1:
+        yield map
+        return
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        waiting: deque[Future[Any]] = deque()
-        for chunk in chunks:
-            waiting.append(pool.submit(work, chunk))
-            if len(waiting) > 2 * processes:
-                yield waiting.popleft().result()
-        while waiting:
+        yield partial(_in_order, pool, 2 * processes)
+
+
+def _in_order(pool: ProcessPoolExecutor, most: int, work: Any, chunks: Iterator[T]) -> Iterator[Any]:
+    """Only a few chunks are in flight: the pool's own map() would read the whole export first."""
+    waiting: deque[Future[Any]] = deque()
+    for chunk in chunks:
+        waiting.append(pool.submit(work, chunk))
+        if len(waiting) > most:
             yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()

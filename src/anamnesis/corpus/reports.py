@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from anamnesis.corpus.categories import PARSE, find_tbsrtc, identifies, without_tbsrtc
 from anamnesis.corpus.cleaning import clean, find_boilerplate, without_boilerplate
-from anamnesis.corpus.coding import check_encoding, decoded, is_unreadable
+from anamnesis.corpus.coding import decoded, is_unreadable
 from anamnesis.corpus.columns import fields_of
 from anamnesis.corpus.deidentification import Deidentifier
 from anamnesis.corpus.formats import Row
@@ -132,15 +132,8 @@ class Preparer:
             draft.names_by.update(result.names_by)
 
     def _report(self, draft: _Draft) -> Report | Refusal:
-        """The draft without boilerplate: a signature becomes boilerplate only after its name is replaced."""
         fields = draft.fields
-        for name in TEXTS if self.boilerplate else ():
-            if (rest := without_boilerplate(fields[name], self.boilerplate)) != fields[name]:
-                draft.changed.add("boilerplate")
-                fields[name] = rest
-        if not fields["description"]:
-            return Refusal.DESCRIPTION_MISSING
-        return Report(
+        report = Report(
             patient=self.pseudonyms.digest(fields["patient"]),
             alias=self.pseudonyms.digest_of_alias(fields["patient"]),
             spelling=spelling(fields["patient"]),
@@ -151,22 +144,27 @@ class Preparer:
             identifiers=draft.identifiers,
             names_by=draft.names_by,
         )
+        return self.cut(report)
+
+    def cut(self, report: Report) -> Report | Refusal:
+        """The report without boilerplate: a signature becomes boilerplate only after its name is replaced."""
+        before = report.description, report.conclusion
+        after = tuple(without_boilerplate(text, self.boilerplate) for text in before) if self.boilerplate else before
+        if not after[0]:
+            return Refusal.DESCRIPTION_MISSING
+        if after == before:
+            return report
+        changed = tuple(sorted({*report.changed, "boilerplate"}))
+        return replace(report, description=after[0], conclusion=after[1], changed=changed)
 
 
-def preparer(rows: Iterable[Row], settings: Corpus) -> Preparer:
-    """The preparer of an export that begins with `rows`, from which the boilerplate is recognized.
-
-    Raises:
-        CorpusError: most of these rows were decoded wrongly.
-    """
-    rows = list(rows)
-    check_encoding([row.read for row in rows if not isinstance(row.read, Refusal)], settings)
-    plain = Preparer(settings, Pseudonyms.of(settings.deidentification))
+def boilerplate_of(prepared: Iterable[Report | Refusal], settings: Corpus) -> frozenset[str]:
+    """The sentences that are cut from every report, by what was prepared without cutting any."""
     if settings.boilerplate_share is None:
-        return plain
-    reports = [report for report in plain.prepare_all(list(rows)) if isinstance(report, Report)]
+        return frozenset()
+    reports = (one for one in prepared if isinstance(one, Report))
     texts = ((report.category, (report.description, report.conclusion)) for report in reports)
-    return replace(plain, boilerplate=find_boilerplate(texts, settings.boilerplate_share))
+    return find_boilerplate(texts, settings.boilerplate_share)
 
 
 def _category(fields: dict[str, str], settings: Corpus) -> str | Refusal:
