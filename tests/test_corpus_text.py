@@ -1,6 +1,8 @@
 """Cleaning, categories and sections: the same meaning gets the same characters, and nothing else changes."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from anamnesis.corpus.categories import find_tbsrtc, parse_icd10, parse_tbsrtc, without_tbsrtc
 from anamnesis.corpus.cleaning import RULES, clean, find_boilerplate, without_boilerplate
 from anamnesis.corpus.columns import cut
+from anamnesis.corpus.deidentification import Deidentifier
 from anamnesis.corpus.formats import Row
 from anamnesis.corpus.pseudonyms import Pseudonyms
 from anamnesis.corpus.refusals import Refusal
@@ -213,8 +216,13 @@ def test_a_sentence_of_every_category_is_boilerplate_and_one_of_most_reports_is_
     assert find_boilerplate(reports[:20], 0.5) == frozenset()
 
 
-def test_boilerplate_is_taken_out_and_counted(tmp_path: Path) -> None:
-    """A signature is boilerplate too, once the name in it is replaced."""
+@pytest.mark.parametrize("beginning", [5000, 150])
+def test_boilerplate_is_taken_out_and_counted(beginning: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signature is boilerplate too, once the name in it is replaced. The first rows, from which boilerplate is
+    recognized, are de-identified no second time."""
+    monkeypatch.setattr("anamnesis.corpus.intake.BEGINNING", beginning)
+    read: list[str] = []
+    monkeypatch.setattr(Deidentifier, "find", _noting(Deidentifier.find, read))
     rows = [
         {**ROWS[i % 60], "Описание": f"{letterhead(i)} Врач-цитолог: Петрова А.{'БВГД'[i % 4]}., просмотрено вручную."}
         for i in range(240)
@@ -224,8 +232,33 @@ def test_boilerplate_is_taken_out_and_counted(tmp_path: Path) -> None:
     )
     got = taken(settings(jsonl(tmp_path / "corpus.jsonl", rows), deidentification=enabled), tmp_path)
     assert got.reports[5]["description"] == "Узел 5 мм. Фон чистый."
+    assert got.reports[-1]["description"] == "Узел 239 мм. Фон чистый."
     assert got.account.changed["boilerplate"] == 240
     assert got.account.identifiers["doctor"] == 240
+    assert len(read) == 2 * 240
+
+
+def _noting(find: Any, read: list[str]) -> Any:
+    def noted(self: Deidentifier, texts: Sequence[str], patients: Sequence[str] | None = None) -> Any:
+        read.extend(texts)
+        return find(self, texts, patients)
+
+    return noted
+
+
+@pytest.mark.parametrize("beginning", [5000, 150])
+def test_a_description_of_boilerplate_alone_is_refused(
+    beginning: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("anamnesis.corpus.intake.BEGINNING", beginning)
+    rows = [{**ROWS[i % 60], "Описание": letterhead(i)} for i in range(240)]
+    for row in (rows[7], rows[200]):
+        row["Описание"] = "Городская больница, отделение цитологии."
+    got = taken(settings(jsonl(tmp_path / "corpus.jsonl", rows)), tmp_path)
+    assert [(one["row"], one["reason"]) for one in got.refused] == [
+        (number, Refusal.DESCRIPTION_MISSING) for number in (8, 201)
+    ]
+    assert len(got.reports) == 238
 
 
 def test_names_of_the_own_patient_are_replaced_and_counted_by_engine(tmp_path: Path) -> None:
