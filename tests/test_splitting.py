@@ -408,6 +408,7 @@ def test_several_processes_give_the_same(tmp_path: Path, monkeypatch: pytest.Mon
     rows = [{**row, "Описание": f"{row['Описание']} {i}", "Пациент": f"{i}"} for i, row in enumerate(ROWS * 30)]
     alone, _ = staged(tmp_path, rows)
     monkeypatch.setattr("anamnesis.corpus.intake.LARGE_BYTES", 0)
+    monkeypatch.setattr("anamnesis.corpus.intake.BEGINNING", 700)
     (tmp_path / "two").mkdir()
     together, _ = staged(tmp_path / "two", rows)
     everything = range(len(rows))
