@@ -29,7 +29,7 @@ ROWS_AT_ONCE = 512
 BEGINNING = 5000
 # A longer category is taken for a report's text, and is shown nowhere.
 LONGEST_CATEGORY = 60
-# A smaller export is read in one process: starting others takes longer.
+# A smaller export is read in one process: others gain seconds, and take their memory.
 LARGE_BYTES = 2**21
 # Each takes about 450 MB.
 MOST_PROCESSES = 4
